@@ -1,0 +1,53 @@
+# Everything runs from .venv, which `make install` builds from hash-pinned wheels.
+# PYTHON chooses the interpreter: make install PYTHON=python3.13
+
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+# a company's own certificate authority is in the system's store, not in uv's
+export UV_SYSTEM_CERTS ?= 1
+export UV_NO_PROGRESS := 1
+REQUIREMENTS := requirements/dev.txt requirements/uv.txt
+
+.PHONY: help install test check format bundles synth demo bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed ## the virtual environment .venv, with everything in it
+
+$(VENV)/.installed: $(REQUIREMENTS) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "Sessionwarden needs Python 3.11 or later; '$(PYTHON)' is not (set PYTHON=...)." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+	  || { echo "This Python has no venv module: install it first (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/uv.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes --only-binary :all: -r requirements/dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test: install bundles ## all tests
+	@$(BIN)/python -m pytest
+
+check: install ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: install ## rewrite the code in the project's format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: install ## pin every requirement again, with hashes and without an index
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+	  --all-extras --group dev pyproject.toml requirements/build.in -o requirements/dev.txt
+	@for name in functions authorizer uv; do \
+	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+	    -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+
+clean: ## everything that was built
+	@rm -rf $(VENV) build cdk.out

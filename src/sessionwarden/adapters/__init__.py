@@ -1,0 +1,1 @@
+"""The ports, implemented over AWS and in memory."""

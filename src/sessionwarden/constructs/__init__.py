@@ -1,0 +1,1 @@
+"""CDK constructs that other people's apps can import."""

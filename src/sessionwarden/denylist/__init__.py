@@ -1,0 +1,1 @@
+"""Deny entries and token claims in, allow or deny out."""

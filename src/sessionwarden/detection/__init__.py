@@ -1,0 +1,1 @@
+"""(window state, events) in, findings out: exact under duplicates and reordering."""

@@ -1,0 +1,1 @@
+"""A decision in, an enforcement out, through ports; never acts twice."""

@@ -1,0 +1,82 @@
+"""The one error tree: a branch per stage, a subclass only where a caller acts differently.
+
+Attributes carry the facts, the message says them once. No error ever holds a token, nor a whole
+log line: both are hostile text that would end up in somebody's terminal or log.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class SessionwardenError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class Mistake(NamedTuple):
+    """One thing wrong with an input file. Lines and columns count from 1; 0 means unknown."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        at = f" {self.path}:" if self.path else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{where}:{at} {self.message}{hint}"
+
+
+class InputFileError(SessionwardenError):
+    """An operator's file (rules, policy, field mapping) is wrong; holds every mistake found."""
+
+    def __init__(self, mistakes: list[Mistake] | tuple[Mistake, ...]) -> None:
+        self.mistakes = tuple(sorted(mistakes))
+        super().__init__("\n".join(map(str, self.mistakes)))
+
+
+class SourceError(SessionwardenError):
+    """A record cannot become an event. `reason` is a short constant, fit for a metric dimension."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+
+
+class RulesetError(SessionwardenError):
+    """A compiled rule set cannot be loaded: wrong format version, damaged, or not ours."""
+
+
+class TokenError(SessionwardenError):
+    """A token is refused. `reason` is a short constant that reaches the decision line."""
+
+    def __init__(self, reason: str, *, actual: object = None, expected: object = None) -> None:
+        self.reason = reason
+        self.actual = actual
+        self.expected = expected
+        super().__init__(reason)
+
+
+class StoreError(SessionwardenError):
+    """A store did not answer, or did not acknowledge. The operation may have happened."""
+
+
+class UserPoolError(SessionwardenError):
+    """An admin call to Cognito failed. `retryable` says whether trying again can help."""
+
+    def __init__(self, code: str, *, retryable: bool) -> None:
+        self.code = code
+        self.retryable = retryable
+        super().__init__(code)
+
+
+class DeliveryError(SessionwardenError):
+    """Events, findings or alerts could not be handed over; the batch item must be retried."""
+
+
+class LocalStackError(SessionwardenError):
+    """The local emulator did not start, deploy or answer within its bound."""

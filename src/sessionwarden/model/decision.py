@@ -1,0 +1,66 @@
+"""What policy makes of a finding, and what was then done.
+
+A `Decision` is recorded once, before anything is done; every later delivery of the same finding
+reads it back, so that a retry can never move `not_before` and cut a newer session.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from sessionwarden.model.finding import Action, Level, Scope
+
+Withheld = Literal["observe", "protected", "budget", "stopped", "no_principal", "unknown_pool"]
+"""Why a decision was not carried out (`simulated`): rule or deployment in `observe`, a protected
+principal, the hourly limit, the kill switch, or a finding that names nobody who can be denied."""
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Scope, value, actions and duration. Times are epoch seconds, `created_at` epoch ms.
+
+    `id` is the finding's id, or `manual-<uuid>` for an operator's own. `value` is the value of the
+    scope: a sub, an origin_jti, an address. `not_before`, `deny_until` and `session` are those of
+    the deny entry; `expires_at` is when that entry may be forgotten.
+    """
+
+    id: str
+    created_at: int
+    origin: Literal["rule", "operator"]
+    scope: Scope
+    value: str
+    actions: tuple[Action, ...]
+    simulated: bool
+    withheld: Withheld | None = None
+
+    rule: str | None = None
+    title: str | None = None
+    level: Level | None = None
+    reason: str | None = None
+
+    pool: str | None = None
+    user: str | None = None
+    username: str | None = None
+    not_before: int | None = None
+    deny_until: int | None = None
+    session: str | None = None
+    expires_at: int | None = None
+
+
+class ActionResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One action's outcome. `time` is epoch ms; `detail` is an error code or empty."""
+
+    action: Action
+    outcome: Literal["done", "failed", "skipped"]
+    time: int
+    detail: str = ""
+
+
+class Enforcement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was done for a decision, with each action's result. `time` is epoch ms."""
+
+    decision: Decision
+    results: tuple[ActionResult, ...]
+    time: int
+    lifted_at: int | None = None

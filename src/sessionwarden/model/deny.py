@@ -1,0 +1,58 @@
+"""Deny entries and token claims: the two values that meet on every request.
+
+Named tuples, because the authorizer builds them while a client waits and must not pay for the
+import of dataclasses or msgspec on a cold start.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class DenyEntry(NamedTuple):
+    """One decision's part of the denylist. Times are epoch seconds.
+
+    `not_before`: tokens whose `auth_time` is at or before it are refused. `deny_until`: everything
+    is refused until then. `session`: that `origin_jti` is refused. `expires_at`: from then on the
+    entry says nothing, whether or not the table's TTL has removed it. `lifted_at`: the operator has
+    undone the decision; `not_before` goes on refusing old tokens unless `tokens_revived`.
+    """
+
+    decision_id: str
+    expires_at: int
+    not_before: int | None = None
+    deny_until: int | None = None
+    session: str | None = None
+    lifted_at: int | None = None
+    tokens_revived: bool = False
+
+
+class Claims(NamedTuple):
+    """The verified claims of a Cognito token. Times are epoch seconds.
+
+    `user` is `None` for a machine token (no username, `sub` equal to `client_id`). `session` is
+    `origin_jti`; a token without one (revocation disabled on the client) cannot be told from others
+    of its user, only cut by `auth_time`.
+    """
+
+    pool: str
+    token_use: str
+    sub: str
+    client: str
+    user: str | None
+    username: str | None
+    session: str | None
+    token: str | None
+    auth_time: int
+    issued_at: int
+    expires_at: int
+    scope: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+class Verdict(NamedTuple):
+    """Allow or deny, with the constant that reaches the decision line and the deciding entry."""
+
+    allowed: bool
+    reason: str
+    decision_id: str | None = None

@@ -1,0 +1,60 @@
+"""A rule fired for a group key: what `detect` hands to `enforce`, with its evidence.
+
+Invariant: `id` depends only on the rule's digest, the key and the cooldown slot in event time, so
+the same abuse found twice, by whichever evaluator, is one finding.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Scope = Literal["user", "session", "client", "source_ip", "identity"]
+Level = Literal["informational", "low", "medium", "high", "critical"]
+Action = Literal["deny", "sign_out", "disable_user", "alert"]
+Mode = Literal["observe", "enforce"]
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a rule asks for: its `response` key over the defaults of `rules/policy.yml`.
+
+    `deny_seconds` refuses even new sign-ins for that long; `None` cuts existing tokens only.
+    """
+
+    scope: Scope
+    mode: Mode
+    actions: tuple[Action, ...]
+    deny_seconds: int | None
+    cooldown_ms: int
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A rule fired for `key`. Times are epoch ms; `count` is what the window held at `time`.
+
+    `events` holds at most 20 ids. The principal's fields (`pool`, `user`, `username`, `session`,
+    `client`, `groups`, `source_ip`) are those of the event that crossed the threshold.
+    """
+
+    id: str
+    rule: str
+    title: str
+    level: Level
+    ruleset_digest: str
+    response: Response
+    key: dict[str, str]
+    time: int
+    first_time: int
+    count: int
+    events: tuple[str, ...]
+
+    pool: str | None = None
+    user: str | None = None
+    username: str | None = None
+    session: str | None = None
+    client: str | None = None
+    identity: str | None = None
+    groups: tuple[str, ...] | None = None
+    source_ip: str | None = None
+    api_id: str | None = None
+    route: str | None = None

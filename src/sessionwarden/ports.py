@@ -1,0 +1,124 @@
+"""The few protocols the core needs from the outside. `adapters` implements them.
+
+Every method may raise `StoreError` (or the error named), which means "not acknowledged", never
+"did not happen": callers only rely on operations that are safe to repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # the authorizer imports this module and must not pay for msgspec
+    from sessionwarden.model.decision import Decision, Enforcement
+    from sessionwarden.model.deny import DenyEntry
+    from sessionwarden.model.finding import Finding
+
+
+class Clock(Protocol):
+    """Now, as epoch milliseconds."""
+
+    def __call__(self) -> int: ...
+
+
+class WindowStore(Protocol):
+    """Grow-only sets of members, by (window key, epoch), and the marks of burnt cooldown slots.
+
+    `add` is idempotent and commutative; once it returns, every `read` that starts later sees it.
+    """
+
+    def add(self, additions: Mapping[tuple[str, int], frozenset[bytes]], *, expires_at: Mapping[tuple[str, int], int]) -> None:
+        """Add members to the sets. `expires_at` is epoch seconds per set."""
+        ...
+
+    def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, frozenset[bytes]]:
+        """The members of `key` for `epochs`, strongly consistent. Absent epochs are left out."""
+        ...
+
+    def burnt(self, key: str, slots: Iterable[int]) -> frozenset[int]:
+        """Those of `slots` that are marked for `key`."""
+        ...
+
+    def burn(self, key: str, slot: int, *, expires_at: int) -> None:
+        """Mark a cooldown slot after its finding was emitted."""
+        ...
+
+
+class DenylistStore(Protocol):
+    """Deny entries by principal (`pool#sub`)."""
+
+    def put(self, principal: str, entry: DenyEntry) -> None:
+        """Record the entry unless one with its decision id exists: a retry or a lift must win."""
+        ...
+
+    def lift(self, principal: str, decision_id: str, *, lifted_at: int, revive_tokens: bool) -> bool:
+        """Leave a tombstone; false if there was no such entry. Times are epoch seconds."""
+        ...
+
+    def entries(self, principal: str) -> Sequence[DenyEntry]:
+        """Every entry of the principal, strongly consistent, expired ones included."""
+        ...
+
+
+class DecisionStore(Protocol):
+    """The audit record: each decision and what was done for it."""
+
+    def record(self, decision: Decision) -> Decision:
+        """Record it unless its id exists; returns what is recorded, which is what counts."""
+        ...
+
+    def finish(self, enforcement: Enforcement) -> None:
+        """Keep the results beside the decision."""
+        ...
+
+    def get(self, decision_id: str) -> Enforcement | None:
+        """A decision with its results (none yet: an empty tuple), or `None`."""
+        ...
+
+    def list(self, *, since_ms: int, limit: int) -> Sequence[Enforcement]:
+        """Newest first."""
+        ...
+
+
+class ControlStore(Protocol):
+    """The brakes that operators and the hourly limit use; read before each act."""
+
+    def stopped(self) -> bool:
+        """Whether the kill switch is on, strongly consistent."""
+        ...
+
+    def spend(self, *, hour: int, decision_id: str, limit: int) -> bool:
+        """Take one enforcement from the hour's budget; true again for the same decision id."""
+        ...
+
+    def stop(self, *, by: str, at_ms: int) -> None: ...
+
+    def resume(self) -> None: ...
+
+
+class UserPool(Protocol):
+    """The admin calls of a Cognito user pool. Raises `UserPoolError`."""
+
+    def sign_out(self, pool: str, user: str) -> None: ...
+
+    def disable(self, pool: str, user: str) -> None: ...
+
+    def enable(self, pool: str, user: str) -> None: ...
+
+
+class FindingSink(Protocol):
+    """Hands findings to enforcement; raises `DeliveryError` unless all were accepted."""
+
+    def emit(self, findings: Sequence[Finding]) -> None: ...
+
+
+class Publisher(Protocol):
+    """Puts events of ours on the bus; raises `DeliveryError` unless all were accepted."""
+
+    def publish(self, detail_type: str, details: Sequence[bytes]) -> None: ...
+
+
+class AlertSink(Protocol):
+    """Tells people. `subject` is at most 100 ASCII characters."""
+
+    def alert(self, *, subject: str, message: str, attributes: Mapping[str, str]) -> None: ...

@@ -1,0 +1,1 @@
+"""YAML rules in, a small compiled JSON form and its predicates out."""

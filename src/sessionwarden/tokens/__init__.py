@@ -1,0 +1,1 @@
+"""Compact JWS text in, verified Cognito claims out."""

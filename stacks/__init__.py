@@ -1,0 +1,1 @@
+"""What this project deploys: wiring of constructs."""

@@ -47,6 +47,10 @@ class SourceError(SessionwardenError):
         super().__init__(f"{reason}: {detail}" if detail else reason)
 
 
+class SettingsError(SessionwardenError):
+    """A function's environment is missing something or holds what cannot be read."""
+
+
 class RulesetError(SessionwardenError):
     """A compiled rule set cannot be loaded: wrong format version, damaged, or not ours."""
 
@@ -65,6 +69,10 @@ class StoreError(SessionwardenError):
     """A store did not answer, or did not acknowledge. The operation may have happened."""
 
 
+class DamagedItemError(StoreError):
+    """A stored item cannot be read completely; asking again will not help, an operator must look."""
+
+
 class UserPoolError(SessionwardenError):
     """An admin call to Cognito failed. `retryable` says whether trying again can help."""
 
@@ -80,3 +88,15 @@ class DeliveryError(SessionwardenError):
 
 class LocalStackError(SessionwardenError):
     """The local emulator did not start, deploy or answer within its bound."""
+
+
+class ContextError(SessionwardenError):
+    """The context values of a deployment are wrong; holds every mistake found."""
+
+    def __init__(self, mistakes: list[str] | tuple[str, ...]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("context values: " + "; ".join(self.mistakes))
+
+
+class BundleError(SessionwardenError):
+    """The Lambda bundles are missing, stale, or cannot be built; the message says what to run."""

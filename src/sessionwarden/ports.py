@@ -7,10 +7,10 @@ Every method may raise `StoreError` (or the error named), which means "not ackno
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # the authorizer imports this module and must not pay for msgspec
-    from sessionwarden.model.decision import Decision, Enforcement
+    from sessionwarden.model.decision import ActionResult, Decision, Enforcement
     from sessionwarden.model.deny import DenyEntry
     from sessionwarden.model.finding import Finding
 
@@ -21,13 +21,24 @@ class Clock(Protocol):
     def __call__(self) -> int: ...
 
 
+MEMBER_LIMIT = 20_000
+"""Members that a window's set takes: it must stay far below the 400 KB of a DynamoDB item."""
+
+
 class WindowStore(Protocol):
     """Grow-only sets of members, by (window key, epoch), and the marks of burnt cooldown slots.
 
-    `add` is idempotent and commutative; once it returns, every `read` that starts later sees it.
+    `add` is idempotent and commutative; once it returns, every `read` that starts later sees it. A
+    set that holds `MEMBER_LIMIT` members silently takes no more: its key has fired long ago.
+    Implementations can be called from several threads.
     """
 
-    def add(self, additions: Mapping[tuple[str, int], frozenset[bytes]], *, expires_at: Mapping[tuple[str, int], int]) -> None:
+    def add(
+        self,
+        additions: Mapping[tuple[str, int], frozenset[bytes]],
+        *,
+        expires_at: Mapping[tuple[str, int], int],
+    ) -> None:
         """Add members to the sets. `expires_at` is epoch seconds per set."""
         ...
 
@@ -63,21 +74,32 @@ class DenylistStore(Protocol):
 class DecisionStore(Protocol):
     """The audit record: each decision and what was done for it."""
 
-    def record(self, decision: Decision) -> Decision:
+    def record(self, decision: Decision) -> Enforcement:
         """Record it unless its id exists; returns what is recorded, which is what counts."""
         ...
 
-    def finish(self, enforcement: Enforcement) -> None:
-        """Keep the results beside the decision."""
+    def note(self, decision_id: str, result: ActionResult) -> None:
+        """Keep an action's result beside the decision; the first result of an action stays."""
+        ...
+
+    def lift(self, decision_id: str, *, lifted_at: int, by: str) -> bool:
+        """Mark it undone (epoch seconds; the first mark stays); false if there is no such decision."""
         ...
 
     def get(self, decision_id: str) -> Enforcement | None:
-        """A decision with its results (none yet: an empty tuple), or `None`."""
+        """A decision with its results (none yet: an empty tuple), strongly consistent, or `None`."""
         ...
 
     def list(self, *, since_ms: int, limit: int) -> Sequence[Enforcement]:
-        """Newest first."""
+        """Newest first; may lag a moment behind `record`."""
         ...
+
+
+class Stop(NamedTuple):
+    """The kill switch is on: who stopped enforcement, and when (epoch ms)."""
+
+    by: str
+    at_ms: int
 
 
 class ControlStore(Protocol):
@@ -85,6 +107,10 @@ class ControlStore(Protocol):
 
     def stopped(self) -> bool:
         """Whether the kill switch is on, strongly consistent."""
+        ...
+
+    def switch(self) -> Stop | None:
+        """Who switched it on and when, strongly consistent; `None` while enforcement runs."""
         ...
 
     def spend(self, *, hour: int, decision_id: str, limit: int) -> bool:
@@ -96,8 +122,19 @@ class ControlStore(Protocol):
     def resume(self) -> None: ...
 
 
+class PoolUser(NamedTuple):
+    """What a user pool knows of a user now, whatever an older token says."""
+
+    username: str
+    groups: tuple[str, ...]
+
+
 class UserPool(Protocol):
-    """The admin calls of a Cognito user pool. Raises `UserPoolError`."""
+    """The admin calls of a Cognito user pool; `user` is a sub. Raises `UserPoolError`."""
+
+    def describe(self, pool: str, user: str) -> PoolUser | None:
+        """The user's name and groups, or `None` if the pool has no such user."""
+        ...
 
     def sign_out(self, pool: str, user: str) -> None: ...
 

@@ -17,12 +17,16 @@ Withheld = Literal["observe", "protected", "budget", "stopped", "no_principal", 
 principal, the hourly limit, the kill switch, or a finding that names nobody who can be denied."""
 
 
+Outcome = Literal["done", "failed", "skipped"]
+"""`failed` and `skipped` are final; an act that may still succeed has no result yet."""
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Scope, value, actions and duration. Times are epoch seconds, `created_at` epoch ms.
 
     `id` is the finding's id, or `manual-<uuid>` for an operator's own. `value` is the value of the
     scope: a sub, an origin_jti, an address. `not_before`, `deny_until` and `session` are those of
-    the deny entry; `expires_at` is when that entry may be forgotten.
+    the deny entry; `expires_at` is when that entry may be forgotten. `created_by` is the operator.
     """
 
     id: str
@@ -38,6 +42,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     title: str | None = None
     level: Level | None = None
     reason: str | None = None
+    created_by: str | None = None
 
     pool: str | None = None
     user: str | None = None
@@ -52,15 +57,20 @@ class ActionResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """One action's outcome. `time` is epoch ms; `detail` is an error code or empty."""
 
     action: Action
-    outcome: Literal["done", "failed", "skipped"]
+    outcome: Outcome
     time: int
     detail: str = ""
 
 
 class Enforcement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What was done for a decision, with each action's result. `time` is epoch ms."""
+    """What was done for a decision, with each action's result.
+
+    `time` is the newest result's, or the decision's own while there is none, in epoch ms.
+    `lifted_at` is epoch seconds, like the tombstone's in the denylist.
+    """
 
     decision: Decision
     results: tuple[ActionResult, ...]
     time: int
     lifted_at: int | None = None
+    lifted_by: str | None = None

@@ -1,0 +1,65 @@
+"""Base64url and JSON that can be written in one way only.
+
+Enters: attacker-written bytes. Leaves: decoded bytes, or an object whose keys were each given once.
+Invariant: two different texts never decode to the same bytes, and no reader can see another value
+for a key than we do. Raises only `ValueError`. Base64url: RFC 4648 section 5 without padding, as
+RFC 7515 section 2 has it; JSON: RFC 8259, UTF-8, no byte order mark.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+from typing import Any
+
+_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+
+
+def decode_base64url(text: bytes) -> bytes:
+    """The bytes that `text` stands for.
+
+    Raises `ValueError` unless `text` is exactly what encoding the result gives: padding, foreign
+    characters, white space, `+` and `/`, and set trailing bits are all refused by that.
+    """
+    padded = text.translate(_TO_STANDARD) + b"=" * (-len(text) % 4)
+    raw = binascii.a2b_base64(padded)
+    if binascii.b2a_base64(raw, newline=False).rstrip(b"=").translate(_TO_URL) != text:
+        raise ValueError("not canonical base64url")
+    return raw
+
+
+def load_object(raw: bytes) -> dict[str, Any]:
+    """The JSON object in `raw`; raises `ValueError` as `load_json` does, or if it is no object."""
+    value = load_json(raw)
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
+
+
+def load_json(raw: bytes) -> Any:
+    """The JSON value in `raw`.
+
+    Raises `ValueError` for anything that is not UTF-8 (UTF-16 included), nested too deeply, holds a
+    duplicate key at any depth, `NaN`, `Infinity`, or an unpaired surrogate.
+    """
+    text = raw.decode("utf-8")
+    try:
+        value = json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if "\\u" in text:
+        # an escaped half of a surrogate pair is no text: it cannot be logged, stored or compared
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    return value
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("duplicate key")
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

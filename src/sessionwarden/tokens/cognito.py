@@ -1,0 +1,169 @@
+"""A token's text in, the verified claims of a Cognito access token out.
+
+Invariants: nothing leaves before the signature of one of our pools' keys was checked; every claim
+has exactly the type and bounds below (a boolean is no integer); the first claim that is wrong
+names the refusal. What it leaves out: whether the session was revoked, which `denylist` decides.
+Claims: Amazon Cognito, "Understanding the access token"; RFC 7519; RFC 8725.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from sessionwarden.errors import TokenError
+from sessionwarden.model.deny import Claims
+from sessionwarden.tokens.jwks import KeyStore
+from sessionwarden.tokens.jws import parse_jws, verify_signature
+
+CLOCK_SKEW_SECONDS = 60
+# Cognito issues access tokens for 5 minutes to 24 hours
+MAX_LIFETIME_SECONDS = 86_400
+MAX_IDENTIFIER_LENGTH = 128
+MAX_NAME_LENGTH = 2048
+
+_IDENTIFIER = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:")
+
+
+class Pool(NamedTuple):
+    """One user pool whose tokens are believed.
+
+    `clients` are the app clients allowed; an explicit `None` allows every client of the pool.
+    `jwks_url` is where the keys are, if not at the issuer: an emulator's address. The issuer
+    itself cannot be set, so that a setting can never make somebody else's tokens ours.
+    """
+
+    pool_id: str
+    clients: frozenset[str] | None
+    jwks_url: str | None = None
+
+    @property
+    def issuer(self) -> str:
+        """The `iss` of the pool's tokens."""
+        return f"https://cognito-idp.{self.pool_id.partition('_')[0]}.amazonaws.com/{self.pool_id}"
+
+    @property
+    def keys_url(self) -> str:
+        """Where the pool's JWKS is fetched."""
+        return self.jwks_url or f"{self.issuer}/.well-known/jwks.json"
+
+
+class CognitoVerifier:
+    """Verifies access tokens of `pools`. `fetch` gets a JWKS URL, `clock` is epoch seconds."""
+
+    def __init__(
+        self, pools: Iterable[Pool], *, fetch: Callable[[str], bytes], clock: Callable[[], float]
+    ) -> None:
+        self._clock = clock
+        self._pools = {pool.issuer: (pool, KeyStore(_bind(fetch, pool.keys_url), clock)) for pool in pools}
+
+    def verify(self, token: str) -> Claims:
+        """The claims of `token`.
+
+        Raises `TokenError` whose `reason` is one of those in docs/reference/authorizer.md. Costs
+        about 40 µs; a key that is not known, or a stale set, costs a fetch (at most one per 10 s).
+        """
+        jws = parse_jws(token)
+        pool, keys = self._pool(jws.payload)
+        verify_signature(jws, keys.key(jws.kid))
+        return _read_claims(jws.payload, pool, int(self._clock()))
+
+    def _pool(self, payload: dict[str, Any]) -> tuple[Pool, KeyStore]:
+        issuer = payload.get("iss")
+        found = self._pools.get(issuer) if isinstance(issuer, str) else None
+        if found is None:
+            raise TokenError("unknown_issuer")
+        return found
+
+
+def _bind(fetch: Callable[[str], bytes], url: str) -> Callable[[], bytes]:
+    return lambda: fetch(url)
+
+
+def _read_claims(payload: dict[str, Any], pool: Pool, now: int) -> Claims:
+    use = payload.get("token_use")
+    if use != "access":
+        raise TokenError("wrong_token_use", expected="access")
+    client = _identifier(payload, "client_id")
+    if pool.clients is not None and client not in pool.clients:
+        raise TokenError("wrong_client")
+    auth_time, issued_at, expires_at = _times(payload, now)
+    sub = _identifier(payload, "sub")
+    username = _name(payload, "username")
+    if username is None and sub != client:
+        raise TokenError("malformed_claims", actual="username")
+    return Claims(
+        pool=pool.pool_id,
+        token_use=use,
+        sub=sub,
+        client=client,
+        user=None if username is None else sub,
+        username=username,
+        session=_identifier(payload, "origin_jti") if "origin_jti" in payload else None,
+        token=_identifier(payload, "jti") if "jti" in payload else None,
+        auth_time=auth_time,
+        issued_at=issued_at,
+        expires_at=expires_at,
+        scope=_scope(payload),
+        groups=_groups(payload),
+    )
+
+
+def _times(payload: dict[str, Any], now: int) -> tuple[int, int, int]:
+    expires_at = _epoch(payload, "exp")
+    issued_at = _epoch(payload, "iat")
+    auth_time = _epoch(payload, "auth_time")
+    not_before = _epoch(payload, "nbf") if "nbf" in payload else issued_at
+    # no leeway here: equality refuses, and a longer life is exactly what a thief wants
+    if now >= expires_at:
+        raise TokenError("expired", actual=expires_at, expected=now)
+    latest = now + CLOCK_SKEW_SECONDS
+    if issued_at > latest or not_before > latest or auth_time > latest:
+        raise TokenError("not_yet_valid")
+    # auth_time decides what a sign-out cuts: one after the token itself would dodge the cut
+    if auth_time > issued_at + CLOCK_SKEW_SECONDS:
+        raise TokenError("malformed_claims", actual="auth_time")
+    if not 0 < expires_at - issued_at <= MAX_LIFETIME_SECONDS:
+        raise TokenError("lifetime", actual=expires_at - issued_at, expected=MAX_LIFETIME_SECONDS)
+    return auth_time, issued_at, expires_at
+
+
+def _epoch(payload: dict[str, Any], name: str) -> int:
+    value = payload.get(name)
+    # type() and not isinstance: True is an int to isinstance
+    if type(value) is not int or not 0 < value < 1 << 40:
+        raise TokenError("malformed_claims", actual=name)
+    return value
+
+
+def _identifier(payload: dict[str, Any], name: str) -> str:
+    """UUIDs and client ids: text that is safe in a key, and in a log that escapes nothing."""
+    value = payload.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_IDENTIFIER_LENGTH:
+        raise TokenError("malformed_claims", actual=name)
+    if not _IDENTIFIER.issuperset(value):
+        raise TokenError("malformed_claims", actual=name)
+    return value
+
+
+def _name(payload: dict[str, Any], name: str) -> str | None:
+    if name not in payload:
+        return None
+    value = payload[name]
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME_LENGTH:
+        raise TokenError("malformed_claims", actual=name)
+    return value
+
+
+def _scope(payload: dict[str, Any]) -> tuple[str, ...]:
+    value = payload.get("scope", "")
+    if not isinstance(value, str):
+        raise TokenError("malformed_claims", actual="scope")
+    return tuple(value.split())
+
+
+def _groups(payload: dict[str, Any]) -> tuple[str, ...]:
+    value = payload.get("cognito:groups", [])
+    if not isinstance(value, list) or not all(isinstance(group, str) and group for group in value):
+        raise TokenError("malformed_claims", actual="cognito:groups")
+    return tuple(value)

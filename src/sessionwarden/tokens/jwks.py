@@ -1,0 +1,143 @@
+"""A user pool's public keys: read strictly, kept for a bounded time, fetched rarely.
+
+Enters: the pool's JWKS document through an injected fetch, and a clock. Leaves: the RSA key of a
+`kid`. Invariants: whatever tokens ask for, one fetch per 10 s and one at a time; a key that a
+successful fetch no longer lists is dead within 15 minutes; while fetching fails, known keys serve
+for at most 24 h, then every token is refused. RFC 7517, RFC 7518 section 6.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
+
+from sessionwarden.errors import TokenError
+from sessionwarden.tokens.canonical import decode_base64url, load_object
+
+MAX_DOCUMENT_BYTES = 65_536
+MIN_KEY_BITS = 2048
+MAX_KEY_BITS = 8192
+
+FETCH_INTERVAL_SECONDS = 10
+# five minutes under the promised 15, for fetches that fail before one succeeds
+REFRESH_AFTER_SECONDS = 600
+DEAD_AFTER_SECONDS = 86_400
+
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
+
+
+def parse_jwks(document: bytes) -> dict[str, RSAPublicKey]:
+    """The keys of a JWK Set that may check RS256 signatures, by `kid`.
+
+    A key of another type, use or algorithm, without `kid`, outside 2048 to 8192 bits, or with its
+    private half is left out: tokens that name it are refused. So are both of two with one `kid`.
+    Raises `ValueError` if the document as a whole is not a JWK Set.
+    """
+    if len(document) > MAX_DOCUMENT_BYTES:
+        raise ValueError("JWK Set too large")
+    listed = load_object(document).get("keys")
+    if not isinstance(listed, list):
+        raise ValueError("not a JWK Set")
+    keys: dict[str, RSAPublicKey] = {}
+    seen: set[str] = set()
+    for jwk in listed:
+        kid = jwk.get("kid") if isinstance(jwk, dict) else None
+        if not isinstance(kid, str) or not kid:
+            continue
+        if kid in seen:
+            keys.pop(kid, None)
+            continue
+        seen.add(kid)
+        key = _rsa_key(jwk)
+        if key is not None:
+            keys[kid] = key
+    return keys
+
+
+class KeyStore:
+    """The keys of one pool. Safe for threads; holds its lock while it fetches, which is single flight.
+
+    `fetch` returns the JWKS document or raises any `Exception`. `clock` is epoch seconds, not a
+    monotonic clock: a frozen function's monotonic clock stands still while a key is withdrawn.
+    """
+
+    def __init__(self, fetch: Callable[[], bytes], clock: Callable[[], float]) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._lock = Lock()
+        self._keys: Mapping[str, RSAPublicKey] = {}
+        self._fetched_at: float | None = None
+        self._attempted_at: float | None = None
+        self._failing = False
+
+    def key(self, kid: str) -> RSAPublicKey:
+        """The key named `kid`; may fetch.
+
+        Raises `TokenError`: `unknown_key` if the pool does not list it, `keys_unavailable` if that
+        cannot be said, because fetching fails or never succeeded.
+        """
+        known = self._known(kid)
+        if known is not None and self._age() < REFRESH_AFTER_SECONDS:
+            return known
+        with self._lock:
+            if self._may_fetch():
+                self._refresh()
+        if self._age() >= DEAD_AFTER_SECONDS:
+            raise TokenError("keys_unavailable")
+        known = self._known(kid)
+        if known is not None:
+            return known
+        raise TokenError("keys_unavailable" if self._failing else "unknown_key")
+
+    def _known(self, kid: str) -> RSAPublicKey | None:
+        return self._keys.get(kid)
+
+    def _age(self) -> float:
+        if self._fetched_at is None:
+            return DEAD_AFTER_SECONDS
+        age = self._clock() - self._fetched_at
+        # a clock that was set back would otherwise keep a withdrawn key young
+        return age if age >= 0 else REFRESH_AFTER_SECONDS
+
+    def _may_fetch(self) -> bool:
+        if self._attempted_at is None:
+            return True
+        since = self._clock() - self._attempted_at
+        return since < 0 or since >= FETCH_INTERVAL_SECONDS
+
+    def _refresh(self) -> None:
+        self._attempted_at = self._clock()
+        try:
+            keys = parse_jwks(self._fetch())
+        except Exception:  # whatever a fetch fails with, the known keys go on serving
+            self._failing = True
+            return
+        self._keys = keys
+        self._fetched_at = self._clock()
+        self._failing = False
+
+
+def _rsa_key(jwk: Mapping[str, Any]) -> RSAPublicKey | None:
+    if jwk.get("kty") != "RSA" or jwk.get("use") != "sig" or jwk.get("alg") != "RS256":
+        return None
+    # a published private half means that anybody can sign
+    if not _PRIVATE_MEMBERS.isdisjoint(jwk):
+        return None
+    if "key_ops" in jwk and jwk["key_ops"] != ["verify"]:
+        return None
+    try:
+        modulus, exponent = _number(jwk.get("n")), _number(jwk.get("e"))
+        if not MIN_KEY_BITS <= modulus.bit_length() <= MAX_KEY_BITS:
+            return None
+        return RSAPublicNumbers(exponent, modulus).public_key()
+    except ValueError:
+        return None
+
+
+def _number(text: object) -> int:
+    if not isinstance(text, str):
+        raise ValueError("not a number")
+    return int.from_bytes(decode_base64url(text.encode("ascii")), "big")

@@ -1,0 +1,53 @@
+"""All that is known of a principal and one verified token in, allow or deny out.
+
+Invariants: the strictest entry wins whatever the order; adding an entry that is not lifted never
+turns a deny into an allow; equality refuses; expiry is decided here, since a table's TTL deletes
+days late. Pure: the caller brings the entries (strongly consistent) and the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sessionwarden.model.deny import Claims, DenyEntry, Verdict
+
+ALLOWED = "ok"
+DENIED_UNTIL = "denied_until"
+SIGNED_OUT = "signed_out"
+SESSION_DENIED = "session_denied"
+
+_RANK = {SESSION_DENIED: 1, SIGNED_OUT: 2, DENIED_UNTIL: 3}
+
+
+def judge(entries: Iterable[DenyEntry], claims: Claims, *, now: int) -> Verdict:
+    """Whether `claims` may pass at `now` (epoch seconds), with the deciding entry if not.
+
+    Of several that refuse, the widest is named: `denied_until`, then `signed_out`, then
+    `session_denied`; of equals, the largest decision id, so that the order never shows.
+    """
+    worst: tuple[int, str, str] | None = None
+    for entry in entries:
+        reason = _refusal(entry, claims, now)
+        if reason is None:
+            continue
+        found = (_RANK[reason], entry.decision_id, reason)
+        if worst is None or found > worst:
+            worst = found
+    if worst is None:
+        return Verdict(True, ALLOWED)
+    return Verdict(False, worst[2], worst[1])
+
+
+def _refusal(entry: DenyEntry, claims: Claims, now: int) -> str | None:
+    if now >= entry.expires_at:
+        return None
+    lifted = entry.lifted_at is not None
+    if entry.deny_until is not None and not lifted and now <= entry.deny_until:
+        return DENIED_UNTIL
+    # lifting lets new sign-ins in; a token from before the cut-off may be the stolen one
+    cut = entry.not_before is not None and claims.auth_time <= entry.not_before
+    if cut and not (lifted and entry.tokens_revived):
+        return SIGNED_OUT
+    if entry.session is not None and not lifted and claims.session == entry.session:
+        return SESSION_DENIED
+    return None

@@ -1,0 +1,308 @@
+"""What the authorizer costs: import CPU over bare Python, and CPU of one warm decision over TLS.
+
+    python benchmarks/authorizer.py [--node FOLDER] [--rounds N]
+
+A server in a process of its own answers Queries over TLS like an empty DynamoDB table. Contestants
+run in fresh processes, in turn, round after round, so that a busy machine is unfair to none; the
+median counts. CPU is getrusage's, user and system, of the contestant alone. With `--node` a folder
+outside the checkout gets `npm install` of authorizer_node/package.json and runs Node's side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import resource
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
+
+EARLY = 50
+WARM_UP = 1500
+DECISIONS = 2000
+
+IMPORTS = {
+    "bare Python": "pass",
+    "our handler": "import functions.authorizer.handler",
+    "PyJWT + boto3 client": "import boto3, jwt; boto3.client('dynamodb', region_name='eu-west-1')",
+}
+
+
+def cpu_seconds() -> float:
+    """CPU of this process so far, user and system."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def serve(folder: Path) -> None:
+    """Answer every request with an empty page, until the parent closes our standard input."""
+    from tests.certificates import server_context
+
+    context = server_context(folder / "server.pem")
+    body = b'{"Count":0,"Items":[],"ScannedCount":0}'
+    answer = (
+        b"HTTP/1.1 200 OK\r\nServer: Server\r\nContent-Type: application/x-amz-json-1.0\r\n"
+        b"Content-Length: %d\r\nConnection: keep-alive\r\nx-amzn-RequestId: benchmark\r\n\r\n%s"
+        % (len(body), body)
+    )
+
+    def converse(plain: socket.socket) -> None:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        data = b""
+        with contextlib.suppress(OSError), context.wrap_socket(plain, server_side=True) as peer:
+            while received := peer.recv(65_536):
+                data += received
+                head, found, rest = data.partition(b"\r\n\r\n")
+                if not found:
+                    continue
+                length = next(
+                    int(line.partition(b":")[2])
+                    for line in head.split(b"\r\n")
+                    if line.lower().startswith(b"content-length:")
+                )
+                if len(rest) >= length:
+                    data = rest[length:]
+                    peer.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        print(listener.getsockname()[1], flush=True)
+
+        def accept() -> None:
+            while True:
+                threading.Thread(target=converse, args=(listener.accept()[0],), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        sys.stdin.read()
+
+
+def decide_ours(setup: dict[str, Any]) -> Callable[[], bool]:
+    """Our authorizer from event to answer, its decision line included."""
+    from functions.authorizer.authorizer import Authorizer
+    from sessionwarden.adapters.dynamodb_lean import LeanDenylist
+    from sessionwarden.adapters.sigv4 import Credentials
+    from sessionwarden.tokens.cognito import CognitoVerifier, Pool
+    from tests.authorizer_events import http_event
+
+    service = Authorizer(
+        verifier=CognitoVerifier(
+            [Pool(setup["pool"], frozenset({setup["client"]}))],
+            fetch=lambda url: setup["jwks"].encode(),
+            clock=time.time,
+        ),
+        denylist=LeanDenylist(
+            table="denylist",
+            region="eu-west-1",
+            endpoint_url=setup["endpoint"],
+            credentials=lambda: Credentials("test", "test"),
+            cafile=setup["certificate"],
+            # a busy machine must not turn the measurement into a refusal
+            deadline_seconds=10,
+            first_attempt_seconds=5,
+        ),
+        clock=time.time,
+    )
+    event = http_event(setup["token"])
+
+    def decide() -> bool:
+        with contextlib.redirect_stdout(io.StringIO()):
+            return bool(service.answer(event, invocation_id="benchmark")["isAuthorized"])
+
+    return decide
+
+
+def decide_usual(setup: dict[str, Any]) -> Callable[[], bool]:
+    """PyJWT and boto3, as most Python authorizers are written; no decision line."""
+    import boto3
+    import jwt
+
+    jwk = jwt.PyJWK(json.loads(setup["jwks"])["keys"][0])
+    issuer = f"https://cognito-idp.eu-west-1.amazonaws.com/{setup['pool']}"
+    client = boto3.client(
+        "dynamodb",
+        region_name="eu-west-1",
+        endpoint_url=setup["endpoint"],
+        verify=setup["certificate"],
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+    def decide() -> bool:
+        claims = jwt.decode(setup["token"], jwk, algorithms=["RS256"], issuer=issuer)
+        if claims["token_use"] != "access" or claims["client_id"] != setup["client"]:
+            return False
+        page = client.query(
+            TableName="denylist",
+            ConsistentRead=True,
+            KeyConditionExpression="principal = :p",
+            ExpressionAttributeValues={":p": {"S": f"{setup['pool']}#{claims['sub']}"}},
+        )
+        return not page["Items"]
+
+    return decide
+
+
+CONTESTANTS = {"ours": decide_ours, "PyJWT + boto3": decide_usual}
+
+
+def measure(name: str, setup: dict[str, Any]) -> dict[str, float]:
+    """Microseconds of CPU of one decision: the first ones, and warm."""
+    decide = CONTESTANTS[name](setup)
+
+    def per_decision(count: int) -> float:
+        start = cpu_seconds()
+        for _ in range(count):
+            if not decide():
+                raise SystemExit(f"{name} refused")
+        return (cpu_seconds() - start) / count * 1e6
+
+    early = per_decision(setup["early"])
+    per_decision(setup["warm_up"])
+    return {"early": early, "warm": per_decision(setup["decisions"])}
+
+
+def import_cpu(statement: str) -> float:
+    """Milliseconds of CPU of a fresh process that only imports."""
+    program = (
+        f"{statement}\nimport resource\nused = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "print((used.ru_utime + used.ru_stime) * 1000)"
+    )
+    environ = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
+        "AWS_REGION": "eu-west-1",
+        "SESSIONWARDEN_DENYLIST_TABLE": "denylist",
+        "SESSIONWARDEN_USER_POOLS": '[{"pool_id":"eu-west-1_Ab12","client_ids":null}]',
+    }
+    return float(run([sys.executable, "-c", program], environ))
+
+
+def run(command: list[str], environ: dict[str, str]) -> str:
+    """The standard output of `command`."""
+    return subprocess.run(command, env=environ, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def write_setup(folder: Path, port: int) -> Path:
+    """Token, keys and endpoint, for contestants of every language."""
+    from tests.tokens_factory import CLIENT, POOL, claims, jwks, token
+
+    now = int(time.time())
+    path = folder / "setup.json"
+    path.write_text(
+        json.dumps(
+            {
+                "pool": POOL,
+                "client": CLIENT,
+                "token": token(claims(iat=now, auth_time=now, exp=now + 86_400)),
+                "jwks": jwks().decode(),
+                "endpoint": f"https://127.0.0.1:{port}",
+                "certificate": str(folder / "server.pem"),
+                "early": EARLY,
+                "warm_up": WARM_UP,
+                "decisions": DECISIONS,
+            }
+        )
+    )
+    return path
+
+
+def prepare_node(folder: Path) -> list[str]:
+    """Install Node's contestant in `folder`; the command that runs it."""
+    npm, node = shutil.which("npm"), shutil.which("node")
+    if npm is None or node is None:
+        raise SystemExit("--node needs node and npm")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "decide.mjs"):
+        shutil.copy(HERE / "authorizer_node" / name, folder / name)
+    if not (folder / "node_modules").exists():
+        install = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
+        subprocess.run(install, cwd=folder, check=True)
+    return [node, str(folder / "decide.mjs")]
+
+
+def decisions(rounds: int, node: list[str] | None) -> dict[str, dict[str, float]]:
+    """Median microseconds of each contestant."""
+    from tests.certificates import write_certificate
+
+    found: dict[str, list[dict[str, float]]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        certificate = write_certificate(folder, address="127.0.0.1")
+        server = subprocess.Popen(
+            [sys.executable, __file__, "--serve", str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert server.stdout is not None
+        setup = write_setup(folder, int(server.stdout.readline()))
+        commands = {
+            contestant: [sys.executable, __file__, "--contestant", contestant, "--setup", str(setup)]
+            for contestant in CONTESTANTS
+        }
+        if node is not None:
+            commands["Node: aws-jwt-verify + SDK v3"] = [*node, str(setup)]
+        environ = os.environ | {"NODE_EXTRA_CA_CERTS": str(certificate)}
+        try:
+            for _ in range(rounds):
+                for contestant, command in commands.items():
+                    found.setdefault(contestant, []).append(json.loads(run(command, environ)))
+        finally:
+            server.communicate()
+    return {
+        contestant: {kind: statistics.median(row[kind] for row in rows) for kind in ("early", "warm")}
+        for contestant, rows in found.items()
+    }
+
+
+def report(rounds: int, node: list[str] | None) -> None:
+    """Measure and print both tables."""
+    imports: dict[str, list[float]] = {name: [] for name in IMPORTS}
+    for _ in range(max(rounds, 7)):
+        for name, statement in IMPORTS.items():
+            imports[name].append(import_cpu(statement))
+    bare = statistics.median(imports["bare Python"])
+    print("| import | CPU ms | over bare Python, ms |\n| --- | ---: | ---: |")
+    for name, values in imports.items():
+        middle = statistics.median(values)
+        print(f"| {name} | {middle:.0f} | {middle - bare:.0f} |")
+    found = decisions(rounds, node)
+    ours = found["ours"]["warm"]
+    print(f"\n| one decision over TLS | first {EARLY}, CPU µs | warm, CPU µs | times ours |")
+    print("| --- | ---: | ---: | ---: |")
+    for name, figures in found.items():
+        print(f"| {name} | {figures['early']:.0f} | {figures['warm']:.0f} | {figures['warm'] / ours:.1f} |")
+
+
+def main() -> None:
+    """The command line; `--serve` and `--contestant` are for the processes started from here."""
+    parser = argparse.ArgumentParser(description="what the authorizer costs")
+    parser.add_argument("--node", type=Path, help="folder outside the checkout for Node's packages")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--contestant", choices=CONTESTANTS, help=argparse.SUPPRESS)
+    parser.add_argument("--setup", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve(options.serve)
+    elif options.contestant:
+        print(json.dumps(measure(options.contestant, json.loads(options.setup.read_text()))))
+    else:
+        report(options.rounds, prepare_node(options.node) if options.node else None)
+
+
+if __name__ == "__main__":
+    main()

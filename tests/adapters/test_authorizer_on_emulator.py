@@ -1,0 +1,111 @@
+"""The authorizer's own code against a Cognito and a DynamoDB that somebody else wrote."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from functions.authorizer.authorizer import Authorizer
+from sessionwarden.adapters.dynamodb_lean import LeanDenylist, lean_denylist
+from sessionwarden.adapters.jwks_http import fetch_jwks
+from sessionwarden.denylist.item import to_item
+from sessionwarden.denylist.principal import principal
+from sessionwarden.model.deny import DenyEntry
+from sessionwarden.tokens.cognito import CognitoVerifier, Pool
+from tests.authorizer_events import http_event
+
+if TYPE_CHECKING:
+    from sessionwarden.local.emulator import Emulator
+
+PASSWORD = "Correct-horse-1"
+
+
+@pytest.fixture(scope="module")
+def table(emulator: Emulator) -> str:
+    name = f"denylist-{uuid.uuid4().hex[:8]}"
+    emulator.client("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": "principal", "AttributeType": "S"},
+            {"AttributeName": "decision_id", "AttributeType": "S"},
+        ],
+        KeySchema=[
+            {"AttributeName": "principal", "KeyType": "HASH"},
+            {"AttributeName": "decision_id", "KeyType": "RANGE"},
+        ],
+    )
+    return name
+
+
+@pytest.fixture
+def denylist(emulator: Emulator, table: str) -> Iterator[LeanDenylist]:
+    reader = lean_denylist(emulator.environment(), table=table, region="us-east-1")
+    yield reader
+    reader.close()
+
+
+def put(emulator: Emulator, table: str, key: str, entry: DenyEntry) -> None:
+    emulator.client("dynamodb").put_item(TableName=table, Item=to_item(key, entry))
+
+
+def sign_in(emulator: Emulator) -> tuple[str, str, str]:
+    """Pool, client and access token of a new user."""
+    cognito = emulator.client("cognito-idp")
+    pool = cognito.create_user_pool(PoolName="p")["UserPool"]["Id"]
+    client: Any = cognito.create_user_pool_client(
+        UserPoolId=pool,
+        ClientName="c",
+        ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+    )["UserPoolClient"]["ClientId"]
+    cognito.admin_create_user(UserPoolId=pool, Username="alice", MessageAction="SUPPRESS")
+    cognito.admin_set_user_password(UserPoolId=pool, Username="alice", Password=PASSWORD, Permanent=True)
+    answer = cognito.admin_initiate_auth(
+        UserPoolId=pool,
+        ClientId=client,
+        AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": "alice", "PASSWORD": PASSWORD},
+    )
+    return pool, client, answer["AuthenticationResult"]["AccessToken"]
+
+
+def test_entries_written_with_boto3_are_read_back_whole(
+    emulator: Emulator, table: str, denylist: LeanDenylist
+) -> None:
+    key = f"p#{uuid.uuid4()}"
+    known = [
+        DenyEntry("d-1", 5, not_before=4),
+        DenyEntry("d-2", 6, session="s", lifted_at=3, tokens_revived=True),
+    ]
+    assert denylist.entries(key) == ()
+    for entry in known:
+        put(emulator, table, key, entry)
+    assert denylist.entries(key) == tuple(known)
+
+
+def test_a_real_sign_in_passes_until_a_deny_is_written(
+    emulator: Emulator, table: str, denylist: LeanDenylist
+) -> None:
+    pool, client, token = sign_in(emulator)
+    jwks_url = f"{emulator.endpoint_url}/{pool}/.well-known/jwks.json"
+    service = Authorizer(
+        verifier=CognitoVerifier(
+            [Pool(pool, frozenset({client}), jwks_url)], fetch=fetch_jwks, clock=time.time
+        ),
+        denylist=denylist,
+        clock=time.time,
+    )
+    before = service.answer(http_event(token), invocation_id="1")
+    assert before["isAuthorized"] is True
+    assert before["context"]["username"] == "alice"
+
+    now = int(time.time())
+    put(
+        emulator, table, principal(pool, before["context"]["user"]), DenyEntry("d", now + 900, not_before=now)
+    )
+    after = service.answer(http_event(token), invocation_id="2")
+    assert (after["isAuthorized"], after["context"]["reason"]) == (False, "signed_out")

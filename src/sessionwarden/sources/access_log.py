@@ -1,0 +1,198 @@
+"""API Gateway access logs in our own two formats.
+
+Enters: `{json head}` TAB `"path"` TAB `"user agent"`, one request. Leaves: an `Event` of source
+`api_access`. Invariant: identity comes from the head alone, whose values API Gateway and our
+authorizer wrote; whatever a client puts into path and user agent, escaped or not, at worst costs
+those two fields and never the head, so nobody hides by breaking their own line.
+
+Public reports differ on whether API Gateway escapes `$context` values, so nothing relies on it.
+Variables: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
+and .../http-api-logging-variables.html
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from sessionwarden.errors import SourceError
+from sessionwarden.model.event import Event
+from sessionwarden.sources.strict_json import delimiters, explain
+from sessionwarden.sources.values import (
+    MAX_FIELD_CHARS,
+    MAX_ID_CHARS,
+    address,
+    checked_line,
+    checked_text,
+    checked_time,
+    integer,
+)
+
+MAX_HEAD_CHARS = 4_096
+
+
+_AUTHORIZER_CONTEXT = ("user", "session", "token", "client", "pool", "decision", "reason")
+
+
+def _log_format(*, request_id: str, route: str) -> str:
+    head = {
+        "v": "1",
+        "id": request_id,
+        "time": "$context.requestTimeEpoch",
+        "source_ip": "$context.identity.sourceIp",
+        "api_id": "$context.apiId",
+        "stage": "$context.stage",
+        "route": route,
+        "method": "$context.httpMethod",
+        "status": "$context.status",
+        "response_bytes": "$context.responseLength",
+        "latency_ms": "$context.responseLatency",
+        **{name: f"$context.authorizer.{name}" for name in _AUTHORIZER_CONTEXT},
+    }
+    members = ",".join(f'"{key}":"{variable}"' for key, variable in head.items())
+    return f'{{{members}}}\t"$context.path"\t"$context.identity.userAgent"'
+
+
+HTTP_API_FORMAT = _log_format(request_id="$context.requestId", route="$context.routeKey")
+"""For an HTTP API's stage. API Gateway takes at most 1,024 characters here."""
+
+REST_API_FORMAT = _log_format(
+    # a client can choose the REST requestId with a header, and so repeat one to be counted once
+    request_id="$context.extendedRequestId",
+    route="$context.httpMethod $context.resourcePath",
+)
+"""For a REST API's stage. API Gateway takes at most 3 KB here."""
+
+
+class _Head(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    v: str
+    id: str
+    time: str
+    source_ip: str
+    api_id: str
+    stage: str
+    route: str
+    method: str
+    status: str
+    response_bytes: str
+    latency_ms: str
+    user: str
+    session: str
+    token: str
+    client: str
+    pool: str
+    decision: str
+    reason: str
+
+
+_HEAD_KEYS = frozenset(_Head.__struct_fields__)
+_HEAD_DELIMITERS = 4 * len(_HEAD_KEYS)
+"""Every key occurs and every value is a string: 4 quotation marks per member, if none is repeated."""
+
+_decode_head = msgspec.json.Decoder(_Head).decode
+_decode_text = msgspec.json.Decoder(str).decode
+_encode = msgspec.json.encode
+
+
+def parse_access_line(line: str, *, now_ms: int) -> Event:
+    """The event of one line, without its line end. `now_ms` bounds its time from above.
+
+    Raises `SourceError` with one of the reasons of docs/reference/log-formats.md if the head is not
+    exactly ours. A malformed tail costs only `path`, `user_agent` or both.
+    """
+    head_text, _, tail = checked_line(line).partition("\t")
+    head = _read_head(head_text)
+    path, user_agent = _read_tail(tail)
+    source_ip = _present(head.source_ip)
+    route = _present(head.route)
+    return Event(
+        id=head.id,
+        time=checked_time(integer(head.time), now_ms=now_ms),
+        source="api_access",
+        api_id=_present(head.api_id),
+        stage=_present(head.stage),
+        # a REST request that met no resource has no resourcePath
+        route=None if route is None or route.endswith(" -") else route,
+        method=_present(head.method),
+        path=path,
+        status=_number(head.status),
+        response_bytes=_number(head.response_bytes),
+        latency_ms=_number(head.latency_ms),
+        user=_present(head.user),
+        session=_present(head.session),
+        token=_present(head.token),
+        client=_present(head.client),
+        pool=_present(head.pool),
+        source_ip=None if source_ip is None else address(source_ip),
+        user_agent=user_agent,
+        decision=_present(head.decision),
+        reason=_present(head.reason),
+    )
+
+
+def format_access_line(event: Event) -> str:
+    """The line that API Gateway writes for `event`, in either format, without a line end.
+
+    Fields that the formats do not carry are left out. Values are escaped as JSON, which is the
+    kinder of the two behaviours that have been seen.
+    """
+    head = {"v": "1"}
+    for key in _Head.__struct_fields__[1:]:
+        value = getattr(event, key)
+        head[key] = "-" if value is None else str(value)
+    tail = f"{_encode(event.path or '-').decode()}\t{_encode(event.user_agent or '-').decode()}"
+    return f"{_encode(head).decode()}\t{tail}"
+
+
+def _read_head(text: str) -> _Head:
+    try:
+        head = _decode_head(text)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise SourceError(_explain_head(text, error)) from error
+    if delimiters(text) != _HEAD_DELIMITERS:
+        raise SourceError("duplicate_key")
+    if "\\" in text or "\x7f" in text:  # only an escape brings a control character past JSON
+        for value in msgspec.structs.astuple(head):
+            checked_text(value)
+    if head.v != "1":
+        raise SourceError("unknown_version")
+    if head.id in ("", "-") or head.time in ("", "-"):
+        raise SourceError("missing_field")
+    if len(head.id) > MAX_ID_CHARS or len(text) > MAX_HEAD_CHARS:
+        raise SourceError("field_too_long")
+    return head
+
+
+def _explain_head(text: str, error: Exception) -> str:
+    reason = explain(text)
+    if reason != "wrong_type" or not isinstance(error, msgspec.ValidationError):
+        return reason
+    keys = msgspec.json.decode(text).keys()
+    if not keys >= _HEAD_KEYS:
+        return "missing_field"
+    return "undeclared_key" if keys - _HEAD_KEYS else "wrong_type"
+
+
+def _read_tail(tail: str) -> tuple[str | None, str | None]:
+    # only the first TAB separates: a TAB is legal in a header, and must not cost the path
+    path, _, user_agent = tail.partition("\t")
+    return _untrusted(path), _untrusted(user_agent)
+
+
+def _untrusted(quoted: str) -> str | None:
+    if quoted == '"-"':
+        return None
+    try:
+        text = _decode_text(quoted)
+        if "\\" in quoted:
+            checked_text(text)
+    except (msgspec.DecodeError, UnicodeError, SourceError):
+        return None
+    return text if 0 < len(text) <= MAX_FIELD_CHARS else None
+
+
+def _present(text: str) -> str | None:
+    return None if text in ("-", "") else text
+
+
+def _number(text: str) -> int | None:
+    return None if text in ("-", "") else integer(text)

@@ -8,7 +8,6 @@ mistakes of a file are reported at once; only a syntax error hides what follows 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import yaml
@@ -20,6 +19,10 @@ Path = tuple[str | int, ...]
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 40
 
+_YAML = "tag:yaml.org,2002:"
+_SCALAR_TAGS = frozenset(_YAML + name for name in ("str", "int", "float", "bool", "null", "timestamp"))
+_ALIAS = "an alias, already reported"
+
 
 class Place(NamedTuple):
     """Line and column, both from 1."""
@@ -29,11 +32,16 @@ class Place(NamedTuple):
 
 
 class Document(NamedTuple):
-    """One YAML document: its data, and where each key path stands in `file`."""
+    """One YAML document: its data, and where each key path stands in `file`.
+
+    `broken` are the paths whose values could not be read and are `None` for that reason: whoever
+    checks the data further should be silent about them.
+    """
 
     file: str
     data: Any
     places: dict[Path, Place]
+    broken: frozenset[Path] = frozenset()
 
     def place(self, path: Path) -> Place:
         """The place of `path`, or of its nearest parent that exists."""
@@ -59,93 +67,136 @@ def load_documents(text: str, *, file: str) -> list[Document]:
 
     Raises `InputFileError` with all duplicate keys, aliases and foreign tags, or the syntax error.
     """
-    if len(text) > MAX_BYTES:
-        raise InputFileError([Mistake(file, 0, 0, "", f"larger than {MAX_BYTES:,} bytes")])
-    mistakes: list[Mistake] = []
-    documents = []
-    try:
-        for node, loader in _compose(text, file, mistakes):
-            places: dict[Path, Place] = {}
-            data = _build(node, (), places, _Context(file, loader, mistakes))
-            if data is not None:
-                documents.append(Document(file, data, places))
-    except yaml.YAMLError as error:
-        mistakes.append(_syntax_mistake(error, file))
-    except RecursionError:
-        mistakes.append(Mistake(file, 0, 0, "", "nested too deeply"))
+    documents, mistakes = read_documents(text, file=file)
     if mistakes:
         raise InputFileError(mistakes)
     return documents
 
 
-class _Context(NamedTuple):
-    file: str
-    loader: yaml.SafeLoader
-    mistakes: list[Mistake]
+def read_documents(text: str, *, file: str) -> tuple[list[Document], list[Mistake]]:
+    """As `load_documents`, but what can be read is returned beside the mistakes.
 
-    def add(self, node: yaml.Node, path: Path, message: str, hint: str = "") -> None:
-        place = _place(node)
-        self.mistakes.append(Mistake(self.file, *place, format_path(path), message, hint))
-
-
-def _compose(text: str, file: str, mistakes: list[Mistake]) -> Iterator[tuple[yaml.Node, yaml.SafeLoader]]:
-    loader = yaml.SafeLoader(text)
+    For a caller that has more to check and wants to report everything in one run.
+    """
+    mistakes: list[Mistake] = []
+    documents: list[Document] = []
+    if len(text.encode("utf-8", "replace")) > MAX_BYTES:
+        return [], [Mistake(file, 0, 0, "", f"larger than {MAX_BYTES:,} bytes")]
+    loader = None
     try:
-        # aliases are found here, before composing: a composed alias is only the same node again
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                place = Place(event.start_mark.line + 1, event.start_mark.column + 1)
-                mistakes.append(Mistake(file, *place, "", f"alias *{event.anchor} is not allowed", "write it out"))
-        if mistakes:
-            return
+        loader = _Loader(text, file, mistakes)
         while loader.check_node():
-            yield loader.get_node(), loader
+            builder = _Builder(file, loader, mistakes)
+            node = loader.get_node()
+            data = None if node is None else builder.build(node, ())
+            if data is not None:
+                documents.append(Document(file, data, builder.places, frozenset(builder.broken)))
+    except yaml.YAMLError as error:
+        mistakes.append(_syntax_mistake(error, text, file))
+    except RecursionError:
+        mistakes.append(Mistake(file, 0, 0, "", "nested too deeply"))
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
+    return documents, mistakes
 
 
-def _build(node: yaml.Node, path: Path, places: dict[Path, Place], context: _Context) -> Any:
-    if len(path) > MAX_DEPTH:
-        raise RecursionError
-    places.setdefault(path, _place(node))
-    if isinstance(node, yaml.MappingNode):
-        return _build_mapping(node, path, places, context)
-    if isinstance(node, yaml.SequenceNode):
-        return [_build(item, (*path, index), places, context) for index, item in enumerate(node.value)]
-    if not node.tag.startswith("tag:yaml.org,2002:") or node.tag.endswith((":binary", ":python")):
-        context.add(node, path, f"tag {node.tag} is not allowed")
-        return None
-    try:
-        return context.loader.construct_object(node, deep=True)
-    except (yaml.YAMLError, ValueError, OverflowError):
-        context.add(node, path, f"not a valid {node.tag.rpartition(':')[2]}")
-        return None
+class _Loader(yaml.SafeLoader):
+    """Composes every alias as a scalar of its own, so that nested aliases cannot explode."""
+
+    def __init__(self, text: str, file: str, mistakes: list[Mistake]) -> None:
+        self._file = file
+        self._mistakes = mistakes
+        self._depth = 0
+        super().__init__(text)
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if not self.check_event(yaml.AliasEvent):
+            return self._compose_deeper(parent, index)
+        event: yaml.AliasEvent = self.get_event()  # type: ignore[no-untyped-call]
+        node = yaml.ScalarNode(_ALIAS, "", event.start_mark, event.end_mark)  # type: ignore[arg-type]
+        message = f"alias *{event.anchor} is not allowed"
+        self._mistakes.append(Mistake(self._file, *_place(node), "", message, "write it out"))
+        return node
+
+    def _compose_deeper(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        # stop here, not when all is composed: the parser takes quadratic time for nested brackets
+        if self._depth > MAX_DEPTH:
+            raise RecursionError
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
-def _build_mapping(
-    node: yaml.MappingNode, path: Path, places: dict[Path, Place], context: _Context
-) -> dict[str, Any]:
-    data: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-        if key is None or key_node.tag == "tag:yaml.org,2002:merge":
-            context.add(key_node, path, "a key must be plain text")
-            continue
-        here = (*path, key)
-        if key in data:
-            first = places[here]
-            context.add(key_node, here, f"duplicate key, first on line {first.line}")
-            continue
-        places[here] = _place(key_node)
-        data[key] = _build(value_node, here, places, context)
-    return data
+class _Builder:
+    """Turns the nodes of one document into data, noting places and mistakes on the way."""
+
+    def __init__(self, file: str, loader: yaml.SafeLoader, mistakes: list[Mistake]) -> None:
+        self.places: dict[Path, Place] = {}
+        self.broken: set[Path] = set()
+        self._file = file
+        self._loader = loader
+        self._mistakes = mistakes
+
+    def build(self, node: yaml.Node, path: Path) -> Any:
+        self.places.setdefault(path, _place(node))
+        if node.tag == _ALIAS:
+            self.broken.add(path)
+            return None
+        if isinstance(node, yaml.MappingNode) and node.tag == _YAML + "map":
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode) and node.tag == _YAML + "seq":
+            return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
+        if isinstance(node, yaml.ScalarNode) and node.tag in _SCALAR_TAGS:
+            return self._scalar(node, path)
+        tag = node.tag.replace(_YAML, "!!")
+        return self._refuse(node, path, f"tag {tag} is not allowed", "leave the tag out")
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _YAML + "merge":
+                self._mistakes.append(
+                    self._mistake(key_node, path, "a key must be plain text", "write the keys out")
+                )
+                continue
+            if key_node.tag == _ALIAS:
+                continue
+            here = (*path, key_node.value)
+            if key_node.value in data:
+                message = f"duplicate key, first on line {self.places[here].line}"
+                self._mistakes.append(self._mistake(key_node, here, message))
+                continue
+            self.places[here] = _place(key_node)
+            data[key_node.value] = self.build(value_node, here)
+        return data
+
+    def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
+        try:
+            return self._loader.construct_object(node, deep=True)
+        except (yaml.YAMLError, ValueError, OverflowError, LookupError):
+            return self._refuse(
+                node, path, f"not a valid {node.tag.rpartition(':')[2]}", "quote it if it is text"
+            )
+
+    def _refuse(self, node: yaml.Node, path: Path, message: str, hint: str) -> None:
+        self.broken.add(path)
+        self._mistakes.append(self._mistake(node, path, message, hint))
+
+    def _mistake(self, node: yaml.Node, path: Path, message: str, hint: str = "") -> Mistake:
+        return Mistake(self._file, *_place(node), format_path(path), message, hint)
 
 
 def _place(node: yaml.Node) -> Place:
     return Place(node.start_mark.line + 1, node.start_mark.column + 1)
 
 
-def _syntax_mistake(error: yaml.YAMLError, file: str) -> Mistake:
+def _syntax_mistake(error: yaml.YAMLError, text: str, file: str) -> Mistake:
+    if isinstance(error, yaml.reader.ReaderError):
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        return Mistake(file, line, column, "", f"not YAML: character U+{error.character:04X} is not allowed")
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error)
     if mark is None:

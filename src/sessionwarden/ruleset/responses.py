@@ -1,0 +1,127 @@
+"""The `response` key over the policy's defaults in, what the engine attaches to findings out.
+
+Invariant: the scope's value is always part of the group key, so a finding names exactly one
+principal; and an action is only accepted where it can be carried out. Actions come out in the order
+in which they are done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, cast
+
+from sessionwarden.model.finding import Action, Mode, Response, Scope
+from sessionwarden.ruleset.checking import Check
+from sessionwarden.ruleset.durations import duration_seconds
+from sessionwarden.ruleset.vocabulary import ACTIONS, SCOPE_ACTIONS, SCOPES
+from sessionwarden.yamldoc import Path
+
+KEYS = frozenset({"scope", "mode", "actions", "duration", "cooldown"})
+MODES = frozenset({"observe", "enforce"})
+
+
+class Defaults(NamedTuple):
+    """What a rule gets that does not say otherwise."""
+
+    mode: Mode
+    cooldown_seconds: int
+    actions: Mapping[Scope, tuple[Action, ...]]
+
+
+class Wish(NamedTuple):
+    """A checked `response` key; `None` where it says nothing."""
+
+    scope: Scope | None = None
+    mode: Mode | None = None
+    actions: tuple[tuple[Action, Path], ...] | None = None
+    deny_seconds: int | None = None
+    cooldown_seconds: int | None = None
+
+
+def read_response(section: dict[str, Any], check: Check, path: Path) -> Wish:
+    """What the `response` key says; `check` holds the mistakes."""
+    check.keys(section, KEYS, path)
+    scope = check.one_of(section["scope"], SCOPES, (*path, "scope")) if "scope" in section else None
+    mode = check.one_of(section["mode"], MODES, (*path, "mode")) if "mode" in section else None
+    actions = read_actions(section["actions"], check, (*path, "actions")) if "actions" in section else None
+    return Wish(
+        scope=scope if scope in SCOPES else None,
+        mode=cast("Mode | None", mode if mode in MODES else None),
+        actions=actions,
+        deny_seconds=_duration(section, "duration", check, path),
+        cooldown_seconds=_duration(section, "cooldown", check, path),
+    )
+
+
+def read_actions(value: Any, check: Check, path: Path) -> tuple[tuple[Action, Path], ...] | None:
+    """The actions of a list, each with its place; `None` if there was a mistake."""
+    before = len(check.mistakes)
+    names = check.texts(value, path)
+    if value == []:
+        check.refuse(path, "must not be empty", "alert alone is the least")
+    places: list[tuple[Action, Path]] = []
+    for name in names:
+        here = (*path, value.index(name))
+        if check.one_of(name, ACTIONS, here) in ACTIONS:
+            places.append((cast("Action", name), here))
+    return tuple(places) if len(check.mistakes) == before else None
+
+
+def check_actions(actions: tuple[tuple[Action, Path], ...], scope: Scope, check: Check) -> None:
+    """Refuse each action that cannot be done about `scope`."""
+    for action, place in actions:
+        if action in SCOPE_ACTIONS[scope]:
+            continue
+        if action in ("sign_out", "disable_user"):
+            check.refuse(place, f"{action} needs scope user, not {scope}")
+        else:
+            check.refuse(
+                place, f"{action} is not supported for scope {scope}", "scope user or session, or alert alone"
+            )
+
+
+def choose_scope(wish: Wish, group_by: tuple[str, ...], check: Check, path: Path) -> Scope | None:
+    """The scope of a correlation: as asked, else the narrowest principal of its group-by."""
+    given = ", ".join(group_by)
+    if wish.scope is not None and wish.scope not in group_by:
+        hint = f"add {wish.scope} to the group-by"
+        check.refuse(
+            (*path, "response", "scope"), f"scope {wish.scope} is not in the group-by ({given})", hint
+        )
+        return None
+    scope = wish.scope or next((scope for scope in SCOPES if scope in group_by), None)
+    if scope is None:
+        place = (*path, "correlation", "group-by")
+        check.refuse(place, f"nobody is named by {given}", f"add one of {', '.join(SCOPES)}")
+    return scope
+
+
+def resolve(
+    wish: Wish, scope: Scope, defaults: Defaults, *, timespan_seconds: int, check: Check, path: Path
+) -> Response:
+    """The response of a rule with `scope`; `check` holds what cannot be done."""
+    here = (*path, "response")
+    if wish.actions is not None:
+        check_actions(wish.actions, scope, check)
+        chosen = {action for action, _ in wish.actions}
+    else:
+        chosen = set(defaults.actions[scope])
+    if wish.deny_seconds is not None and not (scope == "user" and "deny" in chosen):
+        why = (
+            "a session's deny lasts as long as the session"
+            if scope == "session"
+            else "it says how long to deny a user"
+        )
+        check.refuse((*here, "duration"), "duration needs scope user and the action deny", why)
+    cooldown = wish.cooldown_seconds or max(defaults.cooldown_seconds, timespan_seconds)
+    return Response(
+        scope=scope,
+        mode=wish.mode or defaults.mode,
+        actions=tuple(action for action in ACTIONS if action in chosen),
+        deny_seconds=wish.deny_seconds,
+        cooldown_ms=cooldown * 1000,
+    )
+
+
+def _duration(section: dict[str, Any], key: str, check: Check, path: Path) -> int | None:
+    return duration_seconds(section[key], check, (*path, key)) if key in section else None

@@ -1,0 +1,80 @@
+"""The words that rules may use: field names, log sources, scopes and their actions.
+
+Everything a rule can name is listed here once. W3C names are those of Sigma's `webserver` category
+(https://sigmahq.io/docs/basics/log-sources.html), so that public web rules run unchanged.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from sessionwarden.model.event import FIELDS, UNGROUPABLE_FIELDS, Category
+from sessionwarden.model.finding import Action, Scope
+from sessionwarden.ruleset.predicates import URI
+
+W3C_FIELDS = {
+    "c-ip": "source_ip",
+    "cs-host": "host",
+    "cs-method": "method",
+    "cs-referer": "referer",
+    "cs-uri": URI,
+    "cs-uri-query": "query",
+    "cs-uri-stem": "path",
+    "cs-user-agent": "user_agent",
+    "cs-username": "username",
+    "sc-status": "status",
+}
+
+CATEGORIES: dict[str, Category] = {
+    "api_access": "api_access",
+    "api_authorizer": "api_authorizer",
+    "application": "application",
+    "identity": "identity",
+    "webserver": "api_access",
+}
+
+KEYWORD_FIELDS = (
+    *("claimed_user", "error", "host", "method", "path"),
+    *("query", "referer", "route", "user_agent", "username"),
+)
+"""Where a keyword (a detection value without a field) is looked for: the request's own text."""
+
+SCOPES: tuple[Scope, ...] = ("session", "user", "client", "identity", "source_ip")
+"""In the order in which the group-by picks one: the narrowest principal first."""
+
+SCOPE_ACTIONS: dict[Scope, tuple[Action, ...]] = {
+    "session": ("deny", "alert"),
+    "user": ("deny", "sign_out", "disable_user", "alert"),
+    "client": ("alert",),
+    "identity": ("alert",),
+    "source_ip": ("alert",),
+}
+"""What can be done about each scope."""
+
+ACTIONS: tuple[Action, ...] = ("deny", "sign_out", "disable_user", "alert")
+
+
+def event_field(name: str) -> str | None:
+    """The event field (or `uri`) that a rule means by `name`; `None` if there is no such field."""
+    return name if name in FIELDS else W3C_FIELDS.get(name)
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """A hint that names the nearest known word, or lists them all if none is near."""
+    words = sorted(set(known))
+    near = difflib.get_close_matches(str(name)[:80], words, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"known: {', '.join(words)}" if words else ""
+
+
+def field_hint(name: object) -> str:
+    """The nearest field name to one that is not known."""
+    near = difflib.get_close_matches(str(name)[:80], [*FIELDS, *W3C_FIELDS], n=1)
+    return f"did you mean {near[0]}?" if near else "docs/reference/rules.md lists the fields"
+
+
+def groupable(field: str) -> bool:
+    """Whether a group-by may use `field`."""
+    return field in FIELDS - UNGROUPABLE_FIELDS

@@ -49,8 +49,9 @@ def main() -> None:
     try:
         cli()
     except InputFileError as error:
-        for mistake in error.mistakes:
-            click.echo(str(mistake), err=True)
+        from sessionwarden.cli.mistakes import describe_mistakes
+
+        click.echo(describe_mistakes(error.mistakes), err=True)
         sys.exit(2)
     except SessionwardenError as error:
         click.echo(f"sessionwarden: {error}", err=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:  # the authorizer imports this module and must not pay for msgspec
     from sessionwarden.model.decision import ActionResult, Decision, Enforcement
     from sessionwarden.model.deny import DenyEntry
-    from sessionwarden.model.finding import Finding
+    from sessionwarden.model.finding import Action, Finding
 
 
 class Clock(Protocol):
@@ -76,6 +76,10 @@ class DecisionStore(Protocol):
 
     def record(self, decision: Decision) -> Enforcement:
         """Record it unless its id exists; returns what is recorded, which is what counts."""
+        ...
+
+    def attempt(self, decision_id: str, action: Action) -> None:
+        """Keep that an action is about to be tried, for whoever must undo it after a crash."""
         ...
 
     def note(self, decision_id: str, result: ActionResult) -> None:

@@ -66,11 +66,13 @@ class Enforcement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What was done for a decision, with each action's result.
 
     `time` is the newest result's, or the decision's own while there is none, in epoch ms.
-    `lifted_at` is epoch seconds, like the tombstone's in the denylist.
+    `lifted_at` is epoch seconds, like the tombstone's in the denylist. `attempted`: actions that may
+    have happened even if they have no result, or another one, because of a crash.
     """
 
     decision: Decision
     results: tuple[ActionResult, ...]
     time: int
+    attempted: tuple[Action, ...] = ()
     lifted_at: int | None = None
     lifted_by: str | None = None

@@ -1,0 +1,90 @@
+"""Findings from the queue become decisions, denies, sign-outs, alerts and events.
+
+One bad message fails alone: it is retried and then waits in the dead-letter queue, which has an alarm.
+Fail direction: closed for whoever is denied already, and nothing is enforced while the kill switch
+cannot be read; the message is retried until it can be.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.enforce.settings import Settings
+from sessionwarden.adapters.clients import client
+from sessionwarden.adapters.clock import system_clock
+from sessionwarden.adapters.cognito import CognitoUserPool
+from sessionwarden.adapters.dynamodb_control import DynamoDBControlStore
+from sessionwarden.adapters.dynamodb_decisions import DynamoDBDecisionStore
+from sessionwarden.adapters.dynamodb_denylist import DynamoDBDenylistStore
+from sessionwarden.adapters.eventbridge import EventBridgePublisher
+from sessionwarden.adapters.sns import SNSAlertSink
+from sessionwarden.enforcement.acts import Acts
+from sessionwarden.enforcement.enforcer import Enforcer, Place
+from sessionwarden.model.decision import Enforcement
+from sessionwarden.model.finding import Finding
+from sessionwarden.policy.judge import Judge
+from sessionwarden.ruleset.load import load_ruleset
+
+logger = Logger(service="enforce")
+metrics = Metrics(namespace="Sessionwarden", service="enforce")
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+findings = msgspec.json.Decoder(Finding)
+
+
+@cache
+def enforcer() -> Enforcer:
+    """Built once per execution environment, at the first message."""
+    settings = Settings.from_environment()
+    dynamodb = client("dynamodb")
+    ruleset = load_ruleset(settings.ruleset_path.read_bytes())
+    acts = Acts(
+        decisions=DynamoDBDecisionStore(dynamodb, settings.decisions_table),
+        denylist=DynamoDBDenylistStore(dynamodb, settings.denylist_table),
+        control=DynamoDBControlStore(dynamodb, settings.control_table),
+        users=CognitoUserPool(client("cognito-idp")),
+        clock=system_clock,
+    )
+    return Enforcer(
+        judge=Judge(policy=ruleset.policy, deployment=settings.deployment),
+        acts=acts,
+        alerts=SNSAlertSink(client("sns"), settings.alert_topic_arn),
+        bus=EventBridgePublisher(client=client("events"), bus=settings.bus, source="sessionwarden.enforce"),
+        place=Place(stack=settings.stack, region=settings.region),
+    )
+
+
+def handle_record(record: SQSRecord) -> None:
+    """Enforce one finding; whatever it raises puts this message, and no other, back in the queue."""
+    finding = findings.decode(record.body)
+    enforcement = enforcer().enforce(finding)
+    decision = enforcement.decision
+    logger.info(
+        "enforced", extra={"decision_id": decision.id, "rule": decision.rule, **_outcome(enforcement)}
+    )
+    name = "DecisionsSimulated" if decision.simulated else "DecisionsEnforced"
+    metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
+    failed = sum(result.outcome == "failed" for result in enforcement.results)
+    metrics.add_metric(name="ActionsFailed", unit=MetricUnit.Count, value=failed)
+
+
+def _outcome(enforcement: Enforcement) -> dict[str, Any]:
+    results = {result.action: result.outcome for result in enforcement.results}
+    return {"withheld": enforcement.decision.withheld, "results": results}
+
+
+@metrics.log_metrics
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    """SQS batch in, partial batch response out."""
+    metrics.add_metric(name="FindingsReceived", unit=MetricUnit.Count, value=len(event["Records"]))
+    return process_partial_response(
+        event=event, record_handler=handle_record, processor=processor, context=context
+    )

@@ -1,0 +1,102 @@
+"""Cognito is about to issue tokens: a denied user gets none.
+
+Enters: the pre token generation event, version 1, 2 or 3. Leaves: the same event untouched, or an
+exception, which Cognito turns into a refused sign-in or refresh. It refuses while a `deny_until` is in
+force. It cannot judge a `not_before` at refresh, because the event names neither session nor
+`auth_time`: there Cognito's own sign-out refuses, and the authorizer refuses the token anyway.
+
+Fail direction: open. If the denylist cannot be read, tokens are issued, for the authorizer, which fails
+closed, still refuses them; closed here would turn a DynamoDB outage into one of every sign-in, also of
+applications that Sessionwarden does not guard. Time: Cognito waits 5 s and tries three times.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sessionwarden.adapters.clients import client
+from sessionwarden.adapters.clock import system_clock
+from sessionwarden.adapters.dynamodb_denylist import DynamoDBDenylistStore
+from sessionwarden.denylist.principal import principal
+from sessionwarden.denylist.verdict import judge
+from sessionwarden.errors import SessionwardenError, StoreError
+from sessionwarden.model.deny import Claims, Verdict
+
+logger = Logger(service="pre_token_generation")
+metrics = Metrics(namespace="Sessionwarden", service="pre_token_generation")
+
+REFUSED = "This account cannot sign in at the moment."
+"""Cognito shows the text to the client, so it says nothing about rules or decisions."""
+
+
+class TokensRefusedError(SessionwardenError):
+    """The user is denied: Cognito must not issue tokens."""
+
+
+@cache
+def denylist() -> DynamoDBDenylistStore:
+    """Two tries of at most 1.5 s each, so that the answer leaves within Cognito's 5 s."""
+    dynamodb = client("dynamodb", connect_seconds=0.5, read_seconds=1.0, attempts=2)
+    return DynamoDBDenylistStore(dynamodb, os.environ["SESSIONWARDEN_DENYLIST_TABLE"])
+
+
+@cache
+def pools() -> frozenset[str]:
+    """The watched pools; the trigger of another one that calls us by mistake is left alone."""
+    return frozenset(pool["pool_id"] for pool in json.loads(os.environ["SESSIONWARDEN_USER_POOLS"]))
+
+
+def new_session(*, pool: str, sub: str, now: int) -> Claims:
+    """The claims of a session that would begin now, as far as the denylist asks for them."""
+    return Claims(
+        pool=pool,
+        token_use="access",  # noqa: S106 - the kind of a token, not a secret
+        sub=sub,
+        client="",
+        user=sub,
+        username=None,
+        session=None,
+        token=None,
+        auth_time=now,
+        issued_at=now,
+        expires_at=now,
+    )
+
+
+def verdict(*, pool: str, sub: str, now: int) -> Verdict | None:
+    """What the denylist says of a session that begins now; `None` if it cannot be asked."""
+    try:
+        entries = denylist().entries(principal(pool, sub))
+    except StoreError as error:
+        logger.warning("denylist unreachable, tokens are issued", extra={"error": str(error)})
+        metrics.add_metric(name="DenylistUnavailable", unit=MetricUnit.Count, value=1)
+        return None
+    return judge(entries, new_session(pool=pool, sub=sub, now=now), now=now)
+
+
+@metrics.log_metrics
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """The event back, or `TokensRefusedError`."""
+    refusal = _refusal(event)
+    # zero is told too, so that an alarm can tell silence from peace
+    metrics.add_metric(name="TokensRefused", unit=MetricUnit.Count, value=int(refusal is not None))
+    if refusal is None:
+        return event
+    logger.info("refused", extra={"decision_id": refusal.decision_id, "trigger": event["triggerSource"]})
+    raise TokensRefusedError(REFUSED)
+
+
+def _refusal(event: dict[str, Any]) -> Verdict | None:
+    pool, sub = event["userPoolId"], event["request"]["userAttributes"].get("sub")
+    if pool not in pools() or not sub:
+        return None
+    answer = verdict(pool=pool, sub=sub, now=system_clock() // 1000)
+    return None if answer is None or answer.allowed else answer

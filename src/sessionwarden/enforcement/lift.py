@@ -1,0 +1,81 @@
+"""Undoing a decision: every part of it that can be undone, and nothing of any other decision.
+
+Enters: a decision's id. Leaves: the record marked, a tombstone in the denylist, the account enabled if
+this decision disabled it. Invariants: lifting twice is lifting once; no redelivered finding puts the
+deny back; for no moment is a deny written that was not there. New sign-ins work at once, while tokens
+from before the cut-off stay dead unless they are revived by name. A sign-out in Cognito is final.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from sessionwarden.enforcement.entries import entry_of, principal_of, user_of
+from sessionwarden.model.decision import Decision, Enforcement
+from sessionwarden.ports import DecisionStore, DenylistStore, UserPool
+
+Account = Literal["untouched", "enabled", "still_disabled"]
+"""`still_disabled`: another decision that stands has disabled the account too."""
+
+
+class Lifted(NamedTuple):
+    """What was undone. `denied` is false for a decision that never denied anything."""
+
+    decision: Decision
+    denied: bool
+    account: Account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lift:
+    """The stores that undoing needs."""
+
+    decisions: DecisionStore
+    denylist: DenylistStore
+    users: UserPool
+
+    def lift(self, decision_id: str, *, lifted_at: int, by: str, revive_tokens: bool) -> Lifted | None:
+        """Undo the decision at `lifted_at` (epoch seconds); `None` if there is no such decision.
+
+        The record is marked first: from then on `enforce` skips whatever it has not done yet.
+        Raises `StoreError` or `UserPoolError` half-way; calling again goes on.
+        """
+        if not self.decisions.lift(decision_id, lifted_at=lifted_at, by=by):
+            return None
+        # read after the mark: an act that began before it has left its attempt by now
+        known = self.decisions.get(decision_id)
+        if known is None:
+            return None
+        entry = entry_of(known.decision)
+        if entry is None:
+            return Lifted(known.decision, denied=False, account="untouched")
+        principal = principal_of(known.decision)
+        # if enforcement has not come to its deny yet, it must find this tombstone in its place
+        self.denylist.put(principal, entry._replace(lifted_at=lifted_at, tokens_revived=revive_tokens))
+        self.denylist.lift(principal, decision_id, lifted_at=lifted_at, revive_tokens=revive_tokens)
+        return Lifted(known.decision, denied=True, account=self._give_back_account(known))
+
+    def _give_back_account(self, known: Enforcement) -> Account:
+        decision = known.decision
+        if not _disables(known):
+            return "untouched"
+        if self._disabled_by_another(decision):
+            return "still_disabled"
+        self.users.enable(*user_of(decision))
+        return "enabled"
+
+    def _disabled_by_another(self, decision: Decision) -> bool:
+        for entry in self.denylist.entries(principal_of(decision)):
+            if entry.decision_id == decision.id or entry.lifted_at is not None:
+                continue
+            other = self.decisions.get(entry.decision_id)
+            if other is not None and other.lifted_at is None and _disables(other):
+                return True
+        return False
+
+
+def _disables(known: Enforcement) -> bool:
+    """Whether the account was disabled, or may have been by an act that crashed half-way."""
+    failed = any(result.action == "disable_user" and result.outcome == "failed" for result in known.results)
+    return "disable_user" in known.attempted and not failed

@@ -1,0 +1,123 @@
+"""One finding becomes one decision.
+
+Enters: a finding, the published policy, the deployment, now. Leaves: a `Decision` that says what is to
+be done, or, `simulated`, what would have been done and which brake withheld it. Invariants: only a
+verified user of a configured pool is ever acted upon; times are fixed here, once, so that a retry
+cannot move them. Addresses, clients and identities are reported and not yet denied.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from sessionwarden.model.decision import Decision, Withheld
+from sessionwarden.model.finding import Action, Finding
+from sessionwarden.policy.deployment import Deployment
+from sessionwarden.policy.protected import is_protected, lacks_facts
+from sessionwarden.ruleset.compiled import Policy
+
+PRINCIPAL_SCOPES = frozenset({"user", "session"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """The policy of one rule set in one deployment."""
+
+    policy: Policy
+    deployment: Deployment
+
+    @property
+    def hourly_limit(self) -> int:
+        """How many decisions of user scope, or harsher than a session deny, may act per hour."""
+        return self.policy.enforcements_per_hour
+
+    def lacks_facts(self, finding: Finding) -> bool:
+        """Whether the user pool must be asked for name and groups before this finding may act."""
+        return lacks_facts(finding, self.policy.protected)
+
+    def decide(self, finding: Finding, *, now_ms: int) -> Decision:
+        """What to do about the finding. `now_ms` is epoch milliseconds.
+
+        `sign_out` and `disable_user` imply `deny`: without it the access tokens in the abuser's hand
+        would go on working at every API.
+        """
+        pool = self._pool(finding)
+        decision = Decision(
+            id=finding.id,
+            created_at=now_ms,
+            origin="rule",
+            scope=finding.response.scope,
+            value=_value(finding),
+            actions=_with_deny(finding.response.actions),
+            simulated=False,
+            rule=finding.rule,
+            title=finding.title,
+            level=finding.level,
+            pool=pool,
+            user=finding.user,
+            username=finding.username,
+        )
+        if not _acts(decision):
+            return decision
+        withheld = self._withheld(finding, pool)
+        if withheld not in ("no_principal", "unknown_pool"):
+            decision = self._with_times(decision, finding, now_s=now_ms // 1000)
+        return replace(decision, simulated=withheld is not None, withheld=withheld)
+
+    def _pool(self, finding: Finding) -> str | None:
+        """The finding's pool; access logs of a deployment with one pool need not name it."""
+        if finding.pool is None and len(self.deployment.pools) == 1:
+            return self.deployment.pools[0]
+        return finding.pool
+
+    def _withheld(self, finding: Finding, pool: str | None) -> Withheld | None:
+        if not _names_principal(finding):
+            return "no_principal"
+        if pool not in self.deployment.pools:
+            return "unknown_pool"
+        if is_protected(finding, self.policy.protected):
+            return "protected"
+        if "observe" in (self.deployment.mode, finding.response.mode):
+            return "observe"
+        return None
+
+    def _with_times(self, decision: Decision, finding: Finding, *, now_s: int) -> Decision:
+        by_user = decision.scope == "user"
+        deny_seconds = finding.response.deny_seconds if by_user else None
+        lifetime = max(self.deployment.session_lifetime_seconds, deny_seconds or 0)
+        return replace(
+            decision,
+            # a disabled account's other sessions end too, whatever the scope of the rule
+            not_before=now_s if by_user or "disable_user" in decision.actions else None,
+            deny_until=None if deny_seconds is None else now_s + deny_seconds,
+            session=None if by_user else decision.value,
+            expires_at=now_s + lifetime,
+        )
+
+
+def _acts(decision: Decision) -> bool:
+    return "deny" in decision.actions
+
+
+def _with_deny(actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    """Each action once, `deny` first whenever anything is to be enforced."""
+    asked = tuple(dict.fromkeys(actions))
+    if asked in ((), ("alert",)):
+        return asked
+    return ("deny", *(action for action in asked if action != "deny"))
+
+
+def _value(finding: Finding) -> str:
+    scope = finding.response.scope
+    return finding.key.get(scope) or getattr(finding, scope) or ""
+
+
+def _names_principal(finding: Finding) -> bool:
+    """Whether the scope's value and its user are known, and the key does not contradict the event."""
+    scope = finding.response.scope
+    if scope not in PRINCIPAL_SCOPES or not finding.user or not _value(finding):
+        return False
+    named = {"user": finding.user, "session": finding.session}
+    return all(finding.key.get(field, value) == value for field, value in named.items())

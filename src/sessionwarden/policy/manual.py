@@ -1,0 +1,55 @@
+"""An operator's own decision: the brakes that guard against a rule's mistake do not bind a person.
+
+Enters: whom to deny and why. Leaves: a `Decision` of origin `operator`, to be recorded and carried out
+like any other, and lifted like any other. The kill switch still holds; that is for the caller to read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sessionwarden.model.decision import Decision
+from sessionwarden.model.finding import Action
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Whom an operator wants denied.
+
+    With a `session`, only that one; else every token of `user` whose sign-in is not newer than the
+    decision, and for `deny_seconds`, if any, new sign-ins too.
+    """
+
+    pool: str
+    user: str
+    reason: str
+    by: str
+    sign_out: bool
+    session: str | None = None
+    deny_seconds: int | None = None
+
+
+def decide_manually(
+    order: Order, *, decision_id: str, now_ms: int, session_lifetime_seconds: int
+) -> Decision:
+    """The decision for an order. `now_ms` is epoch milliseconds."""
+    now_s = now_ms // 1000
+    actions: tuple[Action, ...] = ("deny", "sign_out") if order.sign_out else ("deny",)
+    whole_user = order.session is None
+    return Decision(
+        id=decision_id,
+        created_at=now_ms,
+        origin="operator",
+        scope="user" if whole_user else "session",
+        value=order.user if order.session is None else order.session,
+        actions=actions,
+        simulated=False,
+        reason=order.reason,
+        created_by=order.by,
+        pool=order.pool,
+        user=order.user,
+        not_before=now_s if whole_user else None,
+        deny_until=None if order.deny_seconds is None else now_s + order.deny_seconds,
+        session=order.session,
+        expires_at=now_s + max(session_lifetime_seconds, order.deny_seconds or 0),
+    )

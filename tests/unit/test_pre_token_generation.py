@@ -1,0 +1,142 @@
+"""The trigger that refuses tokens to a denied user."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from functions.pre_token_generation import handler
+from sessionwarden.adapters.clock import system_clock
+from sessionwarden.adapters.dynamodb_denylist import DynamoDBDenylistStore
+from sessionwarden.denylist.principal import principal
+from sessionwarden.model.deny import DenyEntry
+from tests.adapters.enforcement_tables import denylist_table, make_table
+from tests.enforcement_factory import DAY, POOL, SUB
+
+CONTEXT = SimpleNamespace(
+    function_name="pre",
+    memory_limit_in_mb=512,
+    invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:pre",
+    aws_request_id="request-1",
+)
+TRIGGERS = (
+    "TokenGeneration_Authentication",
+    "TokenGeneration_HostedAuth",
+    "TokenGeneration_NewPasswordChallenge",
+    "TokenGeneration_AuthenticateDevice",
+    "TokenGeneration_RefreshTokens",
+)
+
+
+@pytest.fixture
+def denylist(monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoDBDenylistStore]:
+    with mock_aws():
+        client = boto3.client("dynamodb")
+        table = make_table(client, denylist_table)
+        monkeypatch.setenv("SESSIONWARDEN_DENYLIST_TABLE", table)
+        monkeypatch.setenv("SESSIONWARDEN_USER_POOLS", json.dumps([{"pool_id": POOL, "client_ids": None}]))
+        for cached in (handler.denylist, handler.pools):
+            cached.cache_clear()
+        yield DynamoDBDenylistStore(client, table)
+        for cached in (handler.denylist, handler.pools):
+            cached.cache_clear()
+
+
+def trigger_event(*, version: str = "2", source: str = TRIGGERS[0], pool: str = POOL) -> dict[str, Any]:
+    responses = {
+        "1": {"claimsOverrideDetails": None},
+        "2": {"claimsAndScopeOverrideDetails": None},
+        "3": {"claimsAndScopeOverrideDetails": None},
+    }
+    return {
+        "version": version,
+        "triggerSource": source,
+        "region": "eu-west-1",
+        "userPoolId": pool,
+        "userName": "bob",
+        "callerContext": {"awsSdkVersion": "aws-sdk-unknown-unknown", "clientId": "app"},
+        "request": {
+            "userAttributes": {"sub": SUB, "email": "bob@example.com"},
+            "groupConfiguration": {"groupsToOverride": []},
+            **({} if version == "1" else {"scopes": ["openid"]}),
+        },
+        "response": responses[version],
+    }
+
+
+def invoke(event: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = handler.lambda_handler(event, CONTEXT)
+    return answer
+
+
+def deny(denylist: DynamoDBDenylistStore, **fields: Any) -> None:
+    now = system_clock() // 1000
+    times = {name: now + value if isinstance(value, int) else value for name, value in fields.items()}
+    entry = DenyEntry(decision_id="d-1", **({"expires_at": now + DAY} | times))
+    denylist.put(principal(POOL, SUB), entry)
+
+
+@pytest.mark.parametrize("version", ["1", "2", "3"])
+def test_a_user_who_is_not_denied_gets_tokens_and_the_event_unchanged(
+    denylist: DynamoDBDenylistStore, version: str
+) -> None:
+    for source in TRIGGERS:
+        event = trigger_event(version=version, source=source)
+        assert invoke(copy.deepcopy(event)) == event
+
+
+@pytest.mark.parametrize("version", ["1", "2", "3"])
+def test_a_deny_in_force_refuses_sign_in_and_refresh_alike(
+    denylist: DynamoDBDenylistStore, version: str
+) -> None:
+    deny(denylist, not_before=-10, deny_until=3600)
+    for source in TRIGGERS:
+        with pytest.raises(handler.TokensRefusedError, match="cannot sign in at the moment"):
+            invoke(trigger_event(version=version, source=source))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"not_before": -10},
+        {"not_before": -10, "deny_until": -5},
+        {"not_before": -10, "deny_until": 3600, "lifted_at": -1},
+        {"deny_until": 3600, "expires_at": -1},
+        {"session": "some-session"},
+    ],
+    ids=["signed-out-before", "deny-is-over", "lifted", "expired", "another-session"],
+)
+def test_a_new_session_is_let_in_where_no_deny_time_is_in_force(
+    denylist: DynamoDBDenylistStore, fields: dict[str, Any]
+) -> None:
+    deny(denylist, **fields)
+    assert invoke(trigger_event())["userName"] == "bob"
+
+
+def test_another_pools_users_are_left_alone(denylist: DynamoDBDenylistStore) -> None:
+    deny(denylist, deny_until=3600)
+    assert invoke(trigger_event(pool="eu-west-1_Other"))["userName"] == "bob"
+
+
+def test_a_denylist_that_cannot_be_read_fails_open_and_is_counted(
+    denylist: DynamoDBDenylistStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deny(denylist, deny_until=3600)
+    monkeypatch.setenv("SESSIONWARDEN_DENYLIST_TABLE", "no-such-table")
+    handler.denylist.cache_clear()
+    assert invoke(trigger_event())["userName"] == "bob"
+    assert '"DenylistUnavailable":[1.0]' in capsys.readouterr().out
+
+
+def test_the_answer_leaves_within_the_five_seconds_that_cognito_waits(
+    denylist: DynamoDBDenylistStore,
+) -> None:
+    config: Any = handler.denylist()._client.meta.config
+    assert config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout) <= 3.0

@@ -1,0 +1,128 @@
+"""Admin calls to Cognito user pools, by `sub`.
+
+Enters: a pool id and a sub from a verified token. Leaves: the call, made on exactly that user. Invariant:
+no call is made on a name that Cognito has not just answered for with the same sub. `Username` takes a
+username, an alias or a local user's sub (API reference of AdminUserGlobalSignOut), and a stranger may
+have registered somebody else's sub as username; the maintainers of AWS's developer portal met the wrong
+user that way (awslabs/aws-api-gateway-developer-portal, pull request 367). Users of external providers
+are not found by sub at all and are looked up with ListUsers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sessionwarden.errors import UserPoolError
+from sessionwarden.ports import PoolUser
+
+if TYPE_CHECKING:
+    from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
+
+SUB = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+USER_NOT_FOUND = "UserNotFoundException"
+NOT_A_SUB = "NotASub"
+RETRYABLE_CODES = frozenset(
+    {
+        "TooManyRequestsException",
+        "ThrottlingException",
+        "Throttling",
+        "LimitExceededException",
+        "InternalErrorException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "RequestTimeout",
+    }
+)
+
+
+class _Found(NamedTuple):
+    """A user, by the text under which Cognito answered for them, and by the username it gave."""
+
+    handle: str
+    username: str
+
+
+class CognitoUserPool:
+    """`ports.UserPool` over boto3. One act costs one or two reads and the call itself."""
+
+    def __init__(self, client: CognitoIdentityProviderClient) -> None:
+        self._client = client
+
+    def describe(self, pool: str, user: str) -> PoolUser | None:
+        try:
+            found = self._resolve(pool, user)
+            with _user_pool_errors():
+                pages = self._client.get_paginator("admin_list_groups_for_user").paginate(
+                    UserPoolId=pool, Username=found.handle
+                )
+                groups = tuple(group["GroupName"] for page in pages for group in page["Groups"])
+        except UserPoolError as error:
+            if error.code in (USER_NOT_FOUND, NOT_A_SUB):
+                return None
+            raise
+        return PoolUser(found.username, groups)
+
+    def sign_out(self, pool: str, user: str) -> None:
+        self._act(self._client.admin_user_global_sign_out, pool, user)
+
+    def disable(self, pool: str, user: str) -> None:
+        self._act(self._client.admin_disable_user, pool, user)
+
+    def enable(self, pool: str, user: str) -> None:
+        self._act(self._client.admin_enable_user, pool, user)
+
+    def _act(self, call: Callable[..., Any], pool: str, user: str) -> None:
+        found = self._resolve(pool, user)
+        with _user_pool_errors():
+            call(UserPoolId=pool, Username=found.handle)
+
+    def _resolve(self, pool: str, sub: str) -> _Found:
+        """The user with this sub.
+
+        Raises `UserPoolError`, with code `UserNotFoundException` if there is none, and `NotASub` for
+        text that is not a UUID: it would go into a filter expression.
+        """
+        if not SUB.fullmatch(sub):
+            raise UserPoolError(NOT_A_SUB, retryable=False)
+        found = self._found(pool, sub, handle=sub)
+        for handle in () if found else self._listed(pool, sub):
+            found = found or self._found(pool, sub, handle=handle)
+        if found is None:
+            raise UserPoolError(USER_NOT_FOUND, retryable=False)
+        return found
+
+    def _found(self, pool: str, sub: str, *, handle: str) -> _Found | None:
+        """The user that Cognito knows as `handle`, if it is the one with this sub."""
+        try:
+            with _user_pool_errors():
+                answer = self._client.admin_get_user(UserPoolId=pool, Username=handle)
+        except UserPoolError as error:
+            if error.code == USER_NOT_FOUND:
+                return None
+            raise
+        if {"Name": "sub", "Value": sub} not in answer["UserAttributes"]:
+            return None
+        return _Found(handle, answer["Username"])
+
+    def _listed(self, pool: str, sub: str) -> list[str]:
+        with _user_pool_errors():
+            answer = self._client.list_users(UserPoolId=pool, Filter=f'sub = "{sub}"', Limit=2)
+        return [user["Username"] for user in answer["Users"]]
+
+
+@contextmanager
+def _user_pool_errors() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        raise UserPoolError(code, retryable=code in RETRYABLE_CODES or status >= 500) from error
+    except BotoCoreError as error:
+        # no answer, or none that could be read: the call may have happened, and may be repeated
+        raise UserPoolError(type(error).__name__, retryable=True) from error

@@ -1,0 +1,100 @@
+"""One suite for every denylist store: memory, moto, the emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sessionwarden.adapters.dynamodb_denylist import DynamoDBDenylistStore
+from sessionwarden.adapters.memory_enforcement import MemoryDenylistStore
+from sessionwarden.errors import StoreError
+from sessionwarden.model.deny import DenyEntry
+from sessionwarden.ports import DenylistStore
+from tests.adapters.enforcement_tables import BACKENDS, denylist_table, dynamodb, make_table
+
+WHO = "eu-west-1_Pool1#sub-1"
+ENTRY = DenyEntry(decision_id="d-1", expires_at=2000, not_before=1000, deny_until=1500, session="s-1")
+
+
+@pytest.fixture(params=BACKENDS)
+def store(request: pytest.FixtureRequest) -> Iterator[DenylistStore]:
+    if request.param == "memory":
+        yield MemoryDenylistStore()
+        return
+    with dynamodb(request.param, request) as client:
+        yield DynamoDBDenylistStore(client, make_table(client, denylist_table))
+
+
+def test_what_was_put_is_read_back_whole(store: DenylistStore) -> None:
+    bare = DenyEntry(decision_id="d-2", expires_at=2000)
+    store.put(WHO, ENTRY)
+    store.put(WHO, bare)
+    assert sorted(store.entries(WHO)) == [ENTRY, bare]
+
+
+def test_entries_of_another_user_are_not_read(store: DenylistStore) -> None:
+    store.put(WHO + "0", ENTRY)
+    assert list(store.entries(WHO)) == []
+
+
+def test_a_second_put_changes_nothing(store: DenylistStore) -> None:
+    store.put(WHO, ENTRY)
+    store.put(WHO, ENTRY._replace(not_before=1999, deny_until=None))
+    assert list(store.entries(WHO)) == [ENTRY]
+
+
+def test_a_lift_leaves_a_tombstone_that_a_put_cannot_remove(store: DenylistStore) -> None:
+    store.put(WHO, ENTRY)
+    assert store.lift(WHO, "d-1", lifted_at=1200, revive_tokens=False)
+    store.put(WHO, ENTRY)
+    assert list(store.entries(WHO)) == [ENTRY._replace(lifted_at=1200)]
+
+
+def test_a_tombstone_that_was_put_first_keeps_the_deny_out(store: DenylistStore) -> None:
+    tombstone = ENTRY._replace(lifted_at=1200)
+    store.put(WHO, tombstone)
+    store.put(WHO, ENTRY)
+    assert list(store.entries(WHO)) == [tombstone]
+
+
+def test_a_second_lift_can_revive_tokens_and_never_kills_them_again(store: DenylistStore) -> None:
+    store.put(WHO, ENTRY)
+    for lifted_at, revive in ((1200, False), (1300, True), (1400, False)):
+        assert store.lift(WHO, "d-1", lifted_at=lifted_at, revive_tokens=revive)
+    assert list(store.entries(WHO)) == [ENTRY._replace(lifted_at=1200, tokens_revived=True)]
+
+
+def test_lifting_what_is_not_there_writes_nothing(store: DenylistStore) -> None:
+    assert not store.lift(WHO, "d-9", lifted_at=1200, revive_tokens=True)
+    assert list(store.entries(WHO)) == []
+
+
+def test_a_user_with_many_decisions_is_read_completely(store: DenylistStore) -> None:
+    # beyond one page of 1 MB for DynamoDB
+    long = "s" * 9_000
+    entries = [ENTRY._replace(decision_id=f"d-{number:03}", session=long) for number in range(130)]
+    for entry in entries:
+        store.put(WHO, entry)
+    assert sorted(store.entries(WHO)) == entries
+
+
+@pytest.mark.parametrize("backend", ["moto"])
+def test_a_table_that_does_not_answer_is_a_store_error(backend: str, request: pytest.FixtureRequest) -> None:
+    with dynamodb(backend, request) as client:
+        missing = DynamoDBDenylistStore(client, "no-such-table")
+        for call in (
+            lambda: missing.put(WHO, ENTRY),
+            lambda: missing.entries(WHO),
+            lambda: missing.lift(WHO, "d-1", lifted_at=1, revive_tokens=False),
+        ):
+            with pytest.raises(StoreError, match="no-such-table: ResourceNotFoundException"):
+                call()
+
+
+def test_a_damaged_item_is_an_error_and_not_skipped(request: pytest.FixtureRequest) -> None:
+    with dynamodb("moto", request) as client:
+        table = make_table(client, denylist_table)
+        client.put_item(TableName=table, Item={"principal": {"S": WHO}, "decision_id": {"S": "d-1"}})
+        with pytest.raises(StoreError):
+            DynamoDBDenylistStore(client, table).entries(WHO)

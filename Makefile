@@ -29,6 +29,12 @@ $(VENV)/.installed: $(REQUIREMENTS) pyproject.toml
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
+bundles: install ## the Lambda bundles, for AWS and for the emulator
+	@$(BIN)/python -m sessionwarden.local.bundles
+
+synth: bundles ## the CloudFormation templates, into cdk.out
+	@$(BIN)/python app.py
+
 test: install bundles ## all tests
 	@$(BIN)/python -m pytest
 

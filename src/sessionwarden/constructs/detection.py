@@ -1,0 +1,100 @@
+"""Events in, findings out: rule, events queue and the detect function.
+
+Enters: the bus. Leaves: `detect`, `events` (queue and dead letters), `undelivered` (what the rule could
+not put into the queue). Invariants: only ingest's packs reach the queue; detect sends findings to the
+enforcement queue itself, because anyone whom the account lets put events could write a finding there.
+Its concurrency is capped: a flood makes the queue longer, it does not take the account's Lambdas.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as event_sources
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from sessionwarden.constructs import ingest
+from sessionwarden.constructs.function import WardenFunction
+from sessionwarden.constructs.queues import WorkQueue, undelivered_queue
+
+SOURCE = "sessionwarden.detect"
+DETAIL_TYPE = "Finding"
+TIMEOUT_SECONDS = 60
+MEMORY_MB = 512
+BATCH_SIZE = 10
+DELIVERY_ATTEMPTS = 185
+DELIVERY_HOURS = 24
+
+
+class Detection(Construct):
+    """`batching_window_seconds` trades cost against the delay before a finding; `None` for no waiting."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stack_name: str,
+        code: lambda_.Code,
+        bus: events.IEventBus,
+        windows: dynamodb.ITable,
+        findings_queue: sqs.IQueue,
+        max_concurrency: int = 10,
+        batching_window_seconds: int | None = 1,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.events = WorkQueue(self, "Events", consumer_timeout_seconds=TIMEOUT_SECONDS)
+        self.undelivered = undelivered_queue(self, "Undelivered")
+        self.rule = events.Rule(
+            self,
+            "Packs",
+            description="Packed events of ingest go to detection",
+            event_bus=bus,
+            event_pattern=events.EventPattern(
+                # a bus policy that somebody adds later must not let another account speak for ours
+                account=[Stack.of(self).account],
+                source=[ingest.SOURCE],
+                detail_type=[ingest.DETAIL_TYPE],
+            ),
+            targets=[
+                targets.SqsQueue(
+                    self.events.queue,
+                    dead_letter_queue=self.undelivered,
+                    max_event_age=Duration.hours(DELIVERY_HOURS),
+                    retry_attempts=DELIVERY_ATTEMPTS,
+                )
+            ],
+        )
+        self.detect = WardenFunction(
+            self,
+            "Detect",
+            name="detect",
+            stack_name=stack_name,
+            description="Counts events in windows and hands findings to enforcement",
+            code=code,
+            timeout_seconds=TIMEOUT_SECONDS,
+            memory_mb=MEMORY_MB,
+            environment={
+                "SESSIONWARDEN_BUS": bus.event_bus_name,
+                "SESSIONWARDEN_WINDOWS_TABLE": windows.table_name,
+                "SESSIONWARDEN_FINDINGS_QUEUE_URL": findings_queue.queue_url,
+            },
+        )
+        self.detect.allow("dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem", on=[windows.table_arn])
+        self.detect.allow("sqs:SendMessage", on=[findings_queue.queue_arn])
+        self.detect.allow_put_events(bus_arn=bus.event_bus_arn, source=SOURCE, detail_type=DETAIL_TYPE)
+        self.detect.function.add_event_source(
+            event_sources.SqsEventSource(
+                self.events.queue,
+                batch_size=BATCH_SIZE,
+                report_batch_item_failures=True,
+                max_concurrency=max_concurrency,
+                max_batching_window=(
+                    Duration.seconds(batching_window_seconds) if batching_window_seconds else None
+                ),
+            )
+        )

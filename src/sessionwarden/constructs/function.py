@@ -1,0 +1,111 @@
+"""A Lambda function of ours: a role that can do nothing yet, a log group of its own, a bundle.
+
+Enters: handler, bundle, environment. Leaves: `function`, `role`, `log_group`, and `allow`, by which
+permissions are given. Invariant: exact actions on exact resources; CDK's `grant_*` methods are not used
+on tables and buses, since they give more than a function calls (`Scan`, `BatchWriteItem`). The log
+group's name is fixed, because ingest is told by name which group is whose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import Acknowledgment, CfnResource, Duration, RemovalPolicy, Validations
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+RUNTIME = lambda_.Runtime.PYTHON_3_13
+ARCHITECTURE = lambda_.Architecture.ARM_64
+METRICS_NAMESPACE = "Sessionwarden"
+
+
+class WardenFunction(Construct):
+    """One Lambda function; `name` is its folder in `functions/` and its Powertools service.
+
+    `reserved_concurrency` of `None` leaves it in the account's common pool.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        stack_name: str,
+        description: str,
+        code: lambda_.Code,
+        environment: Mapping[str, str],
+        timeout_seconds: int,
+        memory_mb: int,
+        log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
+        reserved_concurrency: int | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.timeout_seconds = timeout_seconds
+        self.log_group_name = f"/sessionwarden/functions/{stack_name}/{name}"
+        self.log_group = logs.LogGroup(
+            self,
+            "Log",
+            log_group_name=self.log_group_name,
+            retention=log_retention,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        self.role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=f"What {name} of {stack_name} may do",
+        )
+        self.allow("logs:CreateLogStream", "logs:PutLogEvents", on=[self.log_group.log_group_arn])
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            description=description,
+            runtime=RUNTIME,
+            architecture=ARCHITECTURE,
+            handler=f"functions.{name}.handler.lambda_handler",
+            code=code,
+            role=self.role,
+            log_group=self.log_group,
+            timeout=Duration.seconds(timeout_seconds),
+            memory_size=memory_mb,
+            reserved_concurrent_executions=reserved_concurrency,
+            environment={
+                **environment,
+                "POWERTOOLS_SERVICE_NAME": f"{stack_name}-{name}",
+                "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+            },
+        )
+
+        resource = self.function.node.default_child
+        assert isinstance(resource, CfnResource)
+        # CDK lets a function depend on its role by name too, which cfn-lint calls needless (W3005)
+        resource.add_metadata("cfn-lint", {"config": {"ignore_checks": ["W3005"]}})
+        Validations.of(self.function).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions::AwsSolutions-L1",
+                reason="The bundle's wheels are for this runtime; both are raised together, with the pins",
+            )
+        )
+
+    def allow(self, *actions: str, on: list[str], conditions: Mapping[str, Any] | None = None) -> None:
+        """Let the function do `actions` on the resources (ARNs) `on`, and nothing else."""
+        self.role.add_to_policy(iam.PolicyStatement(actions=[*actions], resources=on, conditions=conditions))
+
+    def allow_put_events(self, *, bus_arn: str, source: str, detail_type: str) -> None:
+        """Let it put events of one source and detail-type on the bus, and no others.
+
+        A call carries several entries, so both keys hold several values, hence `ForAllValues`: each of them
+        must fit (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html). It is
+        also true of an absent key, which cannot occur here, since EventBridge refuses such an entry.
+        """
+        self.allow(
+            "events:PutEvents",
+            on=[bus_arn],
+            conditions={
+                "ForAllValues:StringEquals": {"events:source": source, "events:detail-type": detail_type}
+            },
+        )

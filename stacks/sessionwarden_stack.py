@@ -1,0 +1,212 @@
+"""The one stack: constructs wired together, and the outputs by which people and commands find them.
+
+Enters: `Settings`, the two bundles, the two log formats. Leaves: a template that names no account and no
+Region. Outputs: docs/reference/data.md. What differs by target is in `stacks.targets`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from aws_cdk import CfnOutput, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from sessionwarden.constructs.alerts import Alarms, AlertTopic
+from sessionwarden.constructs.authorizer import Authorizer
+from sessionwarden.constructs.detection import Detection
+from sessionwarden.constructs.enforcement import Enforcement, FindingsQueue
+from sessionwarden.constructs.ingest import ApiKind, Ingest
+from sessionwarden.constructs.pre_token_generation import PreTokenGeneration
+from sessionwarden.constructs.state import State
+from stacks.settings import Settings, UserPool
+from stacks.targets import PROFILES, jwks_url
+
+EVENTS_MAX_AGE_SECONDS = 300
+FINDINGS_MAX_AGE_SECONDS = 120
+
+
+class Bundle(Protocol):
+    """Code of Lambda functions: a folder, and the digest of its content, which names the asset."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def digest(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFormats:
+    """The access-log formats that an API's stage must be set to."""
+
+    http_api: str
+    rest_api: str
+
+
+class SessionwardenStack(Stack):
+    """Everything that Sessionwarden deploys beside the APIs and pools it watches."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        functions_bundle: Bundle,
+        authorizer_bundle: Bundle,
+        log_formats: LogFormats,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            stack_name=settings.stack_name,
+            description="Sessionwarden: ends abused API sessions at once",
+        )
+        self.settings = settings
+        profile = PROFILES[settings.target]
+        functions_code = _code(functions_bundle)
+        pools_json = self._user_pools_json()
+        pool_arns = {pool.pool_id: self._user_pool_arn(pool) for pool in settings.user_pools}
+
+        self.state = State(self, "State")
+        self.alerts = AlertTopic(
+            self, "Alerts", display_name=f"Sessionwarden {settings.stack_name}", email=settings.alert_email
+        )
+        self.bus = events.EventBus(
+            self,
+            "Bus",
+            # CDK's own name comes from this tree, so a second stack in the account would ask for the same
+            event_bus_name=settings.stack_name,
+            description=f"Events and findings of {settings.stack_name}",
+        )
+        self.authorizer = Authorizer(
+            self,
+            "Authorizer",
+            stack_name=settings.stack_name,
+            code=_code(authorizer_bundle),
+            denylist=self.state.denylist,
+            user_pools_json=pools_json,
+            reserved_concurrency=settings.authorizer_concurrency,
+        )
+        for api_id in settings.http_api_ids:
+            self.authorizer.register_http_api(api_id)
+        for api_id in settings.rest_api_ids:
+            self.authorizer.register_rest_api(api_id)
+        self.ingest = Ingest(
+            self,
+            "Ingest",
+            stack_name=settings.stack_name,
+            code=functions_code,
+            bus=self.bus,
+            apis=_kinds(settings),
+            authorizer=self.authorizer.authorizer,
+        )
+        self.findings = FindingsQueue(self, "Findings")
+        self.detection = Detection(
+            self,
+            "Detection",
+            stack_name=settings.stack_name,
+            code=functions_code,
+            bus=self.bus,
+            windows=self.state.windows,
+            findings_queue=self.findings.queue,
+            max_concurrency=profile.detect_max_concurrency,
+            batching_window_seconds=profile.batching_window_seconds,
+        )
+        self.enforcement = Enforcement(
+            self,
+            "Enforcement",
+            stack_name=settings.stack_name,
+            code=functions_code,
+            bus=self.bus,
+            state=self.state,
+            findings=self.findings,
+            alerts=self.alerts.topic,
+            mode=settings.mode,
+            user_pools_json=pools_json,
+            user_pool_arns=[*pool_arns.values()],
+            session_lifetime_seconds=settings.session_lifetime_seconds,
+        )
+        self.pre_token_generation = PreTokenGeneration(
+            self,
+            "PreTokenGeneration",
+            stack_name=settings.stack_name,
+            code=functions_code,
+            denylist=self.state.denylist,
+            user_pools_json=pools_json,
+            user_pool_arns=pool_arns,
+        )
+        self._watch()
+        self._describe(pools_json=pools_json, log_formats=log_formats)
+
+    def _user_pools_json(self) -> str:
+        """The value of `SESSIONWARDEN_USER_POOLS`: docs/reference/data.md."""
+        pools: list[dict[str, object]] = []
+        for pool in self.settings.user_pools:
+            entry: dict[str, object] = {
+                "pool_id": pool.pool_id,
+                "client_ids": None if pool.client_ids is None else [*pool.client_ids],
+            }
+            if self.settings.local_endpoint is not None:
+                entry["jwks_url"] = jwks_url(self.settings.local_endpoint, pool.pool_id)
+            pools.append(entry)
+        return json.dumps(pools)
+
+    def _user_pool_arn(self, pool: UserPool) -> str:
+        return self.format_arn(service="cognito-idp", resource="userpool", resource_name=pool.pool_id)
+
+    def _watch(self) -> None:
+        alarms = Alarms(self, "Alarms", topic=self.alerts.topic)
+        alarms.watch_dead_letters("Ingest", self.ingest.failures)
+        alarms.watch_dead_letters("Rule", self.detection.undelivered)
+        alarms.watch_dead_letters("Events", self.detection.events.dead_letters)
+        alarms.watch_dead_letters("Findings", self.findings.dead_letters)
+        alarms.watch_age("Events", self.detection.events.queue, max_age_seconds=EVENTS_MAX_AGE_SECONDS)
+        alarms.watch_age("Findings", self.findings.queue, max_age_seconds=FINDINGS_MAX_AGE_SECONDS)
+        alarms.watch_async("Ingest", self.ingest.ingest.function)
+        for name, construct in {
+            "Ingest": self.ingest.ingest,
+            "Detect": self.detection.detect,
+            "Enforce": self.enforcement.enforce,
+            "Authorizer": self.authorizer.authorizer,
+            "PreTokenGeneration": self.pre_token_generation.trigger,
+        }.items():
+            alarms.watch_function(name, construct.function)
+
+    def _describe(self, *, pools_json: str, log_formats: LogFormats) -> None:
+        self._output("DenylistTable", self.state.denylist.table_name)
+        self._output("DecisionsTable", self.state.decisions.table_name)
+        self._output("ControlTable", self.state.control.table_name)
+        self._output("WindowsTable", self.state.windows.table_name)
+        self._output("AlertTopic", self.alerts.topic.topic_arn)
+        self._output("EventBus", self.bus.event_bus_name)
+        self._output("AuthorizerFunction", self.authorizer.authorizer.function.function_arn)
+        self._output("PreTokenGenerationFunction", self.pre_token_generation.trigger.function.function_arn)
+        self._output("UserPools", pools_json)
+        self._output("SessionLifetimeSeconds", str(self.settings.session_lifetime_seconds))
+        self._output("HttpApiLogFormat", log_formats.http_api)
+        self._output("RestApiLogFormat", log_formats.rest_api)
+        for api_id, log_group in self.ingest.access_logs.items():
+            self._output(f"AccessLogGroup{api_id}", log_group.log_group_arn)
+        for api_id, authorizer_id in self.authorizer.registrations.items():
+            self._output(f"AuthorizerId{api_id}", authorizer_id)
+
+    def _output(self, name: str, value: str) -> None:
+        CfnOutput(self, name, value=value)
+
+
+def _code(bundle: Bundle) -> lambda_.Code:
+    # the builder's own digest: CDK would read 40 MB again to find another
+    return lambda_.Code.from_asset(str(bundle.path), asset_hash=bundle.digest)
+
+
+def _kinds(settings: Settings) -> Mapping[str, ApiKind]:
+    http: dict[str, ApiKind] = dict.fromkeys(settings.http_api_ids, "http_api")
+    rest: dict[str, ApiKind] = dict.fromkeys(settings.rest_api_ids, "rest_api")
+    return http | rest

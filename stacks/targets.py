@@ -1,0 +1,70 @@
+"""The two targets of one template: AWS, and the emulator on this machine.
+
+Leaves: the `PROFILES` by which the stack is built, and `DIFFERENCES`, the whole list of points in which
+the two templates may differ, with reasons. A test synthesizes both and fails on any other difference;
+docs/reference/local-differences.md is checked against this list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stacks.settings import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a target sets. `batching_window_seconds` of `None` does not wait for fuller batches."""
+
+    batching_window_seconds: int | None
+    detect_max_concurrency: int
+
+
+PROFILES: Mapping[Target, Profile] = {
+    "aws": Profile(batching_window_seconds=1, detect_max_concurrency=10),
+    "local": Profile(batching_window_seconds=None, detect_max_concurrency=2),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One permitted difference: a property of a resource type, or of an output, by its path in dots."""
+
+    where: str
+    path: str
+    reason: str
+
+
+DIFFERENCES: tuple[Difference, ...] = (
+    Difference(
+        where="AWS::Lambda::Function",
+        path="Code.S3Key",
+        reason="AWS gets aarch64 wheels; the emulator runs functions on this machine's Python.",
+    ),
+    Difference(
+        where="AWS::Lambda::Function",
+        path="Environment.Variables.SESSIONWARDEN_USER_POOLS",
+        reason="The emulator serves a pool's keys at its own address (`jwks_url`); the issuer stays AWS's.",
+    ),
+    Difference(
+        where="Outputs",
+        path="UserPools.Value",
+        reason="The same value as in the functions' environment.",
+    ),
+    Difference(
+        where="AWS::Lambda::EventSourceMapping",
+        path="MaximumBatchingWindowInSeconds",
+        reason="The emulator has no batching windows.",
+    ),
+    Difference(
+        where="AWS::Lambda::EventSourceMapping",
+        path="ScalingConfig.MaximumConcurrency",
+        reason="Every concurrent invocation is a process of its own on this machine.",
+    ),
+)
+
+
+def jwks_url(endpoint: str, pool_id: str) -> str:
+    """Where the emulator at `endpoint` serves a pool's keys."""
+    return f"{endpoint}/{pool_id}/.well-known/jwks.json"

@@ -1,0 +1,336 @@
+"""What the template must hold whatever is wired differently later."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stacks.synthesized import HTTP_API, POOL, REST_API, ROOT, Assembly, Synthesized
+
+FUNCTIONS = {
+    "ingest": "Ingest",
+    "detect": "DetectionDetect",
+    "enforce": "EnforcementEnforce",
+    "authorizer": "Authorizer",
+    "pre_token_generation": "PreTokenGeneration",
+}
+
+
+def test_every_authorizer_answer_is_asked_for_anew(aws: Synthesized) -> None:
+    authorizers = aws.of_type("AWS::ApiGateway::Authorizer") + aws.of_type("AWS::ApiGatewayV2::Authorizer")
+
+    assert [item.properties["AuthorizerResultTtlInSeconds"] for item in authorizers] == [0, 0]
+
+
+def test_http_api_gets_payload_2_and_simple_answers(aws: Synthesized) -> None:
+    properties = aws.one("AWS::ApiGatewayV2::Authorizer").properties
+
+    assert properties["ApiId"] == HTTP_API
+    assert properties["AuthorizerPayloadFormatVersion"] == "2.0"
+    assert properties["EnableSimpleResponses"] is True
+
+
+def test_rest_api_gets_a_request_authorizer(aws: Synthesized) -> None:
+    properties = aws.one("AWS::ApiGateway::Authorizer").properties
+
+    assert (properties["RestApiId"], properties["Type"]) == (REST_API, "REQUEST")
+
+
+def test_each_api_invokes_the_authorizer_only_as_the_authorizer_registered_with_it(aws: Synthesized) -> None:
+    permissions = [
+        item.properties
+        for item in aws.of_type("AWS::Lambda::Permission")
+        if item.properties["Principal"] == "apigateway.amazonaws.com"
+    ]
+
+    sources = sorted("".join(map(_text, item["SourceArn"]["Fn::Join"][1])) for item in permissions)
+    assert len(sources) == 2
+    assert f":{HTTP_API}/authorizers/<AuthorizerHttpApi{HTTP_API}" in sources[0]
+    assert f":{REST_API}/authorizers/<AuthorizerRestApi{REST_API}" in sources[1]
+
+
+def test_no_permission_to_invoke_is_without_a_source(aws: Synthesized) -> None:
+    assert all("SourceArn" in item.properties for item in aws.of_type("AWS::Lambda::Permission"))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_handler_exists(aws: Synthesized, name: str) -> None:
+    handler = aws.one("AWS::Lambda::Function", FUNCTIONS[name]).properties["Handler"]
+
+    module, _, function = handler.rpartition(".")
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    source = Path(spec.origin).read_text(encoding="utf-8")
+    assert re.search(rf"^def {function}\(", source, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_is_told_what_the_data_contract_lists(aws: Synthesized, name: str) -> None:
+    # with a default, or a choice of the operator's
+    optional = {"SESSIONWARDEN_RULESET", "SESSIONWARDEN_COUNTRY_HEADER"}
+    given = {key for key in aws.environment(FUNCTIONS[name]) if key.startswith("SESSIONWARDEN_")}
+
+    assert given == _documented_environment()[name] - optional
+
+
+def test_every_function_has_its_log_group_with_a_retention(aws: Synthesized) -> None:
+    retentions = [item.properties.get("RetentionInDays") for item in aws.of_type("AWS::Logs::LogGroup")]
+
+    assert len(retentions) == len(FUNCTIONS) + 2
+    assert all(retentions)
+    for function in aws.of_type("AWS::Lambda::Function"):
+        assert "Ref" in function.properties["LoggingConfig"]["LogGroup"]
+
+
+def test_ingest_knows_the_kind_of_each_subscribed_log_group(aws: Synthesized) -> None:
+    kinds = json.loads(aws.environment("Ingest")["SESSIONWARDEN_LOG_GROUPS"])
+    names = {item.logical_id: item.properties["LogGroupName"] for item in aws.of_type("AWS::Logs::LogGroup")}
+    subscribed = {
+        names[item.properties["LogGroupName"]["Ref"]] for item in aws.of_type("AWS::Logs::SubscriptionFilter")
+    }
+
+    assert set(kinds) == subscribed
+    assert kinds == {
+        f"/sessionwarden/access/{HTTP_API}": "http_api",
+        f"/sessionwarden/access/{REST_API}": "rest_api",
+        "/sessionwarden/functions/sessionwarden/authorizer": "authorizer",
+    }
+
+
+def test_all_access_log_lines_are_sent_but_only_decision_lines_of_the_authorizer(aws: Synthesized) -> None:
+    patterns = {
+        re.sub("[0-9A-F]{8}$", "", item.properties["LogGroupName"]["Ref"]): item.properties["FilterPattern"]
+        for item in aws.of_type("AWS::Logs::SubscriptionFilter")
+    }
+
+    assert patterns == {
+        f"IngestAccessLog{HTTP_API}": "",
+        f"IngestAccessLog{REST_API}": "",
+        "AuthorizerLog": '"sessionwarden.decision"',
+    }
+
+
+def test_deployment_starts_in_observe(aws: Synthesized) -> None:
+    assert aws.environment("EnforcementEnforce")["SESSIONWARDEN_MODE"] == "observe"
+
+
+def test_pools_and_their_clients_reach_authorizer_and_enforcement(aws: Synthesized) -> None:
+    expected = [
+        {"pool_id": POOL, "client_ids": ["client1"]},
+        {"pool_id": "eu-west-1_Second456", "client_ids": None},
+    ]
+
+    for function in ("Authorizer", "EnforcementEnforce", "PreTokenGeneration"):
+        assert json.loads(aws.environment(function)["SESSIONWARDEN_USER_POOLS"]) == expected
+
+
+def test_every_queue_is_encrypted_and_refuses_plain_http(aws: Synthesized) -> None:
+    queues = aws.of_type("AWS::SQS::Queue")
+    refusing = {
+        item.properties["Queues"][0]["Ref"]
+        for item in aws.of_type("AWS::SQS::QueuePolicy")
+        if item.properties["PolicyDocument"]["Statement"][0]["Effect"] == "Deny"
+    }
+
+    assert all(item.properties["SqsManagedSseEnabled"] for item in queues)
+    assert {item.logical_id for item in queues} == refusing
+
+
+def test_every_queue_with_a_consumer_has_dead_letters_after_five_tries(aws: Synthesized) -> None:
+    queues = {item.logical_id: item.properties for item in aws.of_type("AWS::SQS::Queue")}
+    functions = {item.logical_id: item.properties for item in aws.of_type("AWS::Lambda::Function")}
+    mappings = aws.of_type("AWS::Lambda::EventSourceMapping")
+
+    assert len(mappings) == 2
+    for mapping in mappings:
+        queue = queues[mapping.properties["EventSourceArn"]["Fn::GetAtt"][0]]
+        timeout = functions[mapping.properties["FunctionName"]["Ref"]]["Timeout"]
+        assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
+        assert queue["VisibilityTimeout"] >= 6 * timeout
+        assert mapping.properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert mapping.properties["ScalingConfig"]["MaximumConcurrency"] <= 10
+
+
+def test_every_queue_without_a_consumer_has_an_alarm_on_its_first_message(aws: Synthesized) -> None:
+    consumed = {
+        item.properties["EventSourceArn"]["Fn::GetAtt"][0]
+        for item in aws.of_type("AWS::Lambda::EventSourceMapping")
+    }
+    dead_letters = {item.logical_id for item in aws.of_type("AWS::SQS::Queue")} - consumed
+    alarmed = {
+        dimension["Value"]["Fn::GetAtt"][0]
+        for alarm in aws.of_type("AWS::CloudWatch::Alarm")
+        if alarm.properties["MetricName"] == "ApproximateNumberOfMessagesVisible"
+        and alarm.properties["Threshold"] == 1
+        for dimension in alarm.properties["Dimensions"]
+    }
+
+    assert len(dead_letters) == 4
+    assert dead_letters == alarmed
+
+
+def test_every_function_has_alarms_on_errors_and_throttling(aws: Synthesized) -> None:
+    watched = {
+        (alarm.properties["MetricName"], dimension["Value"]["Ref"])
+        for alarm in aws.of_type("AWS::CloudWatch::Alarm")
+        for dimension in alarm.properties["Dimensions"]
+        if dimension["Name"] == "FunctionName"
+    }
+
+    for function in aws.of_type("AWS::Lambda::Function"):
+        assert {("Errors", function.logical_id), ("Throttles", function.logical_id)} <= watched
+
+
+def test_every_alarm_reaches_the_alert_topic_which_lets_alarms_in(aws: Synthesized) -> None:
+    topic = {"Ref": aws.one("AWS::SNS::Topic").logical_id}
+    statements = aws.one("AWS::SNS::TopicPolicy").properties["PolicyDocument"]["Statement"]
+
+    assert all(item.properties["AlarmActions"] == [topic] for item in aws.of_type("AWS::CloudWatch::Alarm"))
+    assert [item["Principal"] for item in statements if item["Effect"] == "Allow"] == [
+        {"Service": "cloudwatch.amazonaws.com"}
+    ]
+    assert [item["Condition"] for item in statements if item["Effect"] == "Deny"] == [
+        {"Bool": {"aws:SecureTransport": "false"}}
+    ]
+
+
+def test_batches_that_ingest_cannot_handle_are_kept(aws: Synthesized) -> None:
+    properties = aws.one("AWS::Lambda::EventInvokeConfig").properties
+
+    assert "Ingest" in properties["FunctionName"]["Ref"]
+    assert "OnFailure" in properties["DestinationConfig"]
+
+
+def test_rule_takes_only_packs_of_ingest_and_keeps_what_it_cannot_deliver(aws: Synthesized) -> None:
+    rule = aws.one("AWS::Events::Rule").properties
+
+    assert rule["EventPattern"]["source"] == ["sessionwarden.ingest"]
+    assert rule["EventPattern"]["detail-type"] == ["Events"]
+    assert rule["EventPattern"]["account"] == [{"Ref": "AWS::AccountId"}]
+    (target,) = rule["Targets"]
+    assert "DeadLetterConfig" in target
+
+
+def test_tables_are_on_demand_recoverable_and_forget_expired_items(aws: Synthesized) -> None:
+    tables = aws.of_type("AWS::DynamoDB::Table")
+
+    assert len(tables) == 4
+    for table in tables:
+        assert table.properties["BillingMode"] == "PAY_PER_REQUEST"
+        assert table.properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+        assert table.properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+
+
+@pytest.mark.parametrize("name", ["Denylist", "Decisions", "Control"])
+def test_what_refuses_or_explains_outlives_the_stack(aws: Synthesized, name: str) -> None:
+    table = aws.one("AWS::DynamoDB::Table", f"State{name}")
+
+    assert table.attributes["DeletionPolicy"] == "Retain"
+    assert table.properties["DeletionProtectionEnabled"] is True
+
+
+def test_table_keys_are_those_of_the_data_contract(aws: Synthesized) -> None:
+    keys = {
+        item.logical_id.removeprefix("State")[:-8]: [
+            part["AttributeName"] for part in item.properties["KeySchema"]
+        ]
+        for item in aws.of_type("AWS::DynamoDB::Table")
+    }
+    (index,) = aws.one("AWS::DynamoDB::Table", "StateDecisions").properties["GlobalSecondaryIndexes"]
+
+    assert keys == {
+        "Windows": ["key", "slot"],
+        "Denylist": ["principal", "decision_id"],
+        "Decisions": ["decision_id"],
+        "Control": ["control"],
+    }
+    assert index["IndexName"] == "by_day"
+    assert [part["AttributeName"] for part in index["KeySchema"]] == ["day", "created_at"]
+
+
+def test_authorizer_has_concurrency_of_its_own(aws: Synthesized) -> None:
+    assert aws.one("AWS::Lambda::Function", "Authorizer").properties["ReservedConcurrentExecutions"] == 100
+
+
+def test_functions_run_on_the_platform_that_the_bundles_are_for(aws: Synthesized) -> None:
+    from sessionwarden.local.bundles import AWS_PLATFORM, AWS_PYTHON
+
+    for function in aws.of_type("AWS::Lambda::Function"):
+        assert function.properties["Runtime"] == f"python{AWS_PYTHON}"
+        assert function.properties["Architectures"] == ["arm64"]
+    assert AWS_PLATFORM.startswith("aarch64-")
+
+
+def test_outputs_are_those_of_the_data_contract(aws: Synthesized) -> None:
+    text = (ROOT / "docs/reference/data.md").read_text(encoding="utf-8")
+    section = text.partition("## The stack's outputs")[2]
+    documented = set(re.findall(r"`([A-Z]\w+(?:<ApiId>)?)`", section))
+    expected = {name.replace("<ApiId>", api_id) for name in documented for api_id in (HTTP_API, REST_API)}
+
+    assert set(aws.template["Outputs"]) == expected
+
+
+def test_template_names_no_account_and_no_region(aws: Synthesized) -> None:
+    text = json.dumps(aws.template)
+
+    assert not re.search(r"arn:aws:", text)
+    assert not re.search(r"\b\d{12}\b", text)
+
+
+def test_without_apis_and_pools_there_is_nothing_to_invoke_and_nobody_to_sign_out(assembly: Assembly) -> None:
+    empty = assembly.empty
+
+    assert not empty.of_type("AWS::ApiGateway::Authorizer") + empty.of_type("AWS::ApiGatewayV2::Authorizer")
+    assert not empty.of_type("AWS::SNS::Subscription")
+    assert "cognito-idp" not in json.dumps(empty.template["Resources"])
+    assert [item.properties["Principal"] for item in empty.of_type("AWS::Lambda::Permission")] == [
+        "logs.amazonaws.com"
+    ]
+
+
+def test_cdk_nag_finds_nothing_that_is_not_acknowledged_with_a_reason(assembly: Assembly) -> None:
+    (report,) = assembly.report["pluginReports"]
+
+    assert (report["pluginName"], report["conclusion"], report["violations"]) == (
+        "AwsSolutions",
+        "success",
+        [],
+    )
+    acknowledged = {item["ruleName"] for item in report["suppressedViolations"]}
+    assert acknowledged == {"AwsSolutions-L1", "AwsSolutions-SQS3"}
+    for item in report["suppressedViolations"]:
+        # on the resource itself, never on a stack
+        assert item["acknowledgedAt"].count("/") >= 2
+        assert item["reason"]
+
+
+def test_cfn_lint_finds_nothing(aws: Synthesized) -> None:
+    from cfnlint.api import lint_file
+
+    assert [str(match) for match in lint_file(aws.file)] == []
+
+
+def _documented_environment() -> dict[str, set[str]]:
+    text = (ROOT / "docs/reference/data.md").read_text(encoding="utf-8")
+    section = text.partition("## Environment of the functions")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`SESSIONWARDEN.*?) \| (.*?) \|", section, re.MULTILINE)
+    assert len(rows) > 8
+    return {
+        name: {
+            variable
+            for variables, readers in rows
+            if name in readers.split(", ")
+            for variable in re.findall(r"SESSIONWARDEN_\w+", variables)
+        }
+        for name in FUNCTIONS
+    }
+
+
+def _text(part: Any) -> str:
+    return part if isinstance(part, str) else f"<{part['Ref']}>"

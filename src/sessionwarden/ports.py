@@ -24,6 +24,10 @@ class Clock(Protocol):
 MEMBER_LIMIT = 20_000
 """Members that a window's set takes: it must stay far below the 400 KB of a DynamoDB item."""
 
+MAX_THRESHOLDS = {"event_count": MEMBER_LIMIT // 2, "value_count": MEMBER_LIMIT // 32}
+"""The largest thresholds of rules: a full set proves that its key has fired. A value can be in a set 32
+times, once for each quantum of time; without this limit a client could fill a set with few values."""
+
 
 class WindowStore(Protocol):
     """Grow-only sets of members, by (window key, epoch), and the marks of burnt cooldown slots.

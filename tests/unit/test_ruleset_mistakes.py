@@ -454,9 +454,9 @@ def test_mistake_of_a_rule_is_named_at_its_place(tmp_path: Path, old: str, new: 
             "gte: true",
             "15:15: correlation.condition.gte: must be a whole number, not true or false",
         ),
-        ("gte: 5", "gte: 0", "15:15: correlation.condition.gte: must be from 1 to 10000, not 0"),
-        ("gte: 5", "gte: -3", "15:15: correlation.condition.gte: must be from 1 to 10000, not -3"),
-        ("gte: 5", "gt: -1", "15:15: correlation.condition.gt: must be from 0 to 9999, not -1"),
+        ("gte: 5", "gte: 0", "15:15: correlation.condition.gte: must be from 1 to 625, not 0"),
+        ("gte: 5", "gte: -3", "15:15: correlation.condition.gte: must be from 1 to 625, not -3"),
+        ("gte: 5", "gt: -1", "15:15: correlation.condition.gt: must be from 0 to 624, not -1"),
         ("gte: 5", "lt: 5", "15:15: correlation.condition.lt: lt is not supported"),
         ("gte: 5, ", "", "15:3: correlation.condition: needs gte or gt"),
         (
@@ -473,6 +473,11 @@ def test_mistake_of_a_rule_is_named_at_its_place(tmp_path: Path, old: str, new: 
             ", field: path",
             "",
             "15:3: correlation.condition: value_count needs the field whose values are counted (add field: source_ip, say)",
+        ),
+        (
+            "gte: 5, field: path",
+            "gte: 626, field: path",
+            "15:15: correlation.condition.gte: must be from 1 to 625, not 626",
         ),
         (
             "field: path",
@@ -566,7 +571,7 @@ def test_all_mistakes_of_all_files_come_at_once(tmp_path: Path) -> None:
     assert found(tmp_path, a=single, b=COUNT.replace(ID, OTHER_ID).replace("gte: 5", "gte: 0"), c="a: [") == [
         "a.yml:3:1: level: unknown value 'hihg' (did you mean high?)",
         "a.yml:8:5: detection.sel.statsu: no event has a field 'statsu' (did you mean status?)",
-        "b.yml:15:15: correlation.condition.gte: must be from 1 to 10000, not 0",
+        "b.yml:15:15: correlation.condition.gte: must be from 1 to 625, not 0",
         "c.yml:1:5: not YAML: expected the node content, but found '<stream end>'",
     ]
 

@@ -121,7 +121,9 @@ class LeanDenylist:
         return response.body
 
 
-def lean_denylist(environ: Mapping[str, str], *, table: str, region: str) -> LeanDenylist:
+def lean_denylist(
+    environ: Mapping[str, str], *, table: str, region: str, deadline_seconds: float = DEADLINE_SECONDS
+) -> LeanDenylist:
     """The table as a Lambda function finds it: endpoint and credentials from its environment.
 
     Raises `ValueError` for an endpoint that is no http or https URL.
@@ -136,6 +138,8 @@ def lean_denylist(environ: Mapping[str, str], *, table: str, region: str) -> Lea
         region=region,
         endpoint_url=endpoint_url,
         credentials=lambda: environment_credentials(environ),
+        deadline_seconds=deadline_seconds,
+        first_attempt_seconds=deadline_seconds / 2,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from sessionwarden.model.event import FIELDS, LIST_FIELDS, UNGROUPABLE_FIELDS
-from sessionwarden.ports import MEMBER_LIMIT
+from sessionwarden.ports import MAX_THRESHOLDS
 from sessionwarden.ruleset.checking import Check, quoted
 from sessionwarden.ruleset.compiled import Kind
 from sessionwarden.ruleset.durations import duration_seconds
@@ -24,8 +24,6 @@ OTHER_KINDS = frozenset(
 OPERATORS = {"gte": 0, "gt": 1}
 """How much above its bound each operator begins."""
 OTHER_OPERATORS = frozenset({"lt", "lte", "eq", "neq"})
-MAX_THRESHOLD = MEMBER_LIMIT // 2
-"""Far enough below the limit of a window's set that a full one proves its key has fired."""
 
 KEYS = frozenset({"type", "rules", "group-by", "timespan", "condition", "generate"})
 
@@ -151,7 +149,7 @@ def _read_condition(
     if condition is None:
         return None, None
     check.keys(condition, {*OPERATORS, "field"}, here, unsupported=OTHER_OPERATORS | {"percentile"})
-    threshold = _read_threshold(condition, check, here)
+    threshold = _read_threshold(condition, check, here, limit=MAX_THRESHOLDS[kind or "event_count"])
     if kind == "value_count" and "field" not in condition:
         check.refuse(
             here, "value_count needs the field whose values are counted", "add field: source_ip, say"
@@ -164,7 +162,7 @@ def _read_condition(
     return threshold, _read_value_field(condition, check, here)
 
 
-def _read_threshold(condition: dict[str, Any], check: Check, path: Path) -> int | None:
+def _read_threshold(condition: dict[str, Any], check: Check, path: Path, *, limit: int) -> int | None:
     operators = [key for key in condition if key in OPERATORS]
     if not operators:
         if not OTHER_OPERATORS & condition.keys():
@@ -178,9 +176,9 @@ def _read_threshold(condition: dict[str, Any], check: Check, path: Path) -> int 
     if bound is None:
         return None
     threshold: int = bound + OPERATORS[operator]
-    if not 1 <= threshold <= MAX_THRESHOLD:
+    if not 1 <= threshold <= limit:
         offset = OPERATORS[operator]
-        check.refuse(here, f"must be from {1 - offset} to {MAX_THRESHOLD - offset}, not {bound}")
+        check.refuse(here, f"must be from {1 - offset} to {limit - offset}, not {bound}")
         return None
     return threshold
 

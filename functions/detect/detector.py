@@ -1,0 +1,151 @@
+"""One batch of messages through the engine: what Lambda, and a test without Lambda, do with it.
+
+Enters: message bodies, which are EventBridge envelopes. Leaves: a report that names the messages to be
+delivered again. Invariants: findings go to enforcement first, then to the bus, and only then are their
+slots burnt; whatever goes wrong with a message, a key or a finding, the others are dealt with.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from sessionwarden.detection.engine import Engine, Outcome
+from sessionwarden.errors import DeliveryError, StoreError
+from sessionwarden.model.event import Event, EventPack
+from sessionwarden.model.finding import Finding
+from sessionwarden.ports import Clock, FindingSink, Publisher
+
+
+class Envelope(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
+    """What EventBridge wraps around a detail; its other keys are of no use here."""
+
+    source: str
+    detail_type: str
+    detail: msgspec.Raw
+
+
+class LoosePack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An `EventPack` whose events are looked at one by one."""
+
+    version: int
+    events: tuple[msgspec.Raw, ...]
+
+
+_envelopes = msgspec.json.Decoder(Envelope)
+_packs = msgspec.json.Decoder(EventPack)
+_loose_packs = msgspec.json.Decoder(LoosePack)
+_events = msgspec.json.Decoder(Event)
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of a batch: errors by message index, and counts for metrics."""
+
+    errors: dict[int, Exception] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    burn_error: StoreError | None = None
+
+
+class Detector:
+    """Messages in, findings to the sink and the bus."""
+
+    def __init__(self, *, engine: Engine, sink: FindingSink, bus: Publisher, clock: Clock) -> None:
+        self._engine = engine
+        self._sink = sink
+        self._bus = bus
+        self._clock = clock
+
+    def handle(self, bodies: Sequence[str]) -> Report:
+        """Deal with a batch. Only what the report names must be delivered again."""
+        report = Report()
+        events: list[Event] = []
+        message_of: list[int] = []
+        for message, body in enumerate(bodies):
+            found = _open(body, message, report)
+            events += found
+            message_of += [message] * len(found)
+        outcome = self._engine.process(events, now_ms=self._clock())
+        for failure in outcome.failures:
+            report.errors.setdefault(message_of[failure.index], failure.error)
+        undelivered = self._hand_over(outcome.findings)
+        for finding, error in undelivered.items():
+            for index in outcome.origins[finding]:
+                report.errors.setdefault(message_of[index], error)
+        try:
+            self._engine.settle([one for one in outcome.findings if one.id not in undelivered])
+        except StoreError as burn_error:
+            # costs a finding that is raised once more, under the same id: no reason to redeliver
+            report.burn_error = burn_error
+        _count(report, events, outcome)
+        return report
+
+    def _hand_over(self, findings: Sequence[Finding]) -> dict[str, DeliveryError]:
+        undelivered = _each_alone(self._sink.emit, findings)
+        emitted = [finding for finding in findings if finding.id not in undelivered]
+        return undelivered | _each_alone(self._copy_to_bus, emitted)
+
+    def _copy_to_bus(self, findings: Sequence[Finding]) -> None:
+        self._bus.publish("Finding", [msgspec.json.encode(finding) for finding in findings])
+
+
+def _each_alone(
+    deliver: Callable[[Sequence[Finding]], None], findings: Sequence[Finding]
+) -> dict[str, DeliveryError]:
+    """Deliver all at once, or else one by one, so that a bad one fails alone. Repeats are harmless."""
+    if not findings:
+        return {}
+    try:
+        deliver(findings)
+    except DeliveryError:
+        failed = {}
+        for finding in findings:
+            try:
+                deliver([finding])
+            except DeliveryError as error:
+                failed[finding.id] = error
+        return failed
+    return {}
+
+
+def _open(body: str, message: int, report: Report) -> Sequence[Event]:
+    """The events of one message; a pack with a bad event gives the good ones, and fails."""
+    try:
+        envelope = _envelopes.decode(body)
+        if (envelope.source, envelope.detail_type) != ("sessionwarden.ingest", "Events"):
+            report.counts["MessagesIgnored"] += 1
+            return ()
+        try:
+            return _packs.decode(envelope.detail).events
+        except msgspec.ValidationError as error:
+            report.errors[message] = error
+            return _good_events(envelope.detail)
+    except msgspec.DecodeError as error:
+        report.errors[message] = error
+        return ()
+
+
+def _good_events(detail: msgspec.Raw) -> list[Event]:
+    pack = _loose_packs.decode(detail)
+    good: list[Event] = []
+    for raw in pack.events if pack.version == 1 else ():
+        try:
+            good.append(_events.decode(raw))
+        except msgspec.DecodeError:
+            continue  # the message has failed already, and keeps it for the dead-letter queue
+    return good
+
+
+def _count(report: Report, events: Sequence[Event], outcome: Outcome) -> None:
+    report.counts.update(
+        Events=len(events),
+        EventsLate=outcome.late,
+        EventsFuture=outcome.future,
+        EventsRefused=outcome.refused,
+        Findings=len(outcome.findings),
+        MessagesFailed=len(report.errors),
+        BurnsFailed=int(report.burn_error is not None),
+    )

@@ -1,0 +1,88 @@
+"""Packed events from the queue become findings for enforcement.
+
+Fails closed towards loss: a message that cannot be read, or whose windows did not answer, goes back to
+the queue alone and at last to the dead-letter queue, which has an alarm; doing it again changes nothing.
+The batch is evaluated as a whole, because one write and one read then serve many events of a key.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.detect.detector import Detector
+from functions.detect.settings import Settings
+from sessionwarden.adapters.clients import client
+from sessionwarden.adapters.clock import system_clock
+from sessionwarden.adapters.dynamodb_windows import DynamoDBWindowStore
+from sessionwarden.adapters.eventbridge import EventBridgePublisher
+from sessionwarden.adapters.sqs_findings import SQSFindingSink
+from sessionwarden.detection.engine import Engine
+from sessionwarden.errors import SessionwardenError
+from sessionwarden.ruleset.load import load_ruleset
+
+STORE_CALLS_AT_ONCE = 10
+"""As many as boto3 keeps connections open by default."""
+
+logger = Logger()
+metrics = Metrics()
+
+
+@cache
+def detector() -> Detector:
+    """Built once per execution environment, at the first batch."""
+    settings = Settings.from_environment()
+    store = DynamoDBWindowStore(client("dynamodb"), settings.windows_table)
+    threads = ThreadPoolExecutor(STORE_CALLS_AT_ONCE, thread_name_prefix="windows")
+    return Detector(
+        engine=Engine(load_ruleset(settings.ruleset_path.read_bytes()), store, run=threads.map),
+        sink=SQSFindingSink(client("sqs"), settings.findings_queue_url),
+        bus=EventBridgePublisher(bus=settings.bus, source="sessionwarden.detect"),
+        clock=system_clock,
+    )
+
+
+class WholeBatchProcessor(BatchProcessor):
+    """Evaluates all records before Powertools asks for the result of each."""
+
+    errors: dict[str, Exception]
+
+    def _prepare(self) -> None:
+        super()._prepare()  # type: ignore[no-untyped-call]
+        report = detector().handle([record["body"] for record in self.records])
+        self.errors = {self.records[index]["messageId"]: error for index, error in report.errors.items()}
+        for name, count in report.counts.items():
+            metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
+        if report.burn_error:
+            logger.warning("slot not burnt", error=str(report.burn_error))
+
+    def result_of(self, record: SQSRecord) -> None:
+        """Raises what befell this record, which makes it, and no other, be delivered again."""
+        error = self.errors.get(record.message_id)
+        if error is not None:
+            logger.warning("message failed", message_id=record.message_id, reason=_reason(error))
+            raise error
+
+
+def _reason(error: Exception) -> str:
+    # other errors only by type: that of a decoder may quote what a stranger wrote
+    return str(error) if isinstance(error, SessionwardenError) else type(error).__name__
+
+
+processor = WholeBatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+@metrics.log_metrics
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    """SQS batch in, partial batch response out."""
+    return process_partial_response(
+        event=event, record_handler=processor.result_of, processor=processor, context=context
+    )

@@ -1,0 +1,40 @@
+"""The function's settings, checked once, at the first batch; docs/reference/data.md lists them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+PREFIX = "SESSIONWARDEN_"
+Name = Annotated[str, StringConstraints(min_length=1)]
+
+CODE = Path(__file__).parents[2]
+"""The folder that holds the `functions` package: the root of the bundle."""
+
+
+class Settings(BaseModel):
+    """Names of what the stack made, and where the compiled rule set is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    bus: Name
+    windows_table: Name
+    findings_queue_url: Name
+    ruleset: Path = Path("ruleset.json")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Read and check them; raises pydantic's `ValidationError`, which names every mistake."""
+        names = {field: f"{PREFIX}{field.upper()}" for field in cls.model_fields}
+        return cls.model_validate(
+            {field: environment[name] for field, name in names.items() if name in environment}
+        )
+
+    @property
+    def ruleset_path(self) -> Path:
+        """The rule set's file; a relative path is beside the code."""
+        return CODE / self.ruleset

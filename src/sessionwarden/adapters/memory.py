@@ -1,0 +1,55 @@
+"""The window store of replay and of tests: the same contract as DynamoDB's, in this process.
+
+Invariant: what `add` acknowledged, every later `read` returns, up to `MEMBER_LIMIT` members a set.
+It forgets nothing by itself; a long replay calls `expire` with the time its log has reached.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+
+from sessionwarden.ports import MEMBER_LIMIT
+
+NOTHING: frozenset[bytes] = frozenset()
+
+
+class MemoryWindowStore:
+    """Sets and marks in dictionaries. Reads hand out immutable sets, so nobody can change the store."""
+
+    def __init__(self, *, member_limit: int = MEMBER_LIMIT) -> None:
+        self._member_limit = member_limit
+        self._lock = threading.Lock()
+        self._sets: dict[tuple[str, int], frozenset[bytes]] = {}
+        self._expiry: dict[tuple[str, int], int] = {}
+        self._mark_expiry: dict[tuple[str, int], int] = {}
+
+    def add(
+        self,
+        additions: Mapping[tuple[str, int], frozenset[bytes]],
+        *,
+        expires_at: Mapping[tuple[str, int], int],
+    ) -> None:
+        with self._lock:
+            for place, members in additions.items():
+                known = self._sets.get(place, NOTHING)
+                if len(known) < self._member_limit:
+                    self._sets[place] = known | members
+                    self._expiry[place] = expires_at[place]
+
+    def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, frozenset[bytes]]:
+        sets = self._sets
+        return {epoch: sets[key, epoch] for epoch in epochs if (key, epoch) in sets}
+
+    def burnt(self, key: str, slots: Iterable[int]) -> frozenset[int]:
+        return frozenset(slot for slot in slots if (key, slot) in self._mark_expiry)
+
+    def burn(self, key: str, slot: int, *, expires_at: int) -> None:
+        self._mark_expiry[key, slot] = expires_at
+
+    def expire(self, *, now: int) -> None:
+        """Forget what DynamoDB's TTL would have removed by `now` (epoch seconds)."""
+        for place in [place for place, expires_at in self._expiry.items() if expires_at <= now]:
+            del self._sets[place], self._expiry[place]
+        for mark in [mark for mark, expires_at in self._mark_expiry.items() if expires_at <= now]:
+            del self._mark_expiry[mark]

@@ -1,0 +1,80 @@
+"""From a crossing to a finding: which events to show, and whose they are.
+
+Enters: a crossing and the events at hand. Leaves: a `Finding`. Invariant: everything in it is bounded,
+however long the texts that clients write, and nothing in it decides whether the rule fired. Ids of
+events that another process saw are not known here and are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sessionwarden.detection.crossings import Crossing, Seen
+from sessionwarden.detection.keys import finding_id, shown_key
+from sessionwarden.detection.windows import KeyState, Reader
+from sessionwarden.model.event import Event
+from sessionwarden.model.finding import Finding
+
+SHOWN_EVENTS = 20
+"""Event ids in a finding."""
+
+
+def newest(seen: Iterable[Seen], *, since: int, until: int) -> list[Seen]:
+    """The newest of `(since, until]` in order of time, one for each token, at most `SHOWN_EVENTS`."""
+    chosen: dict[bytes | str, Seen] = {}
+    for one in sorted((one for one in seen if since < one.time <= until), key=_by_time, reverse=True):
+        chosen.setdefault(one.token, one)
+        if len(chosen) == SHOWN_EVENTS:
+            break
+    return list(reversed(chosen.values()))
+
+
+def build_finding(
+    *,
+    ruleset_digest: str,
+    reader: Reader,
+    state: KeyState,
+    crossing: Crossing,
+    seen: Sequence[Seen],
+    culprit: Event | None,
+    latest: Event,
+) -> Finding:
+    """The finding of one crossing.
+
+    `culprit` is the event that crossed, if this process has it; else the principal is taken from
+    `latest`, another event of the same key.
+    """
+    rule = reader.rule
+    shown = newest(seen, since=crossing.since, until=crossing.until)
+    first_time = crossing.first_time
+    if shown:
+        earliest = min(one.time for one in seen if crossing.since < one.time <= crossing.until)
+        first_time = earliest if earliest <= crossing.first_until else first_time
+    principal = culprit or latest
+    return Finding(
+        id=finding_id(mark_key=state.mark_key(reader), slot=crossing.slot),
+        rule=rule.id,
+        title=rule.title,
+        level=rule.level,
+        ruleset_digest=ruleset_digest,
+        response=rule.response,
+        key=shown_key(rule.group_by, state.key),
+        time=culprit.time if culprit else max(crossing.time, first_time),
+        first_time=first_time,
+        count=crossing.count,
+        events=tuple(one.id for one in shown),
+        pool=principal.pool,
+        user=principal.user,
+        username=principal.username,
+        session=principal.session,
+        client=principal.client,
+        identity=principal.identity,
+        groups=principal.groups,
+        source_ip=principal.source_ip,
+        api_id=principal.api_id,
+        route=principal.route,
+    )
+
+
+def _by_time(one: Seen) -> tuple[int, str]:
+    return one.time, one.id

@@ -1,0 +1,119 @@
+"""Group keys: which events belong together, and the names of their items.
+
+Enters: an event and a rule's `group_by`. Leaves: the texts of the key, its table key, the id of a
+finding. Invariants: a missing field never groups; two different keys never share a name, whatever
+an attacker writes into them; users of two pools never mix; an IPv6 source is its /64, because a
+client owns all of it and could otherwise be a new source with every request.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from functools import lru_cache
+from hashlib import sha256
+from operator import attrgetter
+from typing import Any
+
+from sessionwarden.model.event import Event
+
+GroupKey = tuple[Any, ...]
+KeyReader = Callable[[Event], GroupKey | None]
+
+NAMES_OF_A_POOL = frozenset({"user", "username"})
+"""Fields whose values are only unique within a user pool."""
+
+LONGEST_ADDRESS = 80
+"""Characters, with a zone; whatever is longer is no address, and not worth remembering."""
+
+KEY_TEXT_LIMIT = 1024
+"""Characters of a key's text that a finding shows: an endless path must not make it undeliverable."""
+
+
+def grouped_address(text: str) -> str:
+    """An IPv6 address as its /64, an IPv4-mapped one as IPv4, anything else as it stands.
+
+    >>> grouped_address("2001:db8:1:2:3:4:5:6")
+    '2001:db8:1:2::/64'
+    >>> grouped_address("::ffff:192.0.2.7")
+    '192.0.2.7'
+    """
+    if ":" not in text or len(text) > LONGEST_ADDRESS:
+        return text
+    return _grouped_ipv6(text)
+
+
+@lru_cache(maxsize=16_384)
+def _grouped_ipv6(text: str) -> str:
+    try:
+        address = ipaddress.IPv6Address(text)
+    except ValueError:
+        return text
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    network = ipaddress.IPv6Address(int(address) >> 64 << 64)
+    return f"{network}/64"
+
+
+def key_reader(group_by: tuple[str, ...], *, counted: str | None = None) -> KeyReader:
+    """A function from an event to the values of `group_by`, or `None` if one (or `counted`) is missing.
+
+    A key of a user carries the pool as one more value, `None` where the source knows none.
+    """
+    if counted is not None:
+        return _only_with(counted, key_reader(group_by))
+    if not group_by:
+        return lambda event: ()
+    read = _reader(group_by)
+    with_pool = not NAMES_OF_A_POOL.isdisjoint(group_by)
+    address = group_by.index("source_ip") if "source_ip" in group_by else None
+
+    def group_key(event: Event) -> GroupKey | None:
+        values = read(event)
+        if None in values:
+            return None
+        if address is not None and ":" in values[address]:
+            values = (*values[:address], grouped_address(values[address]), *values[address + 1 :])
+        return (*values, event.pool) if with_pool else values
+
+    return group_key
+
+
+def _only_with(counted: str, read_key: KeyReader) -> KeyReader:
+    read = attrgetter(counted)
+    return lambda event: None if read(event) is None else read_key(event)
+
+
+def _reader(fields: tuple[str, ...]) -> Callable[[Event], GroupKey]:
+    if len(fields) > 1:
+        return attrgetter(*fields)
+    read = attrgetter(fields[0])
+    return lambda event: (read(event),)
+
+
+def value_text(field: str, value: Any) -> str:
+    """The text of a counted value: addresses as they group (else one IPv6 client is many), lists joined."""
+    if field == "source_ip":
+        return grouped_address(value)
+    return " ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def key_digest(key: GroupKey) -> str:
+    """128 bits of SHA-256 over the key's values, each with its length: no text can imitate a border."""
+    text = "".join("-" if value is None else f"{len(str(value))}:{value}" for value in key)
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def mark_digest(*, rule: str, window: str) -> str:
+    """Names a rule's marks: rules that share a window still burn their slots apart."""
+    return sha256(f"{len(rule)}:{rule}{window}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def finding_id(*, mark_key: str, slot: int) -> str:
+    """128 bits of SHA-256 over rule, window, key and cooldown slot: the same abuse is one finding."""
+    return sha256(f"{mark_key}#{slot}".encode()).hexdigest()[:32]
+
+
+def shown_key(group_by: tuple[str, ...], key: GroupKey) -> dict[str, str]:
+    """Field to text, for people and for policy; without the pool, which a finding has of its own."""
+    return {field: str(value)[:KEY_TEXT_LIMIT] for field, value in zip(group_by, key, strict=False)}

@@ -1,0 +1,67 @@
+"""Rules and events for the tests of detection: a test names only what it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sessionwarden.model.event import Event
+from sessionwarden.model.finding import Response
+from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset, Policy, Protected, Selection
+
+START = 1_790_000_000_000
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+
+ANY_USER = ["exists", "user"]
+ANY_ADDRESS = ["exists", "source_ip"]
+
+
+def response(*, cooldown_ms: int = HOUR) -> Response:
+    return Response(
+        scope="user", mode="enforce", actions=("deny",), deny_seconds=None, cooldown_ms=cooldown_ms
+    )
+
+
+def selection(expression: Any = None, *, category: Any = "api_access") -> Selection:
+    return Selection(rule="selected", category=category, expression=expression or ANY_USER)
+
+
+def rule(rule_id: str = "burst", *, cooldown_ms: int = HOUR, **changes: Any) -> CompiledRule:
+    """Three events of a user within a minute, unless told otherwise."""
+    fields: dict[str, Any] = {
+        "id": rule_id,
+        "title": "A burst",
+        "level": "high",
+        "kind": "event_count",
+        "selections": (selection(),),
+        "group_by": ("user",),
+        "response": response(cooldown_ms=cooldown_ms),
+        "window": f"window-of-{rule_id}",
+        "timespan_ms": MINUTE,
+        "threshold": 3,
+    }
+    return CompiledRule(**(fields | changes))
+
+
+def single(rule_id: str = "single", **changes: Any) -> CompiledRule:
+    fields: dict[str, Any] = {"kind": "event", "timespan_ms": 0, "threshold": 1}
+    return rule(rule_id, **(fields | changes))
+
+
+def ruleset(*rules: CompiledRule) -> CompiledRuleset:
+    policy = Policy(protected=Protected(), enforcements_per_hour=10)
+    return CompiledRuleset(format=1, digest="digest", rules=rules, policy=policy)
+
+
+def event(number: int, *, at: int = 0, **fields: Any) -> Event:
+    """Event `number`, `at` milliseconds after `START`."""
+    defaults: dict[str, Any] = {"source": "api_access", "user": "alice", "source_ip": "192.0.2.1"}
+    return Event(id=f"id-{number}", time=START + at, **(defaults | fields))
+
+
+def events(
+    count: int, *, step: int = 1000, fields: Callable[[int], dict[str, Any]] | None = None
+) -> list[Event]:
+    """`count` events, `step` milliseconds apart."""
+    return [event(number, at=number * step, **(fields(number) if fields else {})) for number in range(count)]

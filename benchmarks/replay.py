@@ -1,0 +1,96 @@
+"""Events per CPU second, and memory, of `sessionwarden replay` with ten rules over a simulated log.
+
+    .venv/bin/python benchmarks/replay.py --lines 200000
+
+Each run is a process of its own; CPU is its user plus system time, start-up and imports included.
+Beside the whole replay stand its parts, so that a change shows where it counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parent
+
+PARSE_ONLY = """
+import sys, time
+from sessionwarden.cli.log_files import read_blocks
+from sessionwarden.cli.log_lines import LineReader, own_formats
+reader = LineReader(own_formats(time.time_ns() // 1_000_000), print)
+for block in read_blocks(sys.argv[1]):
+    reader.read(block, file="", first_line=1)
+"""
+
+# a process in between, because RUSAGE_CHILDREN keeps the largest child it has ever seen
+MEASURE = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss)
+"""
+
+
+class Run(NamedTuple):
+    """What one process cost."""
+
+    cpu_seconds: float
+    peak_mib: float
+
+
+def measure(*command: str | Path) -> Run:
+    """Run `command` and return its own CPU time and peak resident size."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, *map(str, command)], check=True, capture_output=True, text=True
+    )
+    cpu, peak = done.stdout.split()
+    per_mib = 1024 * 1024 if sys.platform == "darwin" else 1024
+    return Run(float(cpu), float(peak) / per_mib)
+
+
+def main() -> None:
+    """Simulate a log, replay it, print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--lines", type=int, default=200_000)
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each; the best counts")
+    parser.add_argument("--rules", type=Path, default=HERE / "rules")
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="sessionwarden-bench-"))
+    try:
+        log = folder / "access.log"
+        program = (sys.executable, "-c", "from sessionwarden.cli.main import main; main()")
+        made = measure(*program, "simulate", "--lines", str(arguments.lines), "--seed", "1", "--out", log)
+        whole = (*program, "replay", "--rules", arguments.rules, "--output", "json", log)
+        rows = {
+            "replay": best(arguments.repeat, *whole),
+            "read and parse only": best(arguments.repeat, sys.executable, "-c", PARSE_ONLY, log),
+            "simulate": made,
+        }
+        print_table(rows, arguments.lines)
+    finally:
+        shutil.rmtree(folder)
+
+
+def best(repeat: int, *command: str | Path) -> Run:
+    """The run that cost least CPU: what other work on the machine adds is not ours."""
+    return min(measure(*command) for _ in range(repeat))
+
+
+def print_table(rows: dict[str, Run], lines: int) -> None:
+    """One row per kind of run."""
+    print(f"{lines:,} lines, Python {sys.version.split()[0]}")
+    print(f"{'':<22}{'CPU s':>8}{'events / CPU s':>16}{'µs / event':>12}{'peak MiB':>10}")
+    for name, run in rows.items():
+        rate, each = lines / run.cpu_seconds, run.cpu_seconds / lines * 1e6
+        print(f"{name:<22}{run.cpu_seconds:>8.2f}{rate:>16,.0f}{each:>12.2f}{run.peak_mib:>10.0f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Lines of a log in, events out, with a count of all that was not an event.
+
+Invariant: every line is counted exactly once: as an event, as blank, or as quarantined under a
+reason. The wall clock bounds event times from above; the order of lines decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from sessionwarden.cli.log_files import Line, Unreadable
+from sessionwarden.errors import SourceError
+from sessionwarden.model.event import Event
+from sessionwarden.sources.access_log import parse_access_line
+from sessionwarden.sources.decision_line import is_decision_line, parse_decision_line
+from sessionwarden.sources.field_mapping import FieldMapping, parse_mapped_line
+
+Parser = Callable[[str, int], Event | None]
+"""Takes a line and its number from 1, which tells identical lines apart."""
+
+MAX_SAMPLE_CHARS = 1_000
+
+
+class QuarantinedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the quarantine file; `text` is its beginning."""
+
+    file: str
+    line: int
+    reason: str
+    text: str
+
+
+def own_formats(now_ms: int) -> Parser:
+    """Reads access-log lines and the authorizer's decision lines, mixed."""
+
+    def parse(line: str, number: int) -> Event | None:
+        if is_decision_line(line):
+            return parse_decision_line(line, now_ms=now_ms)
+        return parse_access_line(line, now_ms=now_ms)
+
+    return parse
+
+
+def mapped_format(mapping: FieldMapping, now_ms: int) -> Parser:
+    """Reads lines under an operator's mapping."""
+    return lambda line, number: parse_mapped_line(line, mapping, position=number, now_ms=now_ms)
+
+
+class LineReader:
+    """Turns blocks of lines into events and keeps the counts."""
+
+    def __init__(self, parse: Parser, quarantine: Callable[[QuarantinedLine], None]) -> None:
+        self._parse = parse
+        self._quarantine = quarantine
+        self.lines = 0
+        self.events = 0
+        self.quarantined: Counter[str] = Counter()
+
+    def read(self, block: Iterable[Line], *, file: str, first_line: int) -> list[Event]:
+        """The events of a block whose first line has the number `first_line` in `file`."""
+        events = []
+        for number, line in enumerate(block, first_line):
+            try:
+                event = self._event(line)
+            except SourceError as error:
+                self._refuse(line, file=file, number=number, reason=error.reason)
+                continue
+            if event is not None:
+                events.append(event)
+        self.events += len(events)
+        return events
+
+    def _event(self, line: Line) -> Event | None:
+        if isinstance(line, Unreadable):
+            self.lines += 1
+            raise SourceError(line.reason)
+        line = line.removesuffix("\r")
+        if not line:
+            return None
+        self.lines += 1
+        return self._parse(line, self.lines)
+
+    def _refuse(self, line: Line, *, file: str, number: int, reason: str) -> None:
+        self.quarantined[reason] += 1
+        text = "" if isinstance(line, Unreadable) else line[:MAX_SAMPLE_CHARS]
+        self._quarantine(QuarantinedLine(file=file, line=number, reason=reason, text=text))

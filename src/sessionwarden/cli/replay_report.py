@@ -1,0 +1,114 @@
+"""What a replay prints: findings as they come or as a table, and one summary.
+
+Invariant: text that came from a log is made printable before it reaches a terminal, where escape
+sequences could rewrite what the operator reads.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sessionwarden.model.finding import Finding
+
+MAX_ROWS = 1_000
+"""Rows of the text table; JSON output has no limit."""
+
+_LEVEL_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
+
+
+class FindingLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of `--output json`. Times are epoch ms; `events` holds at most 20 ids."""
+
+    rule: str
+    title: str
+    level: str
+    scope: str
+    key: dict[str, str]
+    time: int
+    first_time: int
+    count: int
+    events: tuple[str, ...]
+
+
+def finding_line(finding: Finding) -> str:
+    """A finding as one line of JSON."""
+    line = FindingLine(
+        rule=finding.rule,
+        title=finding.title,
+        level=finding.level,
+        scope=finding.response.scope,
+        key=finding.key,
+        time=finding.time,
+        first_time=finding.first_time,
+        count=finding.count,
+        events=finding.events,
+    )
+    return msgspec.json.encode(line).decode()
+
+
+class Tally:
+    """Counts findings and whom they would have touched."""
+
+    def __init__(self) -> None:
+        self.findings: Counter[str] = Counter()
+        self._touched: dict[tuple[str, str], set[str]] = {}
+
+    def add(self, finding: Finding) -> None:
+        """Count one finding."""
+        response = finding.response
+        self.findings[finding.title] += 1
+        value = finding.key.get(response.scope) or getattr(finding, response.scope) or ""
+        kind = response.mode if set(response.actions) - {"alert"} else "alert only"
+        self._touched.setdefault((response.scope, kind), set()).add(value)
+
+    def facts(self) -> dict[str, str]:
+        """The summary's lines on findings, and on principals by scope and mode of the rule."""
+        touched = [
+            f"{len(values):,} {scope} ({kind})" for (scope, kind), values in sorted(self._touched.items())
+        ]
+        return {"findings": counted(self.findings), "would touch": ", ".join(touched) or "nobody"}
+
+
+def finding_table(findings: list[Finding]) -> Table:
+    """The findings as people read them."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("time (UTC)", "level", "rule", "key"):
+        table.add_column(name, overflow="fold")
+    table.add_column("count", justify="right")
+    for finding in findings:
+        key = "  ".join(f"{field}={value}" for field, value in finding.key.items())
+        table.add_row(
+            f"{_moment(finding.time):%Y-%m-%d %H:%M:%S}",
+            Text(finding.level, style=_LEVEL_STYLES.get(finding.level, "")),
+            Text(printable(finding.title)),
+            Text(printable(key)),
+            str(finding.count),
+        )
+    return table
+
+
+def print_summary(console: Console, facts: dict[str, str]) -> None:
+    """The closing lines, one fact each."""
+    for name, value in facts.items():
+        console.print(Text(f"{name:<12} {value}"), soft_wrap=True)
+
+
+def counted(counts: Counter[str]) -> str:
+    """A total, with its parts: `3 (not_json 2, duplicate_key 1)`."""
+    parts = ", ".join(f"{printable(name)} {count:,}" for name, count in counts.most_common())
+    return f"{counts.total():,} ({parts})" if parts else "0"
+
+
+def printable(text: str) -> str:
+    """`text` with everything escaped that a terminal might obey."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _moment(time_ms: int) -> datetime:
+    return datetime.fromtimestamp(time_ms / 1000, tz=UTC)

@@ -93,6 +93,7 @@ class SessionwardenStack(Stack):
             denylist=self.state.denylist,
             user_pools_json=pools_json,
             reserved_concurrency=settings.authorizer_concurrency,
+            denylist_deadline_ms=profile.denylist_deadline_ms,
         )
         for api_id in settings.http_api_ids:
             self.authorizer.register_http_api(api_id)
@@ -174,10 +175,13 @@ class SessionwardenStack(Stack):
             "Ingest": self.ingest.ingest,
             "Detect": self.detection.detect,
             "Enforce": self.enforcement.enforce,
-            "Authorizer": self.authorizer.authorizer,
             "PreTokenGeneration": self.pre_token_generation.trigger,
         }.items():
-            alarms.watch_function(name, construct.function)
+            alarms.watch_errors(name, construct.function)
+            alarms.watch_throttles(name, construct.function)
+        alarms.watch_throttles("Authorizer", self.authorizer.authorizer.function)
+        alarms.watch_count("AuthorizerMalfunctions", self.authorizer.malfunctions)
+        alarms.watch_count("IngestQuarantined", self.ingest.quarantined)
 
     def _describe(self, *, pools_json: str, log_formats: LogFormats) -> None:
         self._output("DenylistTable", self.state.denylist.table_name)

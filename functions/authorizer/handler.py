@@ -27,7 +27,12 @@ def build() -> Authorizer | None:
         settings = read_settings(os.environ)
         return Authorizer(
             verifier=CognitoVerifier(settings.pools, fetch=fetch_jwks, clock=time.time),
-            denylist=lean_denylist(os.environ, table=settings.table, region=settings.region),
+            denylist=lean_denylist(
+                os.environ,
+                table=settings.table,
+                region=settings.region,
+                deadline_seconds=settings.denylist_deadline_seconds,
+            ),
             clock=time.time,
             country_header=settings.country_header,
         )

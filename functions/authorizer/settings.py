@@ -17,18 +17,24 @@ from sessionwarden.tokens.cognito import Pool
 POOLS = "SESSIONWARDEN_USER_POOLS"
 TABLE = "SESSIONWARDEN_DENYLIST_TABLE"
 COUNTRY_HEADER = "SESSIONWARDEN_COUNTRY_HEADER"
+DEADLINE = "SESSIONWARDEN_DENYLIST_DEADLINE_MS"
+
+DEFAULT_DEADLINE_MS = 300
+# the function itself has five seconds
+MAX_DEADLINE_MS = 4_000
 
 # whoever answers here decides which signatures are good: plain http only to this machine
 _PLAIN_HTTP_HOSTS = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
 
 class Settings(NamedTuple):
-    """`country_header` is lower case; `None` if no trusted CDN sets one."""
+    """`country_header` is lower case; `None` if no trusted CDN sets one. The deadline is in seconds."""
 
     pools: tuple[Pool, ...]
     table: str
     region: str
     country_header: str | None
+    denylist_deadline_seconds: float
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -38,6 +44,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         table=_required(environ, TABLE),
         region=environ.get("AWS_REGION") or _required(environ, "AWS_DEFAULT_REGION"),
         country_header=environ.get(COUNTRY_HEADER, "").lower() or None,
+        denylist_deadline_seconds=_deadline_ms(environ.get(DEADLINE)) / 1000,
     )
 
 
@@ -46,6 +53,14 @@ def _required(environ: Mapping[str, str], name: str) -> str:
     if not value:
         raise SettingsError(f"{name} is not set")
     return value
+
+
+def _deadline_ms(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_DEADLINE_MS
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= MAX_DEADLINE_MS):
+        raise SettingsError(f"{DEADLINE} is not a whole number of milliseconds up to {MAX_DEADLINE_MS}")
+    return int(text)
 
 
 def _pools(text: str) -> tuple[Pool, ...]:

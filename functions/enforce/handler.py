@@ -33,8 +33,8 @@ from sessionwarden.model.finding import Finding
 from sessionwarden.policy.judge import Judge
 from sessionwarden.ruleset.load import load_ruleset
 
-logger = Logger(service="enforce")
-metrics = Metrics(namespace="Sessionwarden", service="enforce")
+logger = Logger()
+metrics = Metrics()
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 findings = msgspec.json.Decoder(Finding)
 

@@ -23,13 +23,11 @@ from sessionwarden.ports import Publisher
 from sessionwarden.sources.cloudwatch import open_payload
 from sessionwarden.sources.pack import pack_events
 
-NAMESPACE = "Sessionwarden"
-
 MAX_LOGGED_LINES = 20
 """Of a batch: whoever can cause bad lines must not also run up the log bill."""
 
-logger = Logger(service="ingest")
-metrics = Metrics(namespace=NAMESPACE, service="ingest")
+logger = Logger()
+metrics = Metrics()
 
 
 @cache
@@ -60,9 +58,7 @@ def _report(reading: Reading) -> None:
     metrics.add_metric(name="Events", unit=MetricUnit.Count, value=len(reading.events))
     metrics.add_metric(name="Quarantined", unit=MetricUnit.Count, value=len(reading.quarantined))
     for reason, count in Counter(line.reason for line in reading.quarantined).items():
-        with single_metric(
-            name="QuarantinedByReason", unit=MetricUnit.Count, value=count, namespace=NAMESPACE
-        ) as metric:
+        with single_metric(name="QuarantinedByReason", unit=MetricUnit.Count, value=count) as metric:
             metric.add_dimension(name="reason", value=reason)
     for line in reading.quarantined[:MAX_LOGGED_LINES]:
         # never the line itself: it is hostile text and may hold a token

@@ -29,8 +29,8 @@ from sessionwarden.denylist.verdict import judge
 from sessionwarden.errors import SessionwardenError, StoreError
 from sessionwarden.model.deny import Claims, Verdict
 
-logger = Logger(service="pre_token_generation")
-metrics = Metrics(namespace="Sessionwarden", service="pre_token_generation")
+logger = Logger()
+metrics = Metrics()
 
 REFUSED = "This account cannot sign in at the moment."
 """Cognito shows the text to the client, so it says nothing about rules or decisions."""

@@ -73,7 +73,7 @@ def test_every_handler_exists(aws: Synthesized, name: str) -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_function_is_told_what_the_data_contract_lists(aws: Synthesized, name: str) -> None:
     # with a default, or a choice of the operator's
-    optional = {"SESSIONWARDEN_RULESET", "SESSIONWARDEN_COUNTRY_HEADER"}
+    optional = {"SESSIONWARDEN_RULESET", "SESSIONWARDEN_COUNTRY_HEADER", "SESSIONWARDEN_DENYLIST_DEADLINE_MS"}
     given = {key for key in aws.environment(FUNCTIONS[name]) if key.startswith("SESSIONWARDEN_")}
 
     assert given == _documented_environment()[name] - optional
@@ -175,16 +175,30 @@ def test_every_queue_without_a_consumer_has_an_alarm_on_its_first_message(aws: S
     assert dead_letters == alarmed
 
 
-def test_every_function_has_alarms_on_errors_and_throttling(aws: Synthesized) -> None:
+def test_every_function_has_alarms_on_throttling_and_all_but_the_authorizer_on_errors(
+    aws: Synthesized,
+) -> None:
     watched = {
         (alarm.properties["MetricName"], dimension["Value"]["Ref"])
         for alarm in aws.of_type("AWS::CloudWatch::Alarm")
-        for dimension in alarm.properties["Dimensions"]
+        for dimension in alarm.properties.get("Dimensions", ())
         if dimension["Name"] == "FunctionName"
     }
 
     for function in aws.of_type("AWS::Lambda::Function"):
-        assert {("Errors", function.logical_id), ("Throttles", function.logical_id)} <= watched
+        assert ("Throttles", function.logical_id) in watched
+        # a REST API's 401 is an exception: anybody could raise that alarm with a bad token
+        of_authorizer = function.logical_id.startswith("Authorizer")
+        assert (("Errors", function.logical_id) in watched) is not of_authorizer
+
+
+def test_refusals_that_are_our_own_fault_raise_an_alarm(aws: Synthesized) -> None:
+    counted = aws.one("AWS::Logs::MetricFilter").properties
+    metric = counted["MetricTransformations"][0]["MetricName"]
+    alarmed = {alarm.properties.get("MetricName") for alarm in aws.of_type("AWS::CloudWatch::Alarm")}
+
+    assert '($.reason = "denylist_unavailable")' in counted["FilterPattern"]
+    assert {metric, "Quarantined"} <= alarmed
 
 
 def test_every_alarm_reaches_the_alert_topic_which_lets_alarms_in(aws: Synthesized) -> None:

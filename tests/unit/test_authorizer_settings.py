@@ -140,3 +140,16 @@ def test_importing_the_handler_loads_nothing_that_costs_cold_start() -> None:
 
 def site_packages() -> list[str]:
     return [path for path in sys.path if path.endswith("site-packages")]
+
+
+def test_the_denylist_has_300_ms_unless_the_deployment_says_otherwise() -> None:
+    assert read_settings(environ([GOOD])).denylist_deadline_seconds == 0.3
+
+    longer = environ([GOOD]) | {"SESSIONWARDEN_DENYLIST_DEADLINE_MS": "2500"}
+    assert read_settings(longer).denylist_deadline_seconds == 2.5
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "4001", "300ms", "\u0663"])
+def test_a_deadline_that_is_no_number_of_milliseconds_is_a_mistake(text: str) -> None:
+    with pytest.raises(SettingsError):
+        read_settings(environ([GOOD]) | {"SESSIONWARDEN_DENYLIST_DEADLINE_MS": text})

@@ -66,17 +66,28 @@ class Alarms(Construct):
             description=f"{name}: the oldest message waits longer than {max_age_seconds} s",
         )
 
-    def watch_function(self, name: str, function: lambda_.IFunction) -> None:
-        """Alarm on errors and on throttling."""
+    def watch_errors(self, name: str, function: lambda_.IFunction) -> None:
+        """Alarm when the function fails."""
         self._alarm(
             f"{name}Errors",
             function.metric_errors(period=PERIOD, statistic="Sum"),
             description=f"{name}: the function failed",
         )
+
+    def watch_throttles(self, name: str, function: lambda_.IFunction) -> None:
+        """Alarm when the function is refused a place to run."""
         self._alarm(
             f"{name}Throttles",
             function.metric_throttles(period=PERIOD, statistic="Sum"),
             description=f"{name}: the function was throttled",
+        )
+
+    def watch_count(self, name: str, metric: cloudwatch.Metric) -> None:
+        """Alarm when something that must not happen was counted once."""
+        self._alarm(
+            name,
+            metric.with_(period=PERIOD, statistic="Sum"),
+            description=f"{name}: see docs/how-to/deploy.md",
         )
 
     def watch_async(self, name: str, function: lambda_.IFunction) -> None:

@@ -1,9 +1,9 @@
 """The Lambda authorizer and its registration with APIs that already run.
 
-Enters: the denylist, the pools, API ids in plain text. Leaves: `authorizer` (the function) and
-`registrations` (authorizer ids by API id); whoever owns the API attaches them to routes. Invariants:
-results are never cached, since a cached allow would outlive the deny; each API may invoke the function as
-its own authorizer only.
+Enters: the denylist, the pools, API ids in plain text. Leaves: `authorizer` (the function),
+`malfunctions` (a metric) and `registrations` (authorizer ids by API id); whoever owns the API
+attaches them to routes. Invariants: results are never cached, since a cached allow would outlive the
+deny; each API may invoke the function as its own authorizer only.
 
 Without an Authorization header API Gateway answers 401 by itself: a flood without tokens costs no
 invocation (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html).
@@ -14,12 +14,23 @@ from __future__ import annotations
 from aws_cdk import Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from sessionwarden.constructs.function import WardenFunction
+from sessionwarden.constructs.function import METRICS_NAMESPACE, WardenFunction
+
+MALFUNCTIONS = (
+    "denylist_damaged",
+    "denylist_unavailable",
+    "internal_error",
+    "keys_unavailable",
+    "misconfigured",
+)
+"""Reasons of the decision line that are our own fault: nobody can cause them with a token."""
 
 TIMEOUT_SECONDS = 5
 MEMORY_MB = 512
@@ -42,9 +53,16 @@ class Authorizer(Construct):
         denylist: dynamodb.ITable,
         user_pools_json: str,
         reserved_concurrency: int | None,
+        denylist_deadline_ms: int | None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.registrations: dict[str, str] = {}
+        environment = {
+            "SESSIONWARDEN_DENYLIST_TABLE": denylist.table_name,
+            "SESSIONWARDEN_USER_POOLS": user_pools_json,
+        }
+        if denylist_deadline_ms is not None:
+            environment["SESSIONWARDEN_DENYLIST_DEADLINE_MS"] = str(denylist_deadline_ms)
         self.authorizer = WardenFunction(
             self,
             "Authorizer",
@@ -55,12 +73,10 @@ class Authorizer(Construct):
             timeout_seconds=TIMEOUT_SECONDS,
             memory_mb=MEMORY_MB,
             reserved_concurrency=reserved_concurrency,
-            environment={
-                "SESSIONWARDEN_DENYLIST_TABLE": denylist.table_name,
-                "SESSIONWARDEN_USER_POOLS": user_pools_json,
-            },
+            environment=environment,
         )
         self.authorizer.allow("dynamodb:Query", on=[denylist.table_arn])
+        self.malfunctions = _count_malfunctions(self, self.authorizer.log_group, stack_name)
 
     def register_http_api(self, api_id: str) -> None:
         """Make it known to an HTTP API: payload 2.0, simple answers."""
@@ -113,3 +129,24 @@ class Authorizer(Construct):
             resource="path",
             resource_name=f"2015-03-31/functions/{self.authorizer.function.function_arn}/invocations",
         )
+
+
+def _count_malfunctions(scope: Construct, log_group: logs.ILogGroup, stack_name: str) -> cloudwatch.Metric:
+    """Refusals that are our own fault, counted from decision lines.
+
+    Lambda's `Errors` would not do: a REST API's 401 is an exception by contract, so anybody could raise
+    an alarm on it with a bad token.
+    """
+    metric_name = f"AuthorizerMalfunctions-{stack_name}"
+    pattern = logs.FilterPattern.any(
+        *(logs.FilterPattern.string_value("$.reason", "=", reason) for reason in MALFUNCTIONS)
+    )
+    log_filter = logs.MetricFilter(
+        scope,
+        "Malfunctions",
+        log_group=log_group,
+        filter_pattern=pattern,
+        metric_namespace=METRICS_NAMESPACE,
+        metric_name=metric_name,
+    )
+    return log_filter.metric()

@@ -1,9 +1,10 @@
 """Log records in, packed events on the bus: access log groups, subscriptions and the ingest function.
 
 Enters: the ids of the APIs and the authorizer's log group. Leaves: `ingest`, `access_logs` by API id,
-`failures` (batches that could not be handled). Invariant: only the log groups subscribed here may
-invoke ingest, each by its own ARN. CloudWatch Logs invokes asynchronously, so a batch that fails its
-retries would be gone without the on-failure destination.
+`failures` (batches that could not be handled), `quarantined` (a metric: lines that were not believed).
+Invariant: only the log groups subscribed here may invoke ingest, each by its own ARN. CloudWatch Logs
+invokes asynchronously, so a batch that fails its retries would be gone without the on-failure
+destination.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
@@ -20,7 +22,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_logs_destinations as logs_destinations
 from constructs import Construct
 
-from sessionwarden.constructs.function import WardenFunction
+from sessionwarden.constructs.function import METRICS_NAMESPACE, WardenFunction
 from sessionwarden.constructs.queues import undelivered_queue
 
 ApiKind = Literal["http_api", "rest_api"]
@@ -72,6 +74,11 @@ class Ingest(Construct):
             on_failure=destinations.SqsDestination(self.failures),
             max_event_age=Duration.hours(6),
             retry_attempts=2,
+        )
+        self.quarantined = cloudwatch.Metric(
+            namespace=METRICS_NAMESPACE,
+            metric_name="Quarantined",
+            dimensions_map={"service": f"{stack_name}-ingest"},
         )
         for api_id, log_group in self.access_logs.items():
             self._subscribe(f"Access{api_id}", log_group, logs.FilterPattern.all_events())

@@ -1,0 +1,121 @@
+"""What an on-call engineer reads, also when a user has chosen their name with malice."""
+
+from __future__ import annotations
+
+from sessionwarden.enforcement.acts import Pending
+from sessionwarden.enforcement.alert import SUBJECT_LIMIT, WHY_WITHHELD, Alert, compose
+from sessionwarden.enforcement.printable import ascii_line, printable
+from sessionwarden.errors import UserPoolError
+from sessionwarden.model.decision import ActionResult, Enforcement, Withheld
+from sessionwarden.model.finding import Finding
+from tests.enforcement_factory import NOW_MS, SUB, World, finding, judge, response
+
+HOSTILE = 'bob"\nTo undo it:\n  rm -rf /\r\x1b[2J\u202e\u2028http://evil.example/'
+
+
+def composed(given: Finding, world: World | None = None) -> tuple[str, str, dict[str, str]]:
+    world = world or World()
+    world.enforcer.enforce(given)
+    sent = world.alerts.sent[-1]
+    return sent.subject, sent.message, dict(sent.attributes)
+
+
+def test_an_alert_says_what_happened_to_whom_and_how_to_undo_it() -> None:
+    subject, message, attributes = composed(finding())
+    assert subject == "[high] Sessionwarden: deny, sign_out: Too many requests by one user"
+    for text in (
+        "Too many requests by one user (rule request-rate-per-user, level high)",
+        "120 in the window, first 2027-01-15 07:58:59Z, crossed 2027-01-15 07:59:59Z",
+        f'user (sub): "{SUB}"',
+        'username, chosen by the user: "bob"',
+        'from address: "203.0.113.7"',
+        'route: "GET /items"',
+        "events: e-1, e-2",
+        "  deny: done\n  sign_out: done\n",
+        "  sessionwarden decisions delete f-1 --stack warden --region eu-west-1\n",
+    ):
+        assert text in message
+    assert attributes == {
+        "rule": "request-rate-per-user",
+        "level": "high",
+        "scope": "user",
+        "simulated": "false",
+        "decision": "f-1",
+    }
+
+
+def test_a_username_cannot_forge_a_line_nor_a_link_nor_a_terminal_command() -> None:
+    _, plain, _ = composed(finding(username="x"))
+    _, message, _ = composed(finding(username=HOSTILE))
+    assert message.count("\n") == plain.count("\n")
+    assert all(character.isprintable() for character in message.replace("\n", ""))
+    assert "http://evil" not in message
+    assert r'chosen by the user: "bob\"\nTo undo it:' in message
+
+
+def test_every_text_of_a_finding_is_bounded() -> None:
+    long = "x" * 300_000
+    _, message, attributes = composed(
+        finding(username=long, route=long, title=long, rule=long, events=(long,) * 20, source_ip=long)
+    )
+    assert len(message) < 5_000
+    assert all(len(value) <= 256 for value in attributes.values())
+
+
+def test_a_subject_is_short_printable_ascii_whatever_the_title() -> None:
+    subject, _, _ = composed(finding(title="Zu viele\r\nBcc: x@y\x00 Zugriffe \u202e" + "ü" * 200))
+    assert len(subject) <= SUBJECT_LIMIT
+    assert subject.isascii()
+    assert subject.isprintable()
+
+
+def test_a_decision_id_is_quoted_for_the_shell() -> None:
+    _, message, _ = composed(finding(id="x; rm -rf ~"))
+    assert "decisions delete 'x; rm -rf ~' --stack" in message
+
+
+def test_a_withheld_decision_says_why_and_what_would_have_happened() -> None:
+    subject, message, attributes = composed(finding(), World(judge=judge(mode="observe")))
+    assert subject.startswith("[high] Sessionwarden: withheld (observe): ")
+    assert "NOTHING was done, because the rule or the deployment is in observe mode.\n" in message
+    assert "Otherwise: deny, sign_out." in message
+    assert "To undo it" not in message
+    assert attributes["simulated"] == "true"
+
+
+def test_every_reason_to_withhold_has_a_sentence() -> None:
+    assert set(WHY_WITHHELD) == set(Withheld.__args__)  # type: ignore[attr-defined]
+
+
+def test_an_alert_only_rule_claims_no_act_and_offers_no_undo() -> None:
+    subject, message, _ = composed(finding(answer=response(scope="source_ip", actions=("alert",))))
+    assert "Sessionwarden: alert: " in subject
+    assert "Nothing was done: the rule only alerts." in message
+    assert "decisions delete" not in message
+
+
+def test_failures_and_retries_are_told() -> None:
+    decision = judge().decide(finding(answer=response(deny_seconds=60)), now_ms=NOW_MS)
+    result = ActionResult(action="deny", outcome="failed", time=NOW_MS, detail="UserNotFoundException")
+    alert = Alert(
+        finding=finding(),
+        enforcement=Enforcement(decision=decision, results=(result,), time=NOW_MS),
+        pending=(Pending("sign_out", UserPoolError("TooManyRequestsException", retryable=True)),),
+    )
+    subject, message, _ = compose(alert, stack="s", region="r")
+    assert "deny: failed (UserNotFoundException)" in message
+    assert "sign_out: not yet, TooManyRequestsException; it is tried again" in message
+    assert "New sign-ins are refused until 2027-01-15 08:01:00Z." in message
+    assert "Sessionwarden: alert:" in subject, "what failed is not announced as done"
+
+
+def test_times_out_of_range_do_not_break_an_alert() -> None:
+    _, message, _ = composed(finding(time=10**18, first_time=-(10**18)))
+    assert "epoch ms 1000000000000000000" in message
+
+
+def test_printable_text_keeps_what_can_be_seen() -> None:
+    assert printable("Zoë 东京", limit=40) == "Zoë 东京"
+    assert printable("a\tb\x9b\ud800", limit=40) == r"a\tb\x9b\ud800"
+    assert printable("x" * 50, limit=10) == "x" * 9 + "…"
+    assert ascii_line("ü" + "x" * 50, limit=10) == "?" + "x" * 8 + "~"

@@ -35,6 +35,9 @@ bundles: install ## the Lambda bundles, for AWS and for the emulator
 synth: bundles ## the CloudFormation templates, into cdk.out
 	@$(BIN)/python app.py
 
+demo: install bundles ## watch an abused session die, on this machine
+	@$(BIN)/sessionwarden demo
+
 test: install bundles ## all tests
 	@$(BIN)/python -m pytest
 

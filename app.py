@@ -65,14 +65,24 @@ def _given_context() -> dict[str, object]:
     context: dict[str, object] = {}
     file = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))
     context.update(file.get("context", {}))
-    context.update(json.loads(os.environ.get("CDK_CONTEXT_JSON", "{}")))
+    context.update(_context_of_environment())
     return context
+
+
+def _context_of_environment() -> dict[str, object]:
+    try:
+        given = json.loads(os.environ.get("CDK_CONTEXT_JSON", "{}"))
+    except ValueError as error:
+        raise ContextError([f"CDK_CONTEXT_JSON is not JSON: {error}"]) from error
+    if not isinstance(given, dict):
+        raise ContextError(["CDK_CONTEXT_JSON is not an object"])
+    return given
 
 
 def main() -> int:
     """Synthesize, or say in one sentence why not."""
-    context = _given_context()
     try:
+        context = _given_context()
         settings = read_settings(context)
         for name in BUNDLES:
             # now, not after the seconds that CDK takes to load

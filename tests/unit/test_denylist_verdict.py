@@ -52,7 +52,7 @@ def test_an_entry_counts_until_its_last_second() -> None:
 def test_lifting_lets_new_sign_ins_in_and_keeps_old_tokens_dead() -> None:
     entry = DenyEntry("d", FAR, not_before=700, deny_until=FAR, session="s-1", lifted_at=900)
     assert reason(entry) == "signed_out"
-    assert reason(entry, claims=CLAIMS._replace(auth_time=701)) == "ok"
+    assert reason(entry, claims=CLAIMS._replace(auth_time=701, session="s-2")) == "ok"
 
 
 def test_reviving_tokens_by_name_lets_them_in_too() -> None:

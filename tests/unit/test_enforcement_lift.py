@@ -58,11 +58,14 @@ def test_tokens_are_revived_only_when_asked_for() -> None:
     assert allowed(world, auth_time=NOW_S - 10, now=NOW_S + 61)
 
 
-def test_a_lifted_session_works_again() -> None:
+def test_a_lifted_session_stays_dead_until_its_tokens_are_revived_by_name() -> None:
     world = World()
     world.enforcer.enforce(finding(answer=response(scope="session", actions=("deny",))))
     assert not allowed(world, auth_time=NOW_S - 10, session=SESSION, now=NOW_S + 61)
     lift(world)
+    assert not allowed(world, auth_time=NOW_S - 10, session=SESSION, now=NOW_S + 61)
+    assert allowed(world, auth_time=NOW_S + 60, session="a new sign-in", now=NOW_S + 61)
+    lift(world, revive=True)
     assert allowed(world, auth_time=NOW_S - 10, session=SESSION, now=NOW_S + 61)
 
 

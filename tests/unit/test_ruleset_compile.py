@@ -182,7 +182,7 @@ def test_the_scope_is_the_narrowest_principal_of_the_group_by(
     assert only(compiled(BASE + count(group_by))).response.scope == scope
 
 
-def test_cooldown_is_never_shorter_than_the_timespan_unless_asked_for(compiled: Compile) -> None:
+def test_cooldown_is_never_shorter_than_two_timespans_unless_asked_for(compiled: Compile) -> None:
     short, long, asked = compiled(
         BASE
         + count("[user]", timespan="5m", number=2)
@@ -192,7 +192,7 @@ def test_cooldown_is_never_shorter_than_the_timespan_unless_asked_for(compiled: 
         + count("[user]", response="response: {cooldown: 1m}", number=4)
     ).rules
     cooldowns = [rule.response.cooldown_ms for rule in (short, long, asked)]
-    assert cooldowns == [900_000, 7_200_000, 60_000]
+    assert cooldowns == [900_000, 14_400_000, 60_000]
 
 
 def test_gt_means_one_more_than_gte(compiled: Compile) -> None:

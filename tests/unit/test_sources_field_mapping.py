@@ -144,6 +144,13 @@ def test_a_line_that_is_not_as_declared_is_refused_with_its_reason(
     assert refused(line) == reason
 
 
+@pytest.mark.parametrize("time", ["1e308", "-1e308", "1e400"])
+def test_a_time_in_seconds_that_no_clock_can_show_is_refused_not_raised(time: str) -> None:
+    text = MAPPING.replace("unit: ms", "unit: s")
+    line = json.dumps(LINE | {"ts": 0}).replace('"ts": 0', f'"ts": {time}')
+    assert refused(line, text=text) in {"time_out_of_range", "wrong_type"}
+
+
 def test_a_quote_in_a_user_agent_cannot_override_the_user_written_before_it() -> None:
     text = MAPPING.replace("  path: path\n", "  user_agent: ua\n")
     template = '{"requestId":"r","sub":"u-1","ip":"192.0.2.1","status":"200","ts":%d,"ua":"%s"}'

@@ -171,12 +171,11 @@ def _lifted_lines(lifted: Lifted, *, revive_tokens: bool) -> Iterator[str]:
         yield "The decision is marked as lifted; it had denied nothing."
         return
     yield "Lifted. New sign-ins work at once."
-    if lifted.decision.not_before is not None:
-        yield (
-            "Tokens from before the cut-off work again, until they expire."
-            if revive_tokens
-            else "Tokens from before the cut-off stay dead (--revive-tokens would let them work again)."
-        )
+    yield (
+        "Tokens from before work again, until they expire."
+        if revive_tokens
+        else "Tokens from before stay dead (--revive-tokens would let them work again)."
+    )
     if lifted.account == "enabled":
         yield "The account is enabled again."
     if lifted.account == "still_disabled":

@@ -44,10 +44,11 @@ def _refusal(entry: DenyEntry, claims: Claims, now: int) -> str | None:
     lifted = entry.lifted_at is not None
     if entry.deny_until is not None and not lifted and now <= entry.deny_until:
         return DENIED_UNTIL
-    # lifting lets new sign-ins in; a token from before the cut-off may be the stolen one
-    cut = entry.not_before is not None and claims.auth_time <= entry.not_before
-    if cut and not (lifted and entry.tokens_revived):
+    # lifting lets new sign-ins in; a token from before it, of this session too, may be the stolen one
+    if lifted and entry.tokens_revived:
+        return None
+    if entry.not_before is not None and claims.auth_time <= entry.not_before:
         return SIGNED_OUT
-    if entry.session is not None and not lifted and claims.session == entry.session:
+    if entry.session is not None and claims.session == entry.session:
         return SESSION_DENIED
     return None

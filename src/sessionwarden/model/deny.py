@@ -15,7 +15,7 @@ class DenyEntry(NamedTuple):
     `not_before`: tokens whose `auth_time` is at or before it are refused. `deny_until`: everything
     is refused until then. `session`: that `origin_jti` is refused. `expires_at`: from then on the
     entry says nothing, whether or not the table's TTL has removed it. `lifted_at`: the operator has
-    undone the decision; `not_before` goes on refusing old tokens unless `tokens_revived`.
+    undone the decision; `not_before` and `session` go on refusing old tokens unless `tokens_revived`.
     """
 
     decision_id: str
@@ -25,6 +25,10 @@ class DenyEntry(NamedTuple):
     session: str | None = None
     lifted_at: int | None = None
     tokens_revived: bool = False
+
+
+DENYLIST_REASONS = frozenset({"denied_until", "signed_out", "session_denied"})
+"""Reasons by which the denylist refuses a token that is good otherwise."""
 
 
 class Claims(NamedTuple):

@@ -113,7 +113,8 @@ def resolve(
             else "it says how long to deny a user"
         )
         check.refuse((*here, "duration"), "duration needs scope user and the action deny", why)
-    cooldown = wish.cooldown_seconds or max(defaults.cooldown_seconds, timespan_seconds)
+    # twice the timespan: in a shorter slot every member still matters for the next, so writes never pause
+    cooldown = wish.cooldown_seconds or max(defaults.cooldown_seconds, 2 * timespan_seconds)
     return Response(
         scope=scope,
         mode=wish.mode or defaults.mode,

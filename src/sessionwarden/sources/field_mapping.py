@@ -194,7 +194,14 @@ def _time(members: Flat, mapping: FieldMapping) -> int:
         return milliseconds(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise SourceError("wrong_type")
-    return round(value * 1000)
+    return _milliseconds_of(value)
+
+
+def _milliseconds_of(seconds: float) -> int:
+    try:
+        return round(seconds * 1000)
+    except (OverflowError, ValueError):  # not finite, or too large to be a time
+        raise SourceError("time_out_of_range") from None
 
 
 def _derived_id(line: str, position: int) -> str:

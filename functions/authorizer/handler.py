@@ -19,6 +19,7 @@ from sessionwarden.adapters.dynamodb_lean import lean_denylist
 from sessionwarden.adapters.jwks_http import fetch_jwks
 from sessionwarden.errors import SettingsError
 from sessionwarden.tokens.cognito import CognitoVerifier
+from sessionwarden.tokens.verified import VerifiedTokens
 
 
 def build() -> Authorizer | None:
@@ -26,7 +27,15 @@ def build() -> Authorizer | None:
     try:
         settings = read_settings(os.environ)
         return Authorizer(
-            verifier=CognitoVerifier(settings.pools, fetch=fetch_jwks, clock=time.time),
+            verifier=CognitoVerifier(
+                settings.pools,
+                fetch=fetch_jwks,
+                clock=time.time,
+                shipped=settings.jwks,
+                dead_after_seconds=settings.keys_serve_seconds,
+                on_failure=note,
+                cache=VerifiedTokens(),
+            ),
             denylist=lean_denylist(os.environ, table=settings.table, region=settings.region),
             clock=time.time,
             country_header=settings.country_header,

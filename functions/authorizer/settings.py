@@ -1,44 +1,100 @@
-"""The authorizer's environment, read once and strictly.
+"""The authorizer's environment, and the files shipped beside its code, read once and strictly.
 
-Enters: environment variables. Leaves: `Settings`, or `SettingsError` that names the variable and
-what is wrong. Invariant: nothing is assumed: a pool without `client_ids` is a mistake, `null` says
-"every client of the pool". Names and values: docs/reference/data.md.
+Enters: environment variables. Leaves: `Settings`, or `SettingsError` that names the variable or file
+and what is wrong. Invariant: nothing is assumed: a pool without `client_ids` is a mistake, `null`
+says "every client of the pool"; a file that is named must be there, one that is merely usual need
+not. Names and values: docs/reference/data.md.
 """
 
 from __future__ import annotations
 
+import json
+import os.path
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from sessionwarden.errors import SettingsError
 from sessionwarden.tokens.canonical import load_json
 from sessionwarden.tokens.cognito import Pool
+from sessionwarden.tokens.jwks import DEAD_AFTER_SECONDS, REFRESH_AFTER_SECONDS
 
 POOLS = "SESSIONWARDEN_USER_POOLS"
 TABLE = "SESSIONWARDEN_DENYLIST_TABLE"
 COUNTRY_HEADER = "SESSIONWARDEN_COUNTRY_HEADER"
+JWKS_FILE = "SESSIONWARDEN_JWKS"
+KEYS_SERVE_SECONDS = "SESSIONWARDEN_KEYS_SERVE_SECONDS"
+
+SHIPPED_JWKS = "jwks.json"
+MAX_FILE_BYTES = 1_048_576
 
 # whoever answers here decides which signatures are good: plain http only to this machine
 _PLAIN_HTTP_HOSTS = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
 
 class Settings(NamedTuple):
-    """`country_header` is lower case; `None` if no trusted CDN sets one."""
+    """`country_header` is lower case; `None` if no trusted CDN sets one. `jwks` are documents by pool id."""
 
     pools: tuple[Pool, ...]
     table: str
     region: str
     country_header: str | None
+    jwks: Mapping[str, bytes]
+    keys_serve_seconds: int
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """The settings in `environ`; raises `SettingsError`."""
+    """The settings in `environ`; raises `SettingsError`. Relative paths are below the code's folder."""
+    code = environ.get("LAMBDA_TASK_ROOT", "")
     return Settings(
         pools=_pools(_required(environ, POOLS)),
         table=_required(environ, TABLE),
         region=environ.get("AWS_REGION") or _required(environ, "AWS_DEFAULT_REGION"),
         country_header=environ.get(COUNTRY_HEADER, "").lower() or None,
+        jwks=_jwks(read_shipped(environ, JWKS_FILE, os.path.join(code, SHIPPED_JWKS))),
+        keys_serve_seconds=_keys_serve_seconds(environ),
     )
+
+
+def read_shipped(environ: Mapping[str, str], name: str, usual: str) -> bytes | None:
+    """The file that the variable `name` names, or the one at the `usual` place, or `None`.
+
+    Raises `SettingsError` if it cannot be read, or was named and is not there.
+    """
+    path = environ.get(name)
+    if not path and not os.path.exists(usual):
+        return None
+    try:
+        with open(path or usual, "rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path or usual} cannot be read: {type(error).__name__}") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise SettingsError(f"{path or usual} is larger than {MAX_FILE_BYTES:,} bytes")
+    return data
+
+
+def _jwks(data: bytes | None) -> Mapping[str, bytes]:
+    """JWKS documents by pool id; each is checked again, key by key, when the verifier reads it."""
+    if data is None:
+        return {}
+    try:
+        documents = load_json(data)
+    except ValueError as error:
+        raise SettingsError(f"{SHIPPED_JWKS} is not JSON: {error}") from error
+    if not isinstance(documents, dict) or not all(isinstance(value, dict) for value in documents.values()):
+        raise SettingsError(f"{SHIPPED_JWKS} is not an object of pool ids and their JWK Sets")
+    return {pool_id: json.dumps(document).encode() for pool_id, document in documents.items()}
+
+
+def _keys_serve_seconds(environ: Mapping[str, str]) -> int:
+    text = environ.get(KEYS_SERVE_SECONDS) or str(DEAD_AFTER_SECONDS)
+    seconds = int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
+    # shorter than the time between two fetches and good tokens would be refused in between
+    if not REFRESH_AFTER_SECONDS < seconds <= DEAD_AFTER_SECONDS:
+        raise SettingsError(
+            f"{KEYS_SERVE_SECONDS} is not between {REFRESH_AFTER_SECONDS + 1} and {DEAD_AFTER_SECONDS}"
+        )
+    return seconds
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:

@@ -89,6 +89,32 @@ def test_a_pool_that_is_not_said_exactly_is_a_mistake(pools: Any) -> None:
         read_settings(environ(pools))
 
 
+def test_keys_are_shipped_in_a_file_beside_the_code_or_in_one_that_is_named(tmp_path: Path) -> None:
+    document = json.dumps({"eu-west-1_Ab12": {"keys": []}})
+    (tmp_path / "jwks.json").write_text(document)
+    (tmp_path / "other.json").write_text("{}")
+    beside = environ([GOOD], LAMBDA_TASK_ROOT=str(tmp_path))
+    assert json.loads(read_settings(beside).jwks["eu-west-1_Ab12"]) == {"keys": []}
+    assert read_settings(beside | {"SESSIONWARDEN_JWKS": str(tmp_path / "other.json")}).jwks == {}
+    assert read_settings(environ([GOOD], LAMBDA_TASK_ROOT=str(tmp_path / "empty"))).jwks == {}
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "x", '{"p":[]}', '{"p":{},"p":{}}', " " * 1_100_000])
+def test_shipped_keys_that_cannot_be_read_are_a_mistake(content: str | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "keys").write_text(content)
+    with pytest.raises(SettingsError):
+        read_settings(environ([GOOD], SESSIONWARDEN_JWKS=str(tmp_path / "keys")))
+
+
+@pytest.mark.parametrize("value", ["0", "600", "86401", "-5", "1e4", "3600s", "٣٦٠٠"])
+def test_keys_serve_between_one_refresh_and_a_day(value: str) -> None:
+    assert read_settings(environ([GOOD])).keys_serve_seconds == 86_400
+    assert read_settings(environ([GOOD], SESSIONWARDEN_KEYS_SERVE_SECONDS="3600")).keys_serve_seconds == 3600
+    with pytest.raises(SettingsError):
+        read_settings(environ([GOOD], SESSIONWARDEN_KEYS_SERVE_SECONDS=value))
+
+
 @pytest.mark.parametrize("name", ["SESSIONWARDEN_USER_POOLS", "SESSIONWARDEN_DENYLIST_TABLE", "AWS_REGION"])
 def test_a_missing_setting_is_named(name: str) -> None:
     with pytest.raises(SettingsError, match=r"is not set"):

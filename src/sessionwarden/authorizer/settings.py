@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 import os.path
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from sessionwarden.errors import SettingsError
+from sessionwarden.errors import RoutesError, SettingsError
+from sessionwarden.routes.match import NO_ROUTES, Routes, load_routes
 from sessionwarden.tokens.canonical import load_json
 from sessionwarden.tokens.cognito import Pool
 from sessionwarden.tokens.jwks import DEAD_AFTER_SECONDS, REFRESH_AFTER_SECONDS
@@ -24,7 +25,12 @@ COUNTRY_HEADER = "SESSIONWARDEN_COUNTRY_HEADER"
 JWKS_FILE = "SESSIONWARDEN_JWKS"
 KEYS_SERVE_SECONDS = "SESSIONWARDEN_KEYS_SERVE_SECONDS"
 
+ROUTES_FILE = "SESSIONWARDEN_ROUTES"
+TOKEN_PARAMETER = "SESSIONWARDEN_WEBSOCKET_TOKEN_PARAMETER"  # noqa: S105 - a name, no secret
+HTTP_API_ANSWER = "SESSIONWARDEN_HTTP_API_ANSWER"
+
 SHIPPED_JWKS = "jwks.json"
+SHIPPED_ROUTES = "routes.json"
 MAX_FILE_BYTES = 1_048_576
 
 # whoever answers here decides which signatures are good: plain http only to this machine
@@ -40,6 +46,9 @@ class Settings(NamedTuple):
     country_header: str | None
     jwks: Mapping[str, bytes]
     keys_serve_seconds: int
+    routes: Routes
+    token_parameter: str | None
+    http_api_answer: Literal["simple", "policy"]
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -52,6 +61,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         country_header=environ.get(COUNTRY_HEADER, "").lower() or None,
         jwks=_jwks(read_shipped(environ, JWKS_FILE, os.path.join(code, SHIPPED_JWKS))),
         keys_serve_seconds=_keys_serve_seconds(environ),
+        routes=_routes(read_shipped(environ, ROUTES_FILE, os.path.join(code, SHIPPED_ROUTES))),
+        token_parameter=environ.get(TOKEN_PARAMETER) or None,
+        http_api_answer=_http_api_answer(environ),
     )
 
 
@@ -84,6 +96,26 @@ def _jwks(data: bytes | None) -> Mapping[str, bytes]:
     if not isinstance(documents, dict) or not all(isinstance(value, dict) for value in documents.values()):
         raise SettingsError(f"{SHIPPED_JWKS} is not an object of pool ids and their JWK Sets")
     return {pool_id: json.dumps(document).encode() for pool_id, document in documents.items()}
+
+
+def _routes(data: bytes | None) -> Routes:
+    if data is None:
+        return NO_ROUTES
+    try:
+        return load_routes(load_json(data))
+    except ValueError as error:
+        raise SettingsError(f"{SHIPPED_ROUTES} is not JSON: {error}") from error
+    except RoutesError as error:
+        raise SettingsError(f"{SHIPPED_ROUTES}: {error}") from error
+
+
+def _http_api_answer(environ: Mapping[str, str]) -> Literal["simple", "policy"]:
+    text = environ.get(HTTP_API_ANSWER) or "simple"
+    if text == "simple":
+        return "simple"
+    if text == "policy":
+        return "policy"
+    raise SettingsError(f"{HTTP_API_ANSWER} is neither simple nor policy")
 
 
 def _keys_serve_seconds(environ: Mapping[str, str]) -> int:

@@ -16,7 +16,7 @@ from sessionwarden.authorization.decision import Decision
 from sessionwarden.authorization.request import Request, web_request
 from sessionwarden.authorizer.note import note
 from sessionwarden.errors import DamagedItemError, StoreError
-from sessionwarden.model.deny import DenyEntry
+from sessionwarden.model.deny import Claims, DenyEntry
 from sessionwarden.routes.match import NO_ROUTES, Asked, Routes
 from sessionwarden.routes.policy import RoutePolicy
 from sessionwarden.sources.decision_line import parse_decision_line
@@ -253,6 +253,59 @@ def test_a_route_that_fails_open_passes_when_the_denylist_is_down_but_not_when_i
     assert (found.status, found.reason) == (status, reason)
     assert decide(error=error).status == 403
     assert type(error).__name__ in capsys.readouterr().err
+
+
+class Cognito:
+    def __init__(self, answer: bool | Exception) -> None:
+        self.answer = answer
+        self.asked: list[int] = []
+
+    def confirms(self, claims: Claims, token: str, *, max_age_seconds: int) -> bool:
+        self.asked.append(max_age_seconds)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def ask_cognito(cognito: Cognito | None, policy: RoutePolicy, text: str, *entries: DenyEntry) -> Decision:
+    authorizer = service(*entries, routes=Routes(default=policy)).authorizer
+    assert authorizer is not None
+    return authorizer._replace(online=cognito).decide(text, web_request(method="GET", path="/x"))
+
+
+ONLINE = BASE._replace(online_seconds=30)
+
+
+@pytest.mark.parametrize(
+    ("answer", "policy", "status", "reason"),
+    [
+        (True, ONLINE, 200, "ok"),
+        (False, ONLINE, 403, "revoked_online"),
+        (StoreError("throttled"), ONLINE, 403, "online_unavailable"),
+        (StoreError("throttled"), ONLINE._replace(online_open=True), 200, "online_unavailable"),
+        (False, ONLINE._replace(online_open=True), 403, "revoked_online"),
+    ],
+)
+def test_a_route_that_asks_cognito_believes_it_and_fails_as_the_file_says(
+    answer: bool | Exception, policy: RoutePolicy, status: int, reason: str
+) -> None:
+    cognito = Cognito(answer)
+    found = ask_cognito(cognito, policy, token())
+    assert (found.status, found.reason, cognito.asked) == (status, reason, [30])
+
+
+def test_cognito_is_not_asked_where_no_route_says_so_nor_about_who_is_refused_anyway() -> None:
+    cognito = Cognito(True)
+    assert ask_cognito(cognito, BASE, token()).allowed
+    assert ask_cognito(cognito, ONLINE, token(), DENIED).reason == "denied_until"
+    assert ask_cognito(cognito, ONLINE, EXPIRED).reason == "expired"
+    # GetUser would refuse it whatever happened, and each question costs quota
+    assert ask_cognito(cognito, ONLINE, token(claims(scope="openid"))).reason == "insufficient_scope"
+    assert cognito.asked == []
+
+
+def test_a_route_that_asks_cognito_is_closed_where_nobody_can_ask() -> None:
+    assert ask_cognito(None, ONLINE, token()).reason == "online_unavailable"
 
 
 PREFLIGHT = {"origin": "https://app.example", "access-control-request-method": "GET"}

@@ -1,4 +1,4 @@
-"""One token and one request in, one decision out: verify, ask the route, read the denylist.
+"""One token and one request in, one decision out: verify, ask the route, the denylist, maybe Cognito.
 
 Invariants: the denylist is asked only about a verified token, so a stranger cannot make us read;
 whatever fails, fails closed unless the route says otherwise; no input escapes as an exception.
@@ -17,12 +17,18 @@ from sessionwarden.denylist.verdict import judge
 from sessionwarden.errors import DamagedItemError, StoreError, TokenError
 from sessionwarden.model.deny import Claims, DenyEntry, Verdict
 from sessionwarden.routes.match import NO_ROUTES, Routes
-from sessionwarden.routes.policy import RoutePolicy
+from sessionwarden.routes.policy import INSUFFICIENT_SCOPE, RoutePolicy
 from sessionwarden.tokens.jws import claimed_subject
 
 PREFLIGHT = "preflight"
 UNAVAILABLE = "denylist_unavailable"
 DAMAGED = "denylist_damaged"
+REVOKED_ONLINE = "revoked_online"
+ONLINE_UNAVAILABLE = "online_unavailable"
+
+# GetUser takes no token without it
+# https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_GetUser.html
+ONLINE_SCOPE = "aws.cognito.signin.user.admin"
 
 # a token that cannot be judged now is not a bad one: 401 would send every client to refresh at once
 _NOT_THE_TOKENS_FAULT = frozenset({"keys_unavailable"})
@@ -40,6 +46,12 @@ class DenylistReader(Protocol):
     def entries(self, principal: str) -> Iterable[DenyEntry]: ...
 
 
+class OnlineCheck(Protocol):
+    """Asks Cognito whether it still takes a token, `max_age_seconds` ago at most; raises `StoreError`."""
+
+    def confirms(self, claims: Claims, token: str, *, max_age_seconds: int) -> bool: ...
+
+
 class Authorizer(NamedTuple):
     """`clock` is epoch seconds; `report` hears what operators must repair.
 
@@ -51,6 +63,7 @@ class Authorizer(NamedTuple):
     clock: Callable[[], float]
     report: Callable[[Exception], None]
     routes: Routes = NO_ROUTES
+    online: OnlineCheck | None = None
 
     def decide(self, authorization: str | tuple[str, ...] | None, request: Request) -> Decision:
         """Whether `request` may pass with the Authorization header's value or values; never raises.
@@ -78,9 +91,12 @@ class Authorizer(NamedTuple):
         if refused is not None:
             return Decision(403, refused, claims)
         verdict = self._read(claims, policy)
+        unread = verdict.reason == UNAVAILABLE
+        if verdict.allowed and policy.online_seconds is not None:
+            verdict = self._ask_cognito(claims, token, policy, verdict)
         if not verdict.allowed:
             return Decision(403, verdict.reason, claims)
-        denied = self._denied_fields(claims, verdict) if request.graphql else ()
+        denied = self._denied_fields(claims, unread=unread) if request.graphql else ()
         return Decision(200, verdict.reason, claims, denied_fields=denied)
 
     def _read(self, claims: Claims, policy: RoutePolicy) -> Verdict:
@@ -95,8 +111,20 @@ class Authorizer(NamedTuple):
             return Verdict(policy.denylist_open, UNAVAILABLE)
         return judge(entries, claims, now=int(self.clock()))
 
-    def _denied_fields(self, claims: Claims, verdict: Verdict) -> tuple[str, ...]:
-        unread = verdict.reason == UNAVAILABLE
+    def _ask_cognito(self, claims: Claims, token: str, policy: RoutePolicy, so_far: Verdict) -> Verdict:
+        if ONLINE_SCOPE not in claims.scope:
+            # Cognito would say no to it for ever, and each question would cost quota
+            return Verdict(False, INSUFFICIENT_SCOPE)
+        try:
+            if self.online is None:
+                raise StoreError("there is nobody to ask Cognito")
+            confirmed = self.online.confirms(claims, token, max_age_seconds=policy.online_seconds or 0)
+        except StoreError as error:
+            self.report(error)
+            return Verdict(policy.online_open, ONLINE_UNAVAILABLE)
+        return so_far if confirmed else Verdict(False, REVOKED_ONLINE)
+
+    def _denied_fields(self, claims: Claims, *, unread: bool) -> tuple[str, ...]:
         return tuple(
             sorted(
                 name

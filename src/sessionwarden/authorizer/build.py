@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+from sessionwarden.adapters.cognito_online import online_check
 from sessionwarden.adapters.dynamodb_lean import lean_denylist
 from sessionwarden.adapters.jwks_http import fetch_jwks
 from sessionwarden.authorization.authorizer import Authorizer
@@ -34,4 +35,5 @@ def build_authorizer(settings: Settings, environ: Mapping[str, str]) -> Authoriz
         clock=time.time,
         report=note,
         routes=settings.routes,
+        online=online_check(environ),
     )

@@ -15,6 +15,7 @@ from sessionwarden.authorization.authorizer import Authorizer
 from sessionwarden.authorization.decision import Decision
 from sessionwarden.authorization.request import Request, web_request
 from sessionwarden.authorizer.note import note
+from sessionwarden.denylist.polled import PolledDenies, PolledDeny
 from sessionwarden.errors import DamagedItemError, StoreError
 from sessionwarden.model.deny import Claims, DenyEntry
 from sessionwarden.routes.match import NO_ROUTES, Asked, Routes
@@ -306,6 +307,25 @@ def test_cognito_is_not_asked_where_no_route_says_so_nor_about_who_is_refused_an
 
 def test_a_route_that_asks_cognito_is_closed_where_nobody_can_ask() -> None:
     assert ask_cognito(None, ONLINE, token()).reason == "online_unavailable"
+
+
+def test_a_denied_client_or_network_is_refused_and_a_poll_that_fails_is_the_denylists_failure() -> None:
+    network = PolledDenies([PolledDeny("d", NOW + 60, network="203.0.113.0/24")])
+
+    def down() -> PolledDenies:
+        raise StoreError("down")
+
+    def found(polled: Callable[[], PolledDenies], policy: RoutePolicy, address: str) -> tuple[int, str]:
+        authorizer = service(routes=Routes(default=policy)).authorizer
+        assert authorizer is not None
+        request = web_request(method="GET", path="/x", source_ip=address)
+        decision = authorizer._replace(polled=polled).decide(token(), request)
+        return decision.status, decision.reason
+
+    assert found(lambda: network, BASE, "203.0.113.7") == (403, "network_denied")
+    assert found(lambda: network, BASE, "192.0.2.1") == (200, "ok")
+    assert found(down, BASE, "192.0.2.1") == (403, "denylist_unavailable")
+    assert found(down, BASE._replace(denylist_open=True), "192.0.2.1") == (200, "denylist_unavailable")
 
 
 PREFLIGHT = {"origin": "https://app.example", "access-control-request-method": "GET"}

@@ -18,6 +18,13 @@ from typing import Any, NamedTuple
 from sessionwarden.adapters.http_lean import Connection, HttpError, Response, parse_endpoint
 from sessionwarden.adapters.sigv4 import Credentials, Signer, environment_credentials
 from sessionwarden.denylist.item import from_item
+from sessionwarden.denylist.polled import (
+    MAX_AGE_SECONDS,
+    PARTITION,
+    PolledDenies,
+    PolledDeny,
+    from_polled_item,
+)
 from sessionwarden.errors import DamagedItemError, StoreError
 from sessionwarden.model.deny import DenyEntry
 
@@ -72,15 +79,22 @@ class LeanDenylist:
         Raises `StoreError` if the table did not answer in time or refused, `DamagedItemError` if an
         item cannot be read. One read unit up to 4 KB.
         """
+        return tuple(_entry_of(principal, item) for item in self._items(principal))
+
+    def polled(self) -> PolledDenies:
+        """All denied clients and networks; raises as `entries` does. One read unit per 4 KB."""
+        return PolledDenies(_polled_of(item) for item in self._items(PARTITION))
+
+    def _items(self, principal: str) -> list[Any]:
         end = monotonic() + self._deadline_seconds
-        found: list[DenyEntry] = []
+        found: list[Any] = []
         start_key: Mapping[str, Any] | None = None
         while True:
             page = _parse_page(self._ask(self._body(principal, start_key), end))
-            found += [_entry_of(principal, item) for item in page.items]
+            found += page.items
             start_key = page.last_key
             if start_key is None:
-                return tuple(found)
+                return found
 
     def close(self) -> None:
         """Close the connection; the next read opens another."""
@@ -119,6 +133,29 @@ class LeanDenylist:
             raise _RetryableError(str(error)) from error
         _check(response)
         return response.body
+
+
+class Poll:
+    """The denied clients and networks, read again when they are `MAX_AGE_SECONDS` old.
+
+    Inline and on the reader's own connection: a function that is frozen between requests has no
+    background. A failed read raises, as a principal's does: older than that is never used. `clock` is
+    epoch seconds, since a frozen function's monotonic clock stands still.
+    """
+
+    def __init__(self, read: Callable[[], PolledDenies], *, clock: Callable[[], float] = time) -> None:
+        self._read = read
+        self._clock = clock
+        self._found = PolledDenies()
+        self._read_at: float | None = None
+
+    def __call__(self) -> PolledDenies:
+        now = self._clock()
+        if self._read_at is None or not 0 <= now - self._read_at < MAX_AGE_SECONDS:
+            self._found = self._read()
+            # the time before reading: what was written since then may be missing
+            self._read_at = now
+        return self._found
 
 
 def lean_denylist(environ: Mapping[str, str], *, table: str, region: str) -> LeanDenylist:
@@ -189,3 +226,9 @@ def _entry_of(principal: str, item: Any) -> DenyEntry:
     if owner != principal:
         raise DamagedItemError("the denylist answered for another principal")
     return entry
+
+
+def _polled_of(item: Any) -> PolledDeny:
+    if not isinstance(item, dict) or item.get("principal") != {"S": PARTITION}:
+        raise DamagedItemError("the denylist answered for another partition")
+    return from_polled_item(item)

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from sessionwarden.authorization.decision import Decision
 from sessionwarden.authorization.request import Request, bearer_token
+from sessionwarden.denylist.polled import NOTHING_POLLED, PolledDenies
 from sessionwarden.denylist.principal import principal
 from sessionwarden.denylist.verdict import judge
 from sessionwarden.errors import DamagedItemError, StoreError, TokenError
@@ -52,8 +53,14 @@ class OnlineCheck(Protocol):
     def confirms(self, claims: Claims, token: str, *, max_age_seconds: int) -> bool: ...
 
 
+def _nothing_polled() -> PolledDenies:
+    return NOTHING_POLLED
+
+
 class Authorizer(NamedTuple):
     """`clock` is epoch seconds; `report` hears what operators must repair.
+
+    `polled` gives the denied clients and networks, a few seconds old at most; raises `StoreError`.
 
     As safe for threads as its parts: the denylist's reader keeps one connection.
     """
@@ -64,6 +71,7 @@ class Authorizer(NamedTuple):
     report: Callable[[Exception], None]
     routes: Routes = NO_ROUTES
     online: OnlineCheck | None = None
+    polled: Callable[[], PolledDenies] = _nothing_polled
 
     def decide(self, authorization: str | tuple[str, ...] | None, request: Request) -> Decision:
         """Whether `request` may pass with the Authorization header's value or values; never raises.
@@ -90,7 +98,7 @@ class Authorizer(NamedTuple):
         refused = policy.refusal(claims)
         if refused is not None:
             return Decision(403, refused, claims)
-        verdict = self._read(claims, policy)
+        verdict = self._read(claims, policy, request)
         unread = verdict.reason == UNAVAILABLE
         if verdict.allowed and policy.online_seconds is not None:
             verdict = self._ask_cognito(claims, token, policy, verdict)
@@ -99,9 +107,13 @@ class Authorizer(NamedTuple):
         denied = self._denied_fields(claims, unread=unread) if request.graphql else ()
         return Decision(200, verdict.reason, claims, denied_fields=denied)
 
-    def _read(self, claims: Claims, policy: RoutePolicy) -> Verdict:
+    def _read(self, claims: Claims, policy: RoutePolicy, request: Request) -> Verdict:
         try:
-            entries = self.denylist.entries(principal(claims.pool, claims.sub))
+            now = int(self.clock())
+            verdict = judge(self.denylist.entries(principal(claims.pool, claims.sub)), claims, now=now)
+            if not verdict.allowed:
+                return verdict
+            return self.polled().refusal(claims, request.fields.get("source_ip"), now=now) or verdict
         except DamagedItemError as error:
             # somebody was denied, and only how cannot be read: never open
             self.report(error)
@@ -109,7 +121,6 @@ class Authorizer(NamedTuple):
         except StoreError as error:
             self.report(error)
             return Verdict(policy.denylist_open, UNAVAILABLE)
-        return judge(entries, claims, now=int(self.clock()))
 
     def _ask_cognito(self, claims: Claims, token: str, policy: RoutePolicy, so_far: Verdict) -> Verdict:
         if ONLINE_SCOPE not in claims.scope:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from sessionwarden.adapters.cognito_online import online_check
-from sessionwarden.adapters.dynamodb_lean import lean_denylist
+from sessionwarden.adapters.dynamodb_lean import Poll, lean_denylist
 from sessionwarden.adapters.jwks_http import fetch_jwks
 from sessionwarden.authorization.authorizer import Authorizer
 from sessionwarden.authorizer.note import note
@@ -21,6 +21,7 @@ def build_authorizer(settings: Settings, environ: Mapping[str, str]) -> Authoriz
     Raises `ValueError` for an endpoint that is no URL or shipped keys that are no JWK Set. Not for
     several threads at once.
     """
+    denylist = lean_denylist(environ, table=settings.table, region=settings.region)
     return Authorizer(
         verifier=CognitoVerifier(
             settings.pools,
@@ -31,9 +32,10 @@ def build_authorizer(settings: Settings, environ: Mapping[str, str]) -> Authoriz
             on_failure=note,
             cache=VerifiedTokens(),
         ),
-        denylist=lean_denylist(environ, table=settings.table, region=settings.region),
+        denylist=denylist,
         clock=time.time,
         report=note,
         routes=settings.routes,
         online=online_check(environ),
+        polled=Poll(denylist.polled),
     )

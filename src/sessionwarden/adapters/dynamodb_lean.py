@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from binascii import crc32
 from collections.abc import Callable, Mapping
+from json.encoder import encode_basestring_ascii
 from time import monotonic, time
 from typing import Any, NamedTuple
 
@@ -68,7 +69,11 @@ class LeanDenylist:
         endpoint = parse_endpoint(endpoint_url)
         self._connection = Connection(endpoint, max_body_bytes=MAX_BODY_BYTES, cafile=cafile)
         self._signer = Signer(region=region, service="dynamodb", host=endpoint.authority)
-        self._table = table
+        # all of a query's body but the principal: written once, not on each request
+        self._first_body = (
+            f'{{"TableName":{encode_basestring_ascii(table)},"ConsistentRead":true,'
+            '"KeyConditionExpression":"principal = :p","ExpressionAttributeValues":{":p":{"S":'
+        ).encode("ascii")
         self._credentials = credentials
         self._deadline_seconds = deadline_seconds
         self._first_attempt_seconds = first_attempt_seconds
@@ -101,14 +106,11 @@ class LeanDenylist:
         self._connection.close()
 
     def _body(self, principal: str, start_key: Mapping[str, Any] | None) -> bytes:
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "ConsistentRead": True,
-            "KeyConditionExpression": "principal = :p",
-            "ExpressionAttributeValues": {":p": {"S": principal}},
-        }
-        if start_key is not None:
-            query["ExclusiveStartKey"] = start_key
+        if start_key is None:
+            return self._first_body + encode_basestring_ascii(principal).encode("ascii") + b"}}}"
+        query = json.loads(self._first_body + b'""}}}')
+        query["ExpressionAttributeValues"] = {":p": {"S": principal}}
+        query["ExclusiveStartKey"] = start_key
         return json.dumps(query).encode("ascii")
 
     def _ask(self, body: bytes, end: float) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple
 
 from sessionwarden.authorization.request import MAX_ID_LENGTH, MAX_NAME_LENGTH, Request, printable
@@ -93,7 +94,7 @@ def _names(names: Iterable[str]) -> list[str]:
         text = printable(name, MAX_NAME_LENGTH)
         if text is None or text != name:
             continue
-        room -= len(_encode(text)) + 1
+        room -= len(encode_basestring_ascii(text)) + 1
         if room < 0:
             break
         kept.append(text)

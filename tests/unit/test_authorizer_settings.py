@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 GOOD = {"pool_id": "eu-west-1_Ab12", "client_ids": ["c1"]}
 FORBIDDEN = (
     "aws_lambda_powertools", "asyncio", "boto3", "botocore", "dataclasses", "datetime", "decimal", "email",
-    "http", "inspect", "jose", "joserfc", "jwt", "logging", "msgspec", "pydantic", "tempfile", "traceback",
-    "unittest", "urllib", "urllib3", "uuid", "yaml", "zipfile",
+    "http", "inspect", "ipaddress", "jose", "joserfc", "jwt", "logging", "msgspec", "pydantic", "tempfile",
+    "traceback", "unittest", "urllib", "urllib3", "uuid", "yaml", "zipfile",
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ export UV_SYSTEM_CERTS ?= 1
 export UV_NO_PROGRESS := 1
 REQUIREMENTS := requirements/dev.txt requirements/uv.txt
 
-.PHONY: help install test check format bundles synth demo bench lock clean
+.PHONY: help install test check format bundles synth demo bench fuzz lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -51,10 +51,24 @@ format: install ## rewrite the code in the project's format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+FUZZ_SECONDS ?= 60
+fuzz: build/fuzz/.installed ## the authorizer against made-up bytes, guided by coverage
+	@mkdir -p build/fuzz/found
+	@PYTHONPATH=src:. build/fuzz/bin/python -m fuzz.authorizer -max_total_time=$(FUZZ_SECONDS) -max_len=12000 \
+	  -artifact_prefix=build/fuzz/ build/fuzz/found fuzz/corpus
+
+# of its own: the fuzzer's wheels exist for fewer platforms than the project
+build/fuzz/.installed: requirements/fuzz.txt requirements/authorizer.txt
+	@mkdir -p build
+	@$(PYTHON) -m venv --clear build/fuzz
+	@build/fuzz/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+	  -r requirements/authorizer.txt -r requirements/fuzz.txt
+	@touch $@
+
 lock: install ## pin every requirement again, with hashes and without an index
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	  --all-extras --group dev pyproject.toml requirements/build.in -o requirements/dev.txt
-	@for name in functions authorizer uv; do \
+	@for name in functions authorizer fuzz uv; do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	    -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 

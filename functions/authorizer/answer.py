@@ -1,26 +1,24 @@
-"""What was decided, in the shapes that API Gateway and the logs expect.
+"""A decision in the shape that each kind of API expects.
 
-Enters: an `Outcome` and the `Request`. Leaves: the simple answer (HTTP API), the policy answer for
-exactly one method (REST API), the context, the decision line. Invariants: no answer holds the
-token; identity appears only if a token was verified completely; what it merely claimed is in
-`claimed_user`. Formats: docs/reference/authorizer.md.
+Enters: a `Decision` and the `Door` it is for. Leaves: the simple answer (HTTP API), the policy answer
+for exactly one method (REST, WebSocket, HTTP API), or AppSync's. Invariants: a policy names the method
+and stage asked for and no other, even if somebody configured a result cache; AppSync is told not to
+cache. Formats: docs/reference/authorizer.md.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
-from functions.authorizer.request import MAX_ID_LENGTH, MAX_NAME_LENGTH, Request, printable
-from sessionwarden.model.deny import Claims
+from functions.authorizer.events import Door
+from sessionwarden.authorization.decision import Decision, shape_context
 
-MAX_LIST_CHARS = 16_384
 UNKNOWN_PRINCIPAL = "unverified"
+UNNAMEABLE = "unnameable_method"
 
 
 class Unauthorized(Exception):  # noqa: N818 - its name and message are what API Gateway reads
-    """Makes a REST API answer 401: API Gateway compares the message with exactly this word.
+    """Makes a REST or WebSocket API answer 401: API Gateway compares the message with exactly this word.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
     """
@@ -29,103 +27,43 @@ class Unauthorized(Exception):  # noqa: N818 - its name and message are what API
         super().__init__("Unauthorized")
 
 
-class Outcome(NamedTuple):
-    """`status` is 200, 401 (get a new token) or 403 (a new token will not help, or not yet)."""
+def nameable(door: Door) -> bool:
+    """Whether a policy can name what is asked for and nothing else.
 
-    status: int
-    reason: str
-    claims: Claims | None = None
-    claimed_user: str | None = None
-
-    @property
-    def allowed(self) -> bool:
-        """Whether the request may pass."""
-        return self.status == 200
-
-
-def shape_answer(request: Request, outcome: Outcome) -> dict[str, Any]:
-    """What the function returns; raises `Unauthorized` for a 401 of a REST API.
-
-    HTTP APIs have no 401 of a Lambda authorizer: `isAuthorized` false gives 403.
+    The ARN ends in the path as the client wrote it; `*` and `?` there are wildcards to IAM, `${` a
+    variable. An Allow for them, kept in a result cache, would open other methods.
     """
-    if request.answer != "policy":
-        return {"isAuthorized": outcome.allowed, "context": shape_context(outcome)}
-    if outcome.status == 401:
+    return door.answer != "policy" or not any(sign in door.resource for sign in ("*", "?", "${"))
+
+
+def shape_answer(door: Door, decision: Decision) -> dict[str, Any]:
+    """What the function returns; raises `Unauthorized` for a 401 of a REST or WebSocket API.
+
+    HTTP APIs have no 401 of a Lambda authorizer that ran: `isAuthorized` false and a Deny give 403.
+    """
+    context = shape_context(decision)
+    if door.answer == "graphql":
+        return {
+            "isAuthorized": decision.allowed,
+            "resolverContext": context,
+            "deniedFields": list(decision.denied_fields),
+            "ttlOverride": 0,
+        }
+    if door.answer != "policy":
+        return {"isAuthorized": decision.allowed, "context": context}
+    if decision.status == 401 and door.raises:
         raise Unauthorized
     return {
-        "principalId": outcome.claims.sub if outcome.claims else UNKNOWN_PRINCIPAL,
+        "principalId": decision.claims.sub if decision.claims else UNKNOWN_PRINCIPAL,
         "policyDocument": {
             "Version": "2012-10-17",
             "Statement": [
                 {
                     "Action": "execute-api:Invoke",
-                    "Effect": "Allow" if outcome.allowed else "Deny",
-                    "Resource": request.method_arn,
+                    "Effect": "Allow" if decision.allowed else "Deny",
+                    "Resource": door.resource,
                 }
             ],
         },
-        "context": shape_context(outcome),
+        "context": context,
     }
-
-
-def shape_context(outcome: Outcome) -> dict[str, str]:
-    """Flat strings for integrations and access logs; what is absent is left out.
-
-    `groups` and `scope` are space-separated; a name with a space in it would read as two, so it is
-    left out.
-    """
-    context = {"decision": "allow" if outcome.allowed else "deny", "reason": outcome.reason}
-    claims = outcome.claims
-    if claims is None:
-        return context
-    for name in ("user", "username", "session", "token", "client", "pool"):
-        value = getattr(claims, name)
-        if value is not None:
-            context[name] = value
-    if claims.scope:
-        context["scope"] = " ".join(claims.scope)
-    groups = " ".join(group for group in claims.groups if not any(map(str.isspace, group)))
-    return context | {"groups": groups} if groups else context
-
-
-def shape_line(request: Request, outcome: Outcome, *, fallback_id: str, now_ms: int) -> str:
-    """The decision line, without its line break. `fallback_id` serves events that have no id."""
-    line: dict[str, Any] = {"type": "sessionwarden.decision", "v": 1, "id": fallback_id, "time": now_ms}
-    line |= request.fields
-    line["decision"] = "allow" if outcome.allowed else "deny"
-    line["reason"] = outcome.reason
-    claims = outcome.claims
-    if claims is not None:
-        line |= _identity(claims)
-    elif (claimed := printable(outcome.claimed_user, MAX_ID_LENGTH)) is not None:
-        line["claimed_user"] = claimed
-    return json.dumps(line, separators=(",", ":"))
-
-
-def _identity(claims: Claims) -> dict[str, Any]:
-    found = {
-        "user": claims.user,
-        "username": printable(claims.username, MAX_NAME_LENGTH),
-        "session": claims.session,
-        "token": claims.token,
-        "client": claims.client,
-        "pool": claims.pool,
-        "groups": _names(claims.groups),
-        "scope": _names(claims.scope),
-    }
-    return {name: value for name, value in found.items() if value}
-
-
-def _names(names: Iterable[str]) -> list[str]:
-    """Whole names while they fit: half a group's name could be another group's."""
-    kept: list[str] = []
-    room = MAX_LIST_CHARS
-    for name in names:
-        text = printable(name, MAX_NAME_LENGTH)
-        if text is None or text != name:
-            continue
-        room -= len(json.dumps(text)) + 1
-        if room < 0:
-            break
-        kept.append(text)
-    return kept

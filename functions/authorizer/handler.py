@@ -1,6 +1,6 @@
-"""Lambda entry point of the authorizer of HTTP APIs (payload 2.0, simple answer) and REST APIs (REQUEST).
+"""Lambda entry point of the authorizer of every kind of API that can have one.
 
-Enters: API Gateway's authorizer event. Leaves: its answer, and one decision line on stdout. Built
+Enters: an authorizer event. Leaves: the answer its API expects, and one decision line on stdout. Built
 at import, where Lambda gives a cold start its full CPU; a wrong environment does not fail the
 import but refuses every request with the reason `misconfigured`, so that the log says why.
 """
@@ -9,46 +9,72 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
-from functions.authorizer.answer import Outcome
-from functions.authorizer.authorizer import Authorizer, conclude, note
-from functions.authorizer.request import read_request
-from functions.authorizer.settings import read_settings
-from sessionwarden.adapters.dynamodb_lean import lean_denylist
-from sessionwarden.adapters.jwks_http import fetch_jwks
-from sessionwarden.errors import SettingsError
-from sessionwarden.tokens.cognito import CognitoVerifier
+from functions.authorizer.answer import UNNAMEABLE, nameable, shape_answer
+from functions.authorizer.events import UNKNOWN, Door, Reading, read_event
+from sessionwarden.authorization.authorizer import Authorizer
+from sessionwarden.authorization.decision import Decision, shape_line
+from sessionwarden.authorizer.build import build_authorizer
+from sessionwarden.authorizer.note import note
+from sessionwarden.authorizer.settings import read_settings
+from sessionwarden.errors import SessionwardenError
 
 
-def build() -> Authorizer | None:
-    """The authorizer of this environment; `None`, with a note on stderr, if it cannot be built."""
+class Service(NamedTuple):
+    """An authorizer and how its events are to be read. `authorizer` is `None` if it cannot be built."""
+
+    authorizer: Authorizer | None
+    reading: Reading = Reading()
+
+    def answer(self, event: object, *, invocation_id: str) -> dict[str, Any]:
+        """The answer to `event`; raises only `Unauthorized`, which some APIs turn into 401."""
+        try:
+            door = read_event(event, self.reading)
+        except Exception as error:  # no event may escape as an exception
+            note(error)
+            door = UNKNOWN
+        decision = self._decide(door)
+        clock = time.time if self.authorizer is None else self.authorizer.clock
+        line = shape_line(door.request, decision, fallback_id=invocation_id, now_ms=int(clock() * 1000))
+        write_line(line)
+        return shape_answer(door, decision)
+
+    def _decide(self, door: Door) -> Decision:
+        if self.authorizer is None:
+            return Decision(403, "misconfigured")
+        if door.answer == "unknown":
+            return Decision(403, "unsupported_event")
+        decision = self.authorizer.decide(door.authorization, door.request)
+        if decision.allowed and not nameable(door):
+            return Decision(403, UNNAMEABLE, decision.claims)
+        return decision
+
+
+def write_line(line: str) -> None:
+    """Write the decision line; a broken log must not become a broken API, so the answer stands."""
+    try:
+        # one write: two processes of one log must not interleave a line and its end
+        print(f"{line}\n", end="", flush=True)
+    except (OSError, ValueError):
+        note(None)
+
+
+def build() -> Service:
+    """The service of this environment; one that refuses everything, with a note, if it is wrong."""
     try:
         settings = read_settings(os.environ)
-        return Authorizer(
-            verifier=CognitoVerifier(settings.pools, fetch=fetch_jwks, clock=time.time),
-            denylist=lean_denylist(
-                os.environ,
-                table=settings.table,
-                region=settings.region,
-                deadline_seconds=settings.denylist_deadline_seconds,
-            ),
-            clock=time.time,
-            country_header=settings.country_header,
-        )
-    except (SettingsError, ValueError) as error:
+        reading = Reading(settings.country_header, settings.token_parameter, settings.http_api_answer)
+        return Service(build_authorizer(settings, os.environ), reading)
+    except (SessionwardenError, ValueError) as error:
         note(error)
-        return None
+        return Service(None)
 
 
-AUTHORIZER = build()
+SERVICE = build()
 
 
 def lambda_handler(event: object, context: object) -> dict[str, Any]:
-    """Answer one authorizer event; raises only `Unauthorized`, for a REST API's 401."""
+    """Answer one authorizer event; raises only `Unauthorized`, for a 401."""
     invocation_id = str(getattr(context, "aws_request_id", "") or time.time_ns())
-    if AUTHORIZER is None:
-        request = read_request(event)
-        outcome = Outcome(403, "misconfigured")
-        return conclude(request, outcome, invocation_id=invocation_id, now=time.time())
-    return AUTHORIZER.answer(event, invocation_id=invocation_id)
+    return SERVICE.answer(event, invocation_id=invocation_id)

@@ -55,6 +55,10 @@ class RulesetError(SessionwardenError):
     """A compiled rule set cannot be loaded: wrong format version, damaged, or not ours."""
 
 
+class RoutesError(SessionwardenError):
+    """Compiled routes cannot be loaded: wrong format version, damaged, or not ours."""
+
+
 class TokenError(SessionwardenError):
     """A token is refused. `reason` is a short constant that reaches the decision line."""
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.authorizer.authorizer import Authorizer
+from functions.authorizer.handler import Service
 from sessionwarden.adapters.dynamodb_lean import LeanDenylist, lean_denylist
 from sessionwarden.adapters.jwks_http import fetch_jwks
+from sessionwarden.authorization.authorizer import Authorizer
+from sessionwarden.authorizer.note import note
 from sessionwarden.denylist.item import to_item
 from sessionwarden.denylist.principal import principal
 from sessionwarden.model.deny import DenyEntry
@@ -92,12 +94,15 @@ def test_a_real_sign_in_passes_until_a_deny_is_written(
 ) -> None:
     pool, client, token = sign_in(emulator)
     jwks_url = f"{emulator.endpoint_url}/{pool}/.well-known/jwks.json"
-    service = Authorizer(
-        verifier=CognitoVerifier(
-            [Pool(pool, frozenset({client}), jwks_url)], fetch=fetch_jwks, clock=time.time
-        ),
-        denylist=denylist,
-        clock=time.time,
+    service = Service(
+        Authorizer(
+            verifier=CognitoVerifier(
+                [Pool(pool, frozenset({client}), jwks_url)], fetch=fetch_jwks, clock=time.time
+            ),
+            denylist=denylist,
+            clock=time.time,
+            report=note,
+        )
     )
     before = service.answer(http_event(token), invocation_id="1")
     assert before["isAuthorized"] is True

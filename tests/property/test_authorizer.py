@@ -10,11 +10,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.authorizer.answer import Unauthorized
-from functions.authorizer.authorizer import Authorizer
+from functions.authorizer.handler import Service
+from sessionwarden.authorization.authorizer import Authorizer
+from sessionwarden.authorizer.note import note
 from sessionwarden.model.deny import DenyEntry
 from sessionwarden.sources.decision_line import parse_decision_line
 from sessionwarden.tokens.cognito import CognitoVerifier, Pool
-from tests.authorizer_events import http_event, rest_event
+from tests.authorizer_events import (
+    appsync_event,
+    http_1_event,
+    http_event,
+    rest_event,
+    token_event,
+    websocket_event,
+)
 from tests.tokens_factory import NOW, POOL, claims, jwks, token
 
 values = st.recursive(
@@ -22,7 +31,8 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
     max_leaves=8,
 )
-names = st.sampled_from(sorted(http_event().keys() | rest_event().keys()))
+DOORS = (http_event, http_1_event, rest_event, token_event, websocket_event, appsync_event)
+names = st.sampled_from(sorted({name for door in DOORS for name in door()}))
 
 
 class Unreadable:
@@ -32,10 +42,13 @@ class Unreadable:
         raise AssertionError("the denylist was read")
 
 
-SERVICE = Authorizer(
-    verifier=CognitoVerifier([Pool(POOL, None)], fetch=lambda url: jwks(), clock=lambda: NOW),
-    denylist=Unreadable(),
-    clock=lambda: float(NOW),
+SERVICE = Service(
+    Authorizer(
+        verifier=CognitoVerifier([Pool(POOL, None)], fetch=lambda url: jwks(), clock=lambda: NOW),
+        denylist=Unreadable(),
+        clock=lambda: float(NOW),
+        report=note,
+    )
 )
 
 
@@ -68,7 +81,7 @@ def test_any_json_value_is_refused(event: object, capsys: pytest.CaptureFixture[
 
 
 @lenient
-@given(base=st.sampled_from([http_event, rest_event]), name=names, value=values)
+@given(base=st.sampled_from(DOORS), name=names, value=values)
 def test_an_event_with_any_part_replaced_is_refused(
     base: Any, name: str, value: object, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from functions.authorizer.answer import Unauthorized
-from functions.authorizer.authorizer import Authorizer
+from functions.authorizer.handler import Service
+from sessionwarden.authorization.authorizer import Authorizer
+from sessionwarden.authorizer.note import note
 from sessionwarden.denylist.principal import principal
 from sessionwarden.errors import DamagedItemError, StoreError
 from sessionwarden.model.deny import DenyEntry
@@ -35,12 +37,15 @@ class Denylist:
         return self.known.get(principal, ())
 
 
-def authorizer(denylist: Denylist | None = None, *, fetch: Any = None) -> Authorizer:
+def authorizer(denylist: Denylist | None = None, *, fetch: Any = None) -> Service:
     pools = [Pool(POOL, frozenset({CLIENT}))]
-    return Authorizer(
-        verifier=CognitoVerifier(pools, fetch=fetch or (lambda url: jwks()), clock=lambda: NOW),
-        denylist=denylist or Denylist(),
-        clock=lambda: float(NOW),
+    return Service(
+        Authorizer(
+            verifier=CognitoVerifier(pools, fetch=fetch or (lambda url: jwks()), clock=lambda: NOW),
+            denylist=denylist or Denylist(),
+            clock=lambda: float(NOW),
+            report=note,
+        )
     )
 
 

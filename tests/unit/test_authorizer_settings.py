@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import pytest
 
 import functions.authorizer.handler as handler
 from functions.authorizer.answer import Unauthorized
-from functions.authorizer.settings import read_settings
+from sessionwarden.authorizer import decide, web_request
+from sessionwarden.authorizer.settings import read_settings
 from sessionwarden.errors import SettingsError
+from sessionwarden.routes.compile import compile_routes, dump_routes
+from sessionwarden.routes.match import NO_ROUTES
 from sessionwarden.tokens.cognito import Pool
 from tests.authorizer_events import http_event, rest_event
 
@@ -21,8 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 GOOD = {"pool_id": "eu-west-1_Ab12", "client_ids": ["c1"]}
 FORBIDDEN = (
     "aws_lambda_powertools", "asyncio", "boto3", "botocore", "dataclasses", "datetime", "decimal", "email",
-    "http", "inspect", "jose", "joserfc", "jwt", "logging", "msgspec", "pydantic", "tempfile", "traceback",
-    "unittest", "urllib", "urllib3", "uuid", "yaml", "zipfile",
+    "http", "inspect", "ipaddress", "jose", "joserfc", "jwt", "logging", "msgspec", "pydantic", "tempfile",
+    "traceback", "unittest", "urllib", "urllib3", "uuid", "yaml", "zipfile",
 )  # fmt: skip
 
 
@@ -89,6 +93,75 @@ def test_a_pool_that_is_not_said_exactly_is_a_mistake(pools: Any) -> None:
         read_settings(environ(pools))
 
 
+def test_keys_are_shipped_in_a_file_beside_the_code_or_in_one_that_is_named(tmp_path: Path) -> None:
+    document = json.dumps({"eu-west-1_Ab12": {"keys": []}})
+    (tmp_path / "jwks.json").write_text(document)
+    (tmp_path / "other.json").write_text("{}")
+    beside = environ([GOOD], LAMBDA_TASK_ROOT=str(tmp_path))
+    assert json.loads(read_settings(beside).jwks["eu-west-1_Ab12"]) == {"keys": []}
+    assert read_settings(beside | {"SESSIONWARDEN_JWKS": str(tmp_path / "other.json")}).jwks == {}
+    assert read_settings(environ([GOOD], LAMBDA_TASK_ROOT=str(tmp_path / "empty"))).jwks == {}
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "x", '{"p":[]}', '{"p":{},"p":{}}', " " * 1_100_000])
+def test_shipped_keys_that_cannot_be_read_are_a_mistake(content: str | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "keys").write_text(content)
+    with pytest.raises(SettingsError):
+        read_settings(environ([GOOD], SESSIONWARDEN_JWKS=str(tmp_path / "keys")))
+
+
+def test_routes_are_shipped_beside_the_code_or_in_a_file_that_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "authorizer.yml"
+    file.write_text("version: 1\ndefault: {groups: {any: [staff]}}\n")
+    (tmp_path / "routes.json").write_bytes(dump_routes(compile_routes(file)))
+    for found in (
+        read_settings(environ([GOOD], LAMBDA_TASK_ROOT=str(tmp_path))),
+        read_settings(environ([GOOD], SESSIONWARDEN_ROUTES=str(tmp_path / "routes.json"))),
+    ):
+        assert found.routes.default.any_groups == (frozenset({"staff"}),)
+    assert read_settings(environ([GOOD], LAMBDA_TASK_ROOT=str(tmp_path / "none"))).routes == NO_ROUTES
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", "[]", '{"format":1}'])
+def test_routes_that_cannot_be_read_are_a_mistake_and_never_no_routes(
+    content: str | None, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / "r").write_text(content)
+    with pytest.raises(SettingsError):
+        read_settings(environ([GOOD], SESSIONWARDEN_ROUTES=str(tmp_path / "r")))
+
+
+def test_what_http_apis_are_answered_is_one_of_two_words() -> None:
+    assert read_settings(environ([GOOD])).http_api_answer == "simple"
+    found = read_settings(environ([GOOD], SESSIONWARDEN_HTTP_API_ANSWER="policy"))
+    assert found.http_api_answer == "policy"
+    with pytest.raises(SettingsError):
+        read_settings(environ([GOOD], SESSIONWARDEN_HTTP_API_ANSWER="Simple"))
+
+
+def test_the_plain_function_builds_its_authorizer_once_per_thread_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environ([GOOD]).items():
+        monkeypatch.setenv(name, value)
+    request = web_request(method="GET", path="/x")
+    reasons: list[str] = []
+    thread = threading.Thread(target=lambda: reasons.append(decide("x.y", request).reason))
+    thread.start()
+    thread.join()
+    assert reasons == ["malformed_token"]
+
+
+@pytest.mark.parametrize("value", ["0", "600", "86401", "-5", "1e4", "3600s", "٣٦٠٠"])
+def test_keys_serve_between_one_refresh_and_a_day(value: str) -> None:
+    assert read_settings(environ([GOOD])).keys_serve_seconds == 86_400
+    assert read_settings(environ([GOOD], SESSIONWARDEN_KEYS_SERVE_SECONDS="3600")).keys_serve_seconds == 3600
+    with pytest.raises(SettingsError):
+        read_settings(environ([GOOD], SESSIONWARDEN_KEYS_SERVE_SECONDS=value))
+
+
 @pytest.mark.parametrize("name", ["SESSIONWARDEN_USER_POOLS", "SESSIONWARDEN_DENYLIST_TABLE", "AWS_REGION"])
 def test_a_missing_setting_is_named(name: str) -> None:
     with pytest.raises(SettingsError, match=r"is not set"):
@@ -98,7 +171,7 @@ def test_a_missing_setting_is_named(name: str) -> None:
 def test_a_function_without_settings_refuses_every_request_and_says_why(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(handler, "AUTHORIZER", None)
+    monkeypatch.setattr(handler, "SERVICE", handler.Service(None))
     assert handler.lambda_handler(http_event("x"), None)["isAuthorized"] is False
     assert json.loads(capsys.readouterr().out)["reason"] == "misconfigured"
     found = handler.lambda_handler(rest_event("x"), None)

@@ -192,3 +192,56 @@ def test_the_keys_url_can_be_overridden_and_the_issuer_cannot() -> None:
 def test_claims_that_are_not_used_may_be_anything() -> None:
     payload = json.dumps(claims(version=2, device_key={"a": [None]})).encode()
     assert verifier().verify(token(payload)).sub == SUB
+
+
+ID_USES = frozenset({"id"})
+ID_CLAIMS = {
+    "token_use": "id",
+    "client_id": ...,
+    "aud": CLIENT,
+    "username": ...,
+    "cognito:username": "alice",
+    "scope": ...,
+    "email": "alice@example.com",
+}
+
+
+def test_an_id_token_passes_only_where_that_use_is_named() -> None:
+    id_token = token(claims(**ID_CLAIMS))
+    found = verifier().verify(id_token, uses=ID_USES)
+    assert (found.token_use, found.client, found.user, found.username, found.scope) == (
+        "id",
+        CLIENT,
+        SUB,
+        "alice",
+        (),
+    )
+    for text, uses in ((id_token, frozenset({"access"})), (token(), ID_USES)):
+        with pytest.raises(TokenError) as caught:
+            verifier().verify(text, uses=uses)
+        assert caught.value.reason == "wrong_token_use"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"aud": "anotherclient"}, "wrong_client"),
+        ({"aud": [CLIENT]}, "malformed_claims"),
+        ({"aud": ..., "client_id": CLIENT}, "malformed_claims"),
+        ({"cognito:username": ..., "username": "alice"}, "malformed_claims"),
+        ({"cognito:username": ..., "sub": CLIENT}, "malformed_claims"),
+        ({"token_use": "refresh"}, "wrong_token_use"),
+    ],
+)
+def test_an_id_token_is_for_one_client_and_one_user(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(TokenError) as caught:
+        verifier().verify(token(claims(**(ID_CLAIMS | changes))), uses=ID_USES)
+    assert caught.value.reason == reason
+
+
+def test_shipped_keys_verify_the_first_token_without_a_fetch() -> None:
+    def fetch(url: str) -> bytes:
+        raise AssertionError(f"{url} was fetched")
+
+    found = CognitoVerifier([Pool(POOL, None)], fetch=fetch, clock=lambda: NOW, shipped={POOL: jwks()})
+    assert found.verify(token()).sub == SUB

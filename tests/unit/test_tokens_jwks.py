@@ -218,3 +218,51 @@ def test_a_document_that_is_no_key_set_is_refused(document: bytes) -> None:
 
 def test_entries_that_are_no_objects_are_left_out() -> None:
     assert set(parse_jwks(b'{"keys":[1,null,"x",[],' + json.dumps(jwk()).encode() + b"]}")) == {KID}
+
+
+def shipped(server: Server) -> KeyStore:
+    return KeyStore(server.fetch, lambda: server.now, shipped=parse_jwks(jwks()))
+
+
+def test_shipped_keys_serve_a_cold_start_without_a_fetch_and_are_renewed_within_a_minute() -> None:
+    server = Server()
+    store = shipped(server)
+    server.now += 30 * 86_400  # a snapshot is restored weeks after it was made
+    store.key(KID)
+    server.now += 59
+    store.key(KID)
+    assert server.fetches == 0
+    server.document = jwks(jwk("key-2"))
+    server.now += 1
+    assert reason_of(store) == "unknown_key"
+    assert server.fetches == 1
+
+
+def test_shipped_keys_are_no_reason_to_refuse_a_newer_key() -> None:
+    server = Server()
+    server.document = jwks(jwk(), jwk("key-2"))
+    assert shipped(server).key("key-2").key_size == 2048
+
+
+def test_shipped_keys_serve_a_day_at_most_while_fetching_fails() -> None:
+    server = Server()
+    server.document = None
+    store = shipped(server)
+    store.key(KID)
+    server.now += 85_000
+    store.key(KID)
+    server.now += 1_400
+    assert reason_of(store) == "keys_unavailable"
+
+
+def test_how_long_keys_serve_while_fetching_fails_is_a_setting_and_each_failure_is_told() -> None:
+    server = Server()
+    told: list[Exception] = []
+    store = KeyStore(server.fetch, lambda: server.now, dead_after_seconds=3600, on_failure=told.append)
+    store.key(KID)
+    server.document = None
+    server.now += 3599
+    store.key(KID)
+    assert [str(error) for error in told] == ["down"]
+    server.now += 1
+    assert reason_of(store) == "keys_unavailable"

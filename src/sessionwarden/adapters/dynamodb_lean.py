@@ -12,12 +12,20 @@ from __future__ import annotations
 import json
 from binascii import crc32
 from collections.abc import Callable, Mapping
+from json.encoder import encode_basestring_ascii
 from time import monotonic, time
 from typing import Any, NamedTuple
 
 from sessionwarden.adapters.http_lean import Connection, HttpError, Response, parse_endpoint
 from sessionwarden.adapters.sigv4 import Credentials, Signer, environment_credentials
 from sessionwarden.denylist.item import from_item
+from sessionwarden.denylist.polled import (
+    MAX_AGE_SECONDS,
+    PARTITION,
+    PolledDenies,
+    PolledDeny,
+    from_polled_item,
+)
 from sessionwarden.errors import DamagedItemError, StoreError
 from sessionwarden.model.deny import DenyEntry
 
@@ -61,7 +69,11 @@ class LeanDenylist:
         endpoint = parse_endpoint(endpoint_url)
         self._connection = Connection(endpoint, max_body_bytes=MAX_BODY_BYTES, cafile=cafile)
         self._signer = Signer(region=region, service="dynamodb", host=endpoint.authority)
-        self._table = table
+        # all of a query's body but the principal: written once, not on each request
+        self._first_body = (
+            f'{{"TableName":{encode_basestring_ascii(table)},"ConsistentRead":true,'
+            '"KeyConditionExpression":"principal = :p","ExpressionAttributeValues":{":p":{"S":'
+        ).encode("ascii")
         self._credentials = credentials
         self._deadline_seconds = deadline_seconds
         self._first_attempt_seconds = first_attempt_seconds
@@ -72,29 +84,33 @@ class LeanDenylist:
         Raises `StoreError` if the table did not answer in time or refused, `DamagedItemError` if an
         item cannot be read. One read unit up to 4 KB.
         """
+        return tuple(_entry_of(principal, item) for item in self._items(principal))
+
+    def polled(self) -> PolledDenies:
+        """All denied clients and networks; raises as `entries` does. One read unit per 4 KB."""
+        return PolledDenies(_polled_of(item) for item in self._items(PARTITION))
+
+    def _items(self, principal: str) -> list[Any]:
         end = monotonic() + self._deadline_seconds
-        found: list[DenyEntry] = []
+        found: list[Any] = []
         start_key: Mapping[str, Any] | None = None
         while True:
             page = _parse_page(self._ask(self._body(principal, start_key), end))
-            found += [_entry_of(principal, item) for item in page.items]
+            found += page.items
             start_key = page.last_key
             if start_key is None:
-                return tuple(found)
+                return found
 
     def close(self) -> None:
         """Close the connection; the next read opens another."""
         self._connection.close()
 
     def _body(self, principal: str, start_key: Mapping[str, Any] | None) -> bytes:
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "ConsistentRead": True,
-            "KeyConditionExpression": "principal = :p",
-            "ExpressionAttributeValues": {":p": {"S": principal}},
-        }
-        if start_key is not None:
-            query["ExclusiveStartKey"] = start_key
+        if start_key is None:
+            return self._first_body + encode_basestring_ascii(principal).encode("ascii") + b"}}}"
+        query = json.loads(self._first_body + b'""}}}')
+        query["ExpressionAttributeValues"] = {":p": {"S": principal}}
+        query["ExclusiveStartKey"] = start_key
         return json.dumps(query).encode("ascii")
 
     def _ask(self, body: bytes, end: float) -> bytes:
@@ -119,6 +135,29 @@ class LeanDenylist:
             raise _RetryableError(str(error)) from error
         _check(response)
         return response.body
+
+
+class Poll:
+    """The denied clients and networks, read again when they are `MAX_AGE_SECONDS` old.
+
+    Inline and on the reader's own connection: a function that is frozen between requests has no
+    background. A failed read raises, as a principal's does: older than that is never used. `clock` is
+    epoch seconds, since a frozen function's monotonic clock stands still.
+    """
+
+    def __init__(self, read: Callable[[], PolledDenies], *, clock: Callable[[], float] = time) -> None:
+        self._read = read
+        self._clock = clock
+        self._found = PolledDenies()
+        self._read_at: float | None = None
+
+    def __call__(self) -> PolledDenies:
+        now = self._clock()
+        if self._read_at is None or not 0 <= now - self._read_at < MAX_AGE_SECONDS:
+            self._found = self._read()
+            # the time before reading: what was written since then may be missing
+            self._read_at = now
+        return self._found
 
 
 def lean_denylist(
@@ -193,3 +232,9 @@ def _entry_of(principal: str, item: Any) -> DenyEntry:
     if owner != principal:
         raise DamagedItemError("the denylist answered for another principal")
     return entry
+
+
+def _polled_of(item: Any) -> PolledDeny:
+    if not isinstance(item, dict) or item.get("principal") != {"S": PARTITION}:
+        raise DamagedItemError("the denylist answered for another partition")
+    return from_polled_item(item)

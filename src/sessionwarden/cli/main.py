@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "sessionwarden.cli.demo:demo",
     "enforcement": "sessionwarden.cli.enforcement:enforcement",
     "replay": "sessionwarden.cli.replay:replay",
+    "routes": "sessionwarden.cli.routes:routes",
     "rules": "sessionwarden.cli.rules:rules",
     "simulate": "sessionwarden.cli.simulate:simulate",
 }

@@ -47,25 +47,27 @@ def from_item(item: Mapping[str, Any]) -> tuple[str, DenyEntry]:
     """
     if not isinstance(item, Mapping) or not ATTRIBUTES.issuperset(item):
         raise DamagedItemError("a denylist item has unknown attributes")
-    return _text(item, "principal"), DenyEntry(
-        decision_id=_text(item, "decision_id"),
-        expires_at=_epoch(item, "expires_at"),
-        not_before=_epoch(item, "not_before") if "not_before" in item else None,
-        deny_until=_epoch(item, "deny_until") if "deny_until" in item else None,
-        session=_text(item, "session") if "session" in item else None,
-        lifted_at=_epoch(item, "lifted_at") if "lifted_at" in item else None,
+    return read_text(item, "principal"), DenyEntry(
+        decision_id=read_text(item, "decision_id"),
+        expires_at=read_epoch(item, "expires_at"),
+        not_before=read_epoch(item, "not_before") if "not_before" in item else None,
+        deny_until=read_epoch(item, "deny_until") if "deny_until" in item else None,
+        session=read_text(item, "session") if "session" in item else None,
+        lifted_at=read_epoch(item, "lifted_at") if "lifted_at" in item else None,
         tokens_revived=_flag(item, "tokens_revived") if "tokens_revived" in item else False,
     )
 
 
-def _text(item: Mapping[str, Any], name: str) -> str:
+def read_text(item: Mapping[str, Any], name: str) -> str:
+    """The text of an attribute; raises `DamagedItemError`."""
     value = _value(item, name, "S")
     if not isinstance(value, str) or not value:
         raise DamagedItemError(f"{name} of a denylist item is not a text")
     return value
 
 
-def _epoch(item: Mapping[str, Any], name: str) -> int:
+def read_epoch(item: Mapping[str, Any], name: str) -> int:
+    """The epoch seconds of an attribute; raises `DamagedItemError`."""
     value = _value(item, name, "N")
     # isdecimal alone would take Arabic-Indic digits, which int() reads as well
     if not isinstance(value, str) or not (value.isascii() and value.isdecimal()):

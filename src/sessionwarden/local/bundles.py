@@ -1,4 +1,4 @@
-"""Builds the Lambda bundles: pinned wheels, our modules that the functions reach, the compiled rules.
+"""Builds the Lambda bundles: pinned wheels, our modules that the functions reach, compiled rules and routes.
 
 Enters: a checkout. Leaves: `build/bundles/<target>/<bundle>/` and beside it `<bundle>.json` with the digest
 of what it was made from and of what is in it. Invariants: the same checkout gives the same bytes (no
@@ -39,6 +39,7 @@ BUNDLES: Mapping[BundleName, tuple[str, ...]] = {
 AWS_PLATFORM = "aarch64-manylinux_2_34"
 AWS_PYTHON = "3.13"
 RULESET_FILE = "ruleset.json"
+ROUTES_SOURCE, ROUTES_FILE = "authorizer.yml", "routes.json"
 # the service descriptions are most of botocore's 30 MB, and reading a folder of 400 slows each cold start
 BOTOCORE_SERVICES = frozenset({"appconfigdata", "cognito-idp", "dynamodb", "events", "sns", "sqs", "sts"})
 USELESS_FOLDERS = frozenset({"__pycache__", "tests", "test", "bin", "examples"})
@@ -100,8 +101,8 @@ def build(root: Path, target: Target, name: BundleName) -> Built:
             destination = fresh / _in_bundle(root, source)
             destination.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, destination)
-        if name == "functions":
-            (fresh / RULESET_FILE).write_bytes(_compiled_rules(root))
+        for file_name, data in _compiled(root, name).items():
+            (fresh / file_name).write_bytes(data)
         _make_readable(fresh)
         content = content_digest(fresh)
         shutil.rmtree(path, ignore_errors=True)
@@ -116,7 +117,10 @@ def inputs_digest(root: Path, target: Target, name: BundleName) -> str:
     digest = hashlib.sha256()
     files = [_requirements(root, name), Path(__file__), *reached_files(root, name)]
     if name == "functions":
-        files += [*_rule_files(root), *sorted((root / "src/sessionwarden/ruleset").glob("*.py"))]
+        files += [*_rule_files(root), *_modules(root, "ruleset")]
+    else:
+        # no file is an input, too: without one the default policy holds
+        files += [*root.glob(ROUTES_SOURCE), *_modules(root, "routes"), *_modules(root, "ruleset")]
     digest.update(_platform_name(target).encode())
     for file in sorted(set(files)):
         _feed(digest, _in_bundle(root, file).as_posix(), file.read_bytes())
@@ -187,11 +191,20 @@ def _in_bundle(root: Path, file: Path) -> Path:
     return file.relative_to(base) if file.is_relative_to(base) else Path(file.name)
 
 
-def _compiled_rules(root: Path) -> bytes:
+def _compiled(root: Path, name: BundleName) -> dict[str, bytes]:
+    """What operators wrote, in the form that the bundle's functions load, by file name."""
     # pySigma is only needed here, and not by those who merely ask whether a bundle is up to date
+    from sessionwarden.routes.compile import compile_routes, dump_routes
     from sessionwarden.ruleset.compile import compile_rules, dump_ruleset
 
-    return dump_ruleset(compile_rules([root / "rules"]))
+    if name == "functions":
+        return {RULESET_FILE: dump_ruleset(compile_rules([root / "rules"]))}
+    source = root / ROUTES_SOURCE
+    return {ROUTES_FILE: dump_routes(compile_routes(source))} if source.exists() else {}
+
+
+def _modules(root: Path, package: str) -> list[Path]:
+    return sorted((root / "src" / "sessionwarden" / package).glob("*.py"))
 
 
 def _rule_files(root: Path) -> list[Path]:

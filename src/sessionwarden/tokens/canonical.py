@@ -44,8 +44,10 @@ def load_json(raw: bytes) -> Any:
     duplicate key at any depth, `NaN`, `Infinity`, or an unpaired surrogate.
     """
     text = raw.decode("utf-8")
+    if text.startswith("\ufeff"):
+        raise ValueError("byte order mark")
     try:
-        value = json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_constant)
+        value = _DECODER.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if "\\u" in text:
@@ -63,3 +65,7 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+# json.loads would make one for each call
+_DECODER = json.JSONDecoder(object_pairs_hook=_once_each, parse_constant=_no_constant)

@@ -1,26 +1,34 @@
-"""A token's text in, the verified claims of a Cognito access token out.
+"""A token's text in, the verified claims of a Cognito access or ID token out.
 
 Invariants: nothing leaves before the signature of one of our pools' keys was checked; every claim
 has exactly the type and bounds below (a boolean is no integer); the first claim that is wrong
-names the refusal. What it leaves out: whether the session was revoked, which `denylist` decides.
-Claims: Amazon Cognito, "Understanding the access token"; RFC 7519; RFC 8725.
+names the refusal; an ID token passes only where the caller names that use. What it leaves out:
+whether the session was revoked, which `denylist` decides. Claims: Amazon Cognito, "Understanding
+the access token" and "Understanding the identity (ID) token"; RFC 7519; RFC 8725.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from sessionwarden.errors import TokenError
 from sessionwarden.model.deny import Claims
-from sessionwarden.tokens.jwks import KeyStore
+from sessionwarden.tokens.jwks import DEAD_AFTER_SECONDS, KeyStore, parse_jwks
 from sessionwarden.tokens.jws import parse_jws, verify_signature
+from sessionwarden.tokens.verified import VerifiedTokens
 
 CLOCK_SKEW_SECONDS = 60
 # Cognito issues access tokens for 5 minutes to 24 hours
 MAX_LIFETIME_SECONDS = 86_400
 MAX_IDENTIFIER_LENGTH = 128
 MAX_NAME_LENGTH = 2048
+
+ACCESS = frozenset({"access"})
+# per use: the claim that names the client, and the one that names the user
+_NAMED_BY = {"access": ("client_id", "username"), "id": ("aud", "cognito:username")}
 
 _IDENTIFIER = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:")
 
@@ -49,24 +57,65 @@ class Pool(NamedTuple):
 
 
 class CognitoVerifier:
-    """Verifies access tokens of `pools`. `fetch` gets a JWKS URL, `clock` is epoch seconds."""
+    """Verifies tokens of `pools`. `fetch` gets a JWKS URL, `clock` is epoch seconds.
+
+    `shipped` are JWKS documents by pool id that came with the deployment (`ValueError` if one is
+    none); `on_failure` hears of each failed fetch; `cache` keeps tokens that were verified, unless
+    it is `None`. Safe for threads.
+    """
 
     def __init__(
-        self, pools: Iterable[Pool], *, fetch: Callable[[str], bytes], clock: Callable[[], float]
+        self,
+        pools: Iterable[Pool],
+        *,
+        fetch: Callable[[str], bytes],
+        clock: Callable[[], float],
+        shipped: Mapping[str, bytes] | None = None,
+        dead_after_seconds: int = DEAD_AFTER_SECONDS,
+        on_failure: Callable[[Exception], None] | None = None,
+        cache: VerifiedTokens | None = None,
     ) -> None:
         self._clock = clock
-        self._pools = {pool.issuer: (pool, KeyStore(_bind(fetch, pool.keys_url), clock)) for pool in pools}
+        self._cache = cache
+        documents = shipped or {}
+        self._pools: dict[str, tuple[Pool, KeyStore]] = {}
+        for pool in pools:
+            document = documents.get(pool.pool_id)
+            self._pools[pool.issuer] = (
+                pool,
+                KeyStore(
+                    _bind(fetch, pool.keys_url),
+                    clock,
+                    shipped=None if document is None else parse_jwks(document),
+                    dead_after_seconds=dead_after_seconds,
+                    on_failure=on_failure,
+                ),
+            )
 
-    def verify(self, token: str) -> Claims:
-        """The claims of `token`.
+    def verify(self, token: str, *, uses: frozenset[str] = ACCESS) -> Claims:
+        """The claims of `token`, whose `token_use` is one of `uses`.
 
         Raises `TokenError` whose `reason` is one of those in docs/reference/authorizer.md. Costs
-        about 40 µs; a key that is not known, or a stale set, costs a fetch (at most one per 10 s).
+        about 40 µs, a few if the very same token was verified before; a key that is not known, or a
+        stale set, costs a fetch (at most one per 10 s).
         """
+        now = int(self._clock())
+        claims = self._cache.get(token, now=now) if self._cache is not None else None
+        if claims is None:
+            claims = self._verify(token, uses, now)
+        elif claims.token_use not in uses:
+            raise TokenError("wrong_token_use", expected=sorted(uses))
+        return claims
+
+    def _verify(self, token: str, uses: frozenset[str], now: int) -> Claims:
         jws = parse_jws(token)
         pool, keys = self._pool(jws.payload)
-        verify_signature(jws, keys.key(jws.kid))
-        return _read_claims(jws.payload, pool, int(self._clock()))
+        key = keys.key(jws.kid)
+        verify_signature(jws, key)
+        claims = _read_claims(jws.payload, pool, uses, now)
+        if self._cache is not None:
+            self._cache.put(token, claims, still_signed=_still_signed(keys, jws.kid, key))
+        return claims
 
     def _pool(self, payload: dict[str, Any]) -> tuple[Pool, KeyStore]:
         issuer = payload.get("iss")
@@ -80,18 +129,25 @@ def _bind(fetch: Callable[[str], bytes], url: str) -> Callable[[], bytes]:
     return lambda: fetch(url)
 
 
-def _read_claims(payload: dict[str, Any], pool: Pool, now: int) -> Claims:
+def _still_signed(keys: KeyStore, kid: str, key: RSAPublicKey) -> Callable[[], bool]:
+    # the very same object: after each fetch a token is verified once more, whatever the fetch brought
+    return lambda: keys.key(kid) is key
+
+
+def _read_claims(payload: dict[str, Any], pool: Pool, uses: frozenset[str], now: int) -> Claims:
     use = payload.get("token_use")
-    if use != "access":
-        raise TokenError("wrong_token_use", expected="access")
-    client = _identifier(payload, "client_id")
+    if not isinstance(use, str) or use not in uses or use not in _NAMED_BY:
+        raise TokenError("wrong_token_use", expected=sorted(uses))
+    client_claim, name_claim = _NAMED_BY[use]
+    client = _identifier(payload, client_claim)
     if pool.clients is not None and client not in pool.clients:
         raise TokenError("wrong_client")
     auth_time, issued_at, expires_at = _times(payload, now)
     sub = _identifier(payload, "sub")
-    username = _name(payload, "username")
-    if username is None and sub != client:
-        raise TokenError("malformed_claims", actual="username")
+    username = _name(payload, name_claim)
+    # only an access token can be a machine's
+    if username is None and (use != "access" or sub != client):
+        raise TokenError("malformed_claims", actual=name_claim)
     return Claims(
         pool=pool.pool_id,
         token_use=use,

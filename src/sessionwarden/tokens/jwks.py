@@ -3,7 +3,8 @@
 Enters: the pool's JWKS document through an injected fetch, and a clock. Leaves: the RSA key of a
 `kid`. Invariants: whatever tokens ask for, one fetch per 10 s and one at a time; a key that a
 successful fetch no longer lists is dead within 15 minutes; while fetching fails, known keys serve
-for at most 24 h, then every token is refused. RFC 7517, RFC 7518 section 6.3.
+for at most 24 h, then every token is refused. Keys may also be shipped with the deployment: they
+serve the first minute without a fetch. RFC 7517, RFC 7518 section 6.3.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ FETCH_INTERVAL_SECONDS = 10
 # five minutes under the promised 15, for fetches that fail before one succeeds
 REFRESH_AFTER_SECONDS = 600
 DEAD_AFTER_SECONDS = 86_400
+# long enough to answer a cold start's first requests, short enough that a key withdrawn since the
+# deployment is not believed anew by every fresh environment for ten minutes
+SHIPPED_SERVE_SECONDS = 60
 
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 
@@ -60,15 +64,29 @@ def parse_jwks(document: bytes) -> dict[str, RSAPublicKey]:
 class KeyStore:
     """The keys of one pool. Safe for threads; holds its lock while it fetches, which is single flight.
 
-    `fetch` returns the JWKS document or raises any `Exception`. `clock` is epoch seconds, not a
+    `fetch` returns the JWKS document or raises any `Exception`, which `on_failure` gets: whoever
+    runs this must be told before `dead_after_seconds` have passed. `clock` is epoch seconds, not a
     monotonic clock: a frozen function's monotonic clock stands still while a key is withdrawn.
+    `shipped` are keys that came with the deployment, believed from when they are first asked for:
+    the time of building the store may be that of a snapshot, weeks ago.
     """
 
-    def __init__(self, fetch: Callable[[], bytes], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        fetch: Callable[[], bytes],
+        clock: Callable[[], float],
+        *,
+        shipped: Mapping[str, RSAPublicKey] | None = None,
+        dead_after_seconds: int = DEAD_AFTER_SECONDS,
+        on_failure: Callable[[Exception], None] | None = None,
+    ) -> None:
         self._fetch = fetch
         self._clock = clock
+        self._dead_after_seconds = dead_after_seconds
+        self._on_failure = on_failure
         self._lock = Lock()
-        self._keys: Mapping[str, RSAPublicKey] = {}
+        self._keys: Mapping[str, RSAPublicKey] = dict(shipped or {})
+        self._untouched = bool(shipped)
         self._fetched_at: float | None = None
         self._attempted_at: float | None = None
         self._failing = False
@@ -79,13 +97,16 @@ class KeyStore:
         Raises `TokenError`: `unknown_key` if the pool does not list it, `keys_unavailable` if that
         cannot be said, because fetching fails or never succeeded.
         """
+        if self._untouched:
+            self._untouched = False
+            self._fetched_at = self._clock() - (REFRESH_AFTER_SECONDS - SHIPPED_SERVE_SECONDS)
         known = self._known(kid)
         if known is not None and self._age() < REFRESH_AFTER_SECONDS:
             return known
         with self._lock:
             if self._may_fetch():
                 self._refresh()
-        if self._age() >= DEAD_AFTER_SECONDS:
+        if self._age() >= self._dead_after_seconds:
             raise TokenError("keys_unavailable")
         known = self._known(kid)
         if known is not None:
@@ -97,7 +118,7 @@ class KeyStore:
 
     def _age(self) -> float:
         if self._fetched_at is None:
-            return DEAD_AFTER_SECONDS
+            return self._dead_after_seconds
         age = self._clock() - self._fetched_at
         # a clock that was set back would otherwise keep a withdrawn key young
         return age if age >= 0 else REFRESH_AFTER_SECONDS
@@ -112,8 +133,10 @@ class KeyStore:
         self._attempted_at = self._clock()
         try:
             keys = parse_jwks(self._fetch())
-        except Exception:  # whatever a fetch fails with, the known keys go on serving
+        except Exception as error:  # whatever a fetch fails with, the known keys go on serving
             self._failing = True
+            if self._on_failure is not None:
+                self._on_failure(error)
             return
         self._keys = keys
         self._fetched_at = self._clock()

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from functions.authorizer.request import bearer_token, printable, read_request
+from functions.authorizer.events import Reading, read_event
+from sessionwarden.authorization.request import bearer_token, printable
 from sessionwarden.errors import TokenError
 from tests.authorizer_events import http_event, rest_event
 
@@ -46,24 +47,24 @@ def test_anything_but_one_bearer_token_is_refused(values: tuple[str, ...], reaso
 
 @pytest.mark.parametrize("name", ["authorization", "Authorization", "AUTHORIZATION"])
 def test_the_headers_name_is_read_in_any_case(name: str) -> None:
-    assert read_request(http_event(headers={name: "x"})).authorization == ("x",)
-    assert read_request(rest_event(headers={name: "x"}, multiValueHeaders=None)).authorization == ("x",)
+    assert read_event(http_event(headers={name: "x"})).authorization == ("x",)
+    assert read_event(rest_event(headers={name: "x"}, multiValueHeaders=None)).authorization == ("x",)
 
 
 def test_two_spellings_of_the_header_are_two_headers() -> None:
-    request = read_request(rest_event(multiValueHeaders={"Authorization": ["a"], "authorization": ["b"]}))
-    assert reason_of(request.authorization) == "many_tokens"
+    door = read_event(rest_event(multiValueHeaders={"Authorization": ["a"], "authorization": ["b"]}))
+    assert reason_of(door.authorization) == "many_tokens"
 
 
 def test_a_repeated_header_of_a_rest_api_is_seen_though_the_single_one_hides_it() -> None:
-    request = read_request(
+    door = read_event(
         rest_event(headers={"Authorization": "b"}, multiValueHeaders={"Authorization": ["a", "b"]})
     )
-    assert reason_of(request.authorization) == "many_tokens"
+    assert reason_of(door.authorization) == "many_tokens"
 
 
 def test_an_http_apis_event_gives_the_fields_of_the_decision_line() -> None:
-    assert read_request(http_event()).fields == {
+    assert read_event(http_event()).request.fields == {
         "id": "http-request-id=",
         "time": 1_790_000_000_123,
         "api_id": "abc123",
@@ -78,29 +79,29 @@ def test_an_http_apis_event_gives_the_fields_of_the_decision_line() -> None:
 
 
 def test_a_rest_apis_event_gives_the_extended_request_id() -> None:
-    request = read_request(rest_event())
-    assert request.answer == "policy"
-    assert request.method_arn.endswith("/prod/GET/items/5")
-    assert request.fields["id"] == "extended-id="
-    assert request.fields["route"] == "GET /items/{id}"
+    door = read_event(rest_event())
+    assert door.answer == "policy"
+    assert door.resource.endswith("/prod/GET/items/5")
+    assert door.request.fields["id"] == "extended-id="
+    assert door.request.fields["route"] == "GET /items/{id}"
 
 
 def test_a_request_id_that_clients_can_set_is_never_the_id() -> None:
     event = rest_event()
     del event["requestContext"]["extendedRequestId"]
-    assert "id" not in read_request(event).fields
+    assert "id" not in read_event(event).request.fields
 
 
 def test_a_country_is_believed_only_from_the_header_that_the_operator_named() -> None:
     event = http_event(headers={"CloudFront-Viewer-Country": "de"})
-    assert "country" not in read_request(event).fields
-    assert read_request(event, country_header="cloudfront-viewer-country").fields["country"] == "DE"
+    assert "country" not in read_event(event).request.fields
+    assert read_event(event, Reading("cloudfront-viewer-country")).request.fields["country"] == "DE"
 
 
 @pytest.mark.parametrize("value", ["", "D", "DEU", "d1", "дe", ["DE", "FR"], 5])
 def test_a_country_is_two_letters(value: Any) -> None:
     event = rest_event(multiValueHeaders={"Cc": value if isinstance(value, list) else [value]})
-    assert "country" not in read_request(event, country_header="cc").fields
+    assert "country" not in read_event(event, Reading("cc")).request.fields
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,11 @@ def test_text_for_the_line_is_bounded_and_printable(value: object, expected: str
         {},
         {"version": 2.0},
         {"version": "1.0"},
-        {"type": "TOKEN", "authorizationToken": "x", "methodArn": "arn:x"},
+        {"type": "TOKEN", "authorizationToken": "x"},
+        {"type": "TOKEN", "authorizationToken": "x", "methodArn": ""},
+        {"type": "OTHER", "authorizationToken": "x", "methodArn": "arn:x"},
+        {"authorizationToken": 5, "requestContext": {}},
+        {"version": "3.0", "authorizationToken": "x"},
         {"type": "REQUEST"},
         {"type": "REQUEST", "methodArn": ""},
         {"type": "REQUEST", "methodArn": ["arn"]},
@@ -140,7 +145,7 @@ def test_text_for_the_line_is_bounded_and_printable(value: object, expected: str
     ],
 )
 def test_an_event_of_another_kind_is_unknown(event: object) -> None:
-    assert read_request(event).answer == "unknown"
+    assert read_event(event).answer == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -148,8 +153,8 @@ def test_an_event_of_another_kind_is_unknown(event: object) -> None:
 )
 def test_wrong_types_inside_an_event_are_absent_fields(value: object) -> None:
     for event in (http_event(requestContext=value), rest_event(requestContext=value)):
-        assert "source_ip" not in read_request(event).fields
-        assert "time" not in read_request(event).fields
+        assert "source_ip" not in read_event(event).request.fields
+        assert "time" not in read_event(event).request.fields
 
 
 @pytest.mark.parametrize(
@@ -158,4 +163,4 @@ def test_wrong_types_inside_an_event_are_absent_fields(value: object) -> None:
 )
 def test_wrong_types_among_the_headers_are_no_token(value: object) -> None:
     for event in (http_event(headers=value), rest_event(headers=value, multiValueHeaders=value)):
-        assert reason_of(read_request(event).authorization) in ("no_token", "many_tokens")
+        assert reason_of(read_event(event).authorization) in ("no_token", "many_tokens")

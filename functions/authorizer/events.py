@@ -1,0 +1,237 @@
+"""An API's authorizer event in; what is asked, with which token, and how to answer out.
+
+Enters: any JSON value at all. Leaves: a `Door`; never an exception for JSON. Doors: HTTP API payload
+2.0 and 1.0, REST `REQUEST` and `TOKEN`, WebSocket `$connect`, AppSync. Sources:
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-input.html
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html
+https://docs.aws.amazon.com/appsync/latest/devguide/security-authz.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from sessionwarden.authorization.request import Request, line_fields
+from sessionwarden.routes.match import CATCH_ALL, Asked
+
+MAX_ARN_LENGTH = 2048
+CONNECT = "$connect"
+
+Answer = Literal["simple", "policy", "graphql", "unknown"]
+Event = Mapping[Any, Any]
+
+
+class Door(NamedTuple):
+    """One request and how its API wants to be answered.
+
+    `resource` is the ARN for a policy, else empty. `raises`: a 401 is the exception `Unauthorized`.
+    `authorization` are all values of the Authorization header, or what stands for it.
+    """
+
+    answer: Answer
+    request: Request = Request()
+    authorization: tuple[str, ...] = ()
+    resource: str = ""
+    raises: bool = False
+
+
+class Reading(NamedTuple):
+    """What events do not say. `country_header`: the header of a CDN that clients cannot go around.
+
+    `token_parameter`: the query parameter that may hold the token of a WebSocket's `$connect`, since
+    browsers cannot set headers there. `http_api_answer`: what HTTP APIs of payload 2.0 are set to.
+    """
+
+    country_header: str | None = None
+    token_parameter: str | None = None
+    http_api_answer: Literal["simple", "policy"] = "simple"
+
+
+UNKNOWN = Door("unknown")
+
+
+def read_event(event: object, reading: Reading = Reading()) -> Door:  # noqa: B008 - immutable
+    """What `event` asks."""
+    if not isinstance(event, dict):
+        return UNKNOWN
+    version, kind = event.get("version"), event.get("type")
+    if version == "2.0":
+        return _http_2(event, reading)
+    arn = event.get("methodArn")
+    if isinstance(arn, str) and 0 < len(arn) <= MAX_ARN_LENGTH:
+        if kind == "TOKEN":
+            return _rest_token(event, arn)
+        if kind == "REQUEST" and version == "1.0":
+            return _http_1(event, arn, reading)
+        if kind == "REQUEST" and _object(event, "requestContext").get("eventType") == "CONNECT":
+            return _websocket(event, arn, reading)
+        if kind == "REQUEST":
+            return _rest_request(event, arn, reading)
+    if kind is None and version is None and isinstance(event.get("authorizationToken"), str):
+        return _appsync(event)
+    return UNKNOWN
+
+
+def _http_2(event: Event, reading: Reading) -> Door:
+    context = _object(event, "requestContext")
+    http = _object(context, "http")
+    headers = _headers(event)
+    route, method, path = event.get("routeKey"), http.get("method"), event.get("rawPath")
+    texts = {
+        "id": context.get("requestId"),
+        "api_id": context.get("apiId"),
+        "stage": context.get("stage"),
+        "route": route,
+        "method": method,
+        "path": path,
+        "host": context.get("domainName"),
+        "source_ip": http.get("sourceIp"),
+        "user_agent": http.get("userAgent"),
+    }
+    request = _request(Asked(_text(route), _text(method), _text(path)), headers, reading)
+    request = request._replace(fields=_fields(texts, context.get("timeEpoch"), headers, reading))
+    authorization = headers.get("authorization", ())
+    arn = _text(event.get("routeArn"))
+    if reading.http_api_answer == "policy" and 0 < len(arn) <= MAX_ARN_LENGTH:
+        return Door("policy", request, authorization, arn)
+    return Door("simple", request, authorization)
+
+
+def _http_1(event: Event, arn: str, reading: Reading) -> Door:
+    # an HTTP API's requestId is AWS's own, unlike a REST API's
+    door = _rest_request(event, arn, reading, id_name="requestId")
+    # a failed function is documented as 500 only: a Deny, which is 403, is the best there is
+    return door._replace(raises=False)
+
+
+def _rest_request(event: Event, arn: str, reading: Reading, *, id_name: str = "extendedRequestId") -> Door:
+    context = _object(event, "requestContext")
+    headers = _headers(event)
+    method = _text(event.get("httpMethod"))
+    resource = _text(context.get("resourcePath")) or _text(event.get("resource"))
+    route = CATCH_ALL if resource == CATCH_ALL else f"{method} {resource}" if method and resource else ""
+    # clients can set the REST requestId; an id they choose could make two requests count as one
+    texts = _gateway_texts(context) | {
+        "id": context.get(id_name),
+        "route": route,
+        "method": method,
+        "path": event.get("path"),
+    }
+    request = _request(Asked(route, method, _text(event.get("path"))), headers, reading)
+    fields = _fields(texts, context.get("requestTimeEpoch"), headers, reading)
+    return Door("policy", request._replace(fields=fields), headers.get("authorization", ()), arn, raises=True)
+
+
+def _rest_token(event: Event, arn: str) -> Door:
+    # nothing but the token and the ARN: arn:...:<api>/<stage>/<method>/<path>
+    api_id, stage, method, path = (*arn.rpartition(":")[2].split("/", 3), "", "", "")[:4]
+    token = event.get("authorizationToken")
+    texts = {"api_id": api_id, "stage": stage, "method": method, "path": f"/{path}"}
+    request = Request(Asked("", method, f"/{path}"), fields=line_fields(texts))
+    return Door("policy", request, (token,) if isinstance(token, str) else (), arn, raises=True)
+
+
+def _websocket(event: Event, arn: str, reading: Reading) -> Door:
+    context = _object(event, "requestContext")
+    headers = _headers(event)
+    authorization = headers.get("authorization", ())
+    if not authorization and reading.token_parameter:
+        authorization = _values(event, "QueryStringParameters").get(reading.token_parameter, ())
+    texts = _gateway_texts(context) | {"id": context.get("extendedRequestId"), "route": CONNECT}
+    fields = _fields(texts, context.get("requestTimeEpoch"), headers, reading)
+    return Door("policy", Request(Asked(CONNECT), fields=fields), authorization, arn, raises=True)
+
+
+def _appsync(event: Event) -> Door:
+    context = _object(event, "requestContext")
+    agents = _lower(_object(event, "requestHeaders")).get("user-agent", ())
+    texts = {
+        "id": context.get("requestId"),
+        "api_id": context.get("apiId"),
+        # the client's name for its operation: a text to match, no route
+        "path": context.get("operationName"),
+        "user_agent": agents[0] if agents else None,
+    }
+    request = Request(graphql=True, fields=line_fields(texts))
+    return Door("graphql", request, (event["authorizationToken"],))
+
+
+def _gateway_texts(context: Event) -> dict[str, object]:
+    identity = _object(context, "identity")
+    return {
+        "api_id": context.get("apiId"),
+        "stage": context.get("stage"),
+        "host": context.get("domainName"),
+        "source_ip": identity.get("sourceIp"),
+        "user_agent": identity.get("userAgent"),
+    }
+
+
+def _request(asked: Asked, headers: Mapping[str, tuple[str, ...]], reading: Reading) -> Request:
+    """https://fetch.spec.whatwg.org/#cors-preflight-fetch"""
+    preflight = (
+        asked.method == "OPTIONS"
+        and any(headers.get("origin", ()))
+        and any(headers.get("access-control-request-method", ()))
+        and not any(headers.get("authorization", ()))
+    )
+    return Request(asked, preflight=preflight)
+
+
+def _fields(
+    texts: Mapping[str, object], time: object, headers: Mapping[str, tuple[str, ...]], reading: Reading
+) -> dict[str, str | int]:
+    fields = line_fields(texts, time=_time(time))
+    country = _country(headers.get(reading.country_header, ())) if reading.country_header else None
+    return fields if country is None else fields | {"country": country}
+
+
+def _headers(event: Event) -> dict[str, tuple[str, ...]]:
+    """All header values by lower-case name."""
+    return _lower(_values(event, "Headers"))
+
+
+def _values(event: Event, name: str) -> dict[str, tuple[str, ...]]:
+    """Values by name; REST and WebSocket APIs say in `multiValue...` what was repeated."""
+    many = event.get(f"multiValue{name}")
+    single = event.get(name[0].lower() + name[1:])
+    found = many if isinstance(many, dict) and many else single
+    values: dict[str, tuple[str, ...]] = {}
+    if not isinstance(found, dict):
+        return values
+    for key, value in found.items():
+        if isinstance(key, str):
+            listed = value if isinstance(value, list) else [value]
+            # what is no text still counts as a value: two headers stay two
+            values[key] = tuple(item if isinstance(item, str) else "" for item in listed)
+    return values
+
+
+def _lower(values: Mapping[Any, Any]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in values.items():
+        if isinstance(name, str):
+            key = name.lower()
+            found[key] = found.get(key, ()) + (value if isinstance(value, tuple) else (_text(value),))
+    return found
+
+
+def _object(parent: Event, name: str) -> Event:
+    value = parent.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _time(value: object) -> int | None:
+    return value if type(value) is int and 0 < value < 1 << 43 else None
+
+
+def _country(values: tuple[str, ...]) -> str | None:
+    """Two letters, ISO 3166-1, if exactly one header says so."""
+    code = values[0] if len(values) == 1 else ""
+    return code.upper() if len(code) == 2 and code.isascii() and code.isalpha() else None

@@ -1,0 +1,95 @@
+"""Any bytes at all as an event, a token or a header: a refusal with a reason, never anything else.
+
+    make fuzz            a minute; a longer run: make fuzz FUZZ_SECONDS=3600
+
+Enters: bytes that libFuzzer makes up, guided by coverage. A finding is a file `crash-...`: add it to
+`fuzz/corpus`, which each run starts from. The first byte chooses what the rest becomes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+from typing import Any
+
+import atheris
+
+with atheris.instrument_imports(include=["functions", "sessionwarden"]):
+    from functions.authorizer.answer import Unauthorized
+    from functions.authorizer.handler import Service
+    from sessionwarden.authorization.authorizer import Authorizer
+    from sessionwarden.model.deny import DenyEntry
+    from sessionwarden.tokens.cognito import CognitoVerifier, Pool
+    from sessionwarden.tokens.verified import VerifiedTokens
+
+from tests.authorizer_events import (
+    appsync_event,
+    http_1_event,
+    http_event,
+    rest_event,
+    token_event,
+    websocket_event,
+)
+from tests.tokens_factory import NOW, POOL, claims, jwks, sign
+
+DOORS = (http_event, http_1_event, rest_event, token_event, websocket_event, appsync_event)
+HEADER = b'{"kid":"key-1=","alg":"RS256"}'
+
+
+class Unreadable:
+    """A denylist that nobody may ask: no token here is both signed and valid."""
+
+    def entries(self, principal: str) -> tuple[DenyEntry, ...]:
+        raise AssertionError("the denylist was read")
+
+
+SERVICE = Service(
+    Authorizer(
+        verifier=CognitoVerifier(
+            [Pool(POOL, None)], fetch=lambda url: jwks(), clock=lambda: NOW, cache=VerifiedTokens()
+        ),
+        denylist=Unreadable(),
+        clock=lambda: float(NOW),
+        report=lambda error: None,
+    )
+)
+
+
+def event_of(data: bytes) -> Any:
+    """What the bytes stand for: an event, a token at some door, or a payload that was really signed."""
+    choice, rest = data[:1], data[1:]
+    number = choice[0] if choice else 0
+    door = DOORS[number % len(DOORS)]
+    kind = number // len(DOORS) % 3
+    if kind == 0:
+        try:
+            return json.loads(rest)
+        except (ValueError, RecursionError):
+            return rest.decode("utf-8", "replace")
+    if kind == 1:
+        return door(rest.decode("utf-8", "surrogateescape"))
+    # an expired token with the fuzzer's text inside: signed, so that every claim is reached
+    return door(sign(HEADER, json.dumps(claims(exp=NOW)).encode()[:-1] + b"," + rest + b"}"))
+
+
+def test_one(data: bytes) -> None:
+    """Refused, with one line, and no mistake of ours."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        try:
+            answer = SERVICE.answer(event_of(data), invocation_id="fuzz")
+        except Unauthorized:
+            answer = {"isAuthorized": False}
+    statement = answer.get("policyDocument", {}).get("Statement", [{"Effect": "Deny"}])
+    assert statement[0]["Effect"] == "Deny"
+    assert not answer.get("isAuthorized")
+    line = json.loads(out.getvalue())
+    assert line["decision"] == "deny"
+    assert line["reason"] != "internal_error"
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, test_one)
+    atheris.Fuzz()

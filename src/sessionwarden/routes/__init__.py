@@ -1,0 +1,1 @@
+"""`authorizer.yml` in, what each route asks of a token out."""

@@ -1,0 +1,117 @@
+"""What a route asks of whoever calls it: the compiled form of `authorizer.yml`.
+
+Named tuples, since the authorizer builds them on a cold start and looks at them on every request.
+Invariant: `tighten` of two policies lets nothing through that either of them refuses. No YAML here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from sessionwarden.errors import RoutesError
+from sessionwarden.model.deny import Claims
+
+INSUFFICIENT_SCOPE = "insufficient_scope"
+INSUFFICIENT_GROUP = "insufficient_group"
+
+FORMAT = 1
+
+ACCESS = frozenset({"access"})
+USES = {"access": ACCESS, "id": frozenset({"id"}), "any": frozenset({"access", "id"})}
+
+
+class RoutePolicy(NamedTuple):
+    """What one route asks. The default of everything is the strictest that needs no knowledge.
+
+    A token passes if its use is one of `uses`, it has every scope of `all_scopes`, one of each set
+    in `any_scopes` and one group of each set in `any_groups`. `online_seconds`: `None` never asks
+    Cognito, 0 asks on each request, else at most that long ago. The `open` flags say that a request
+    passes although the denylist, or Cognito, could not be asked. `preflight_open`: an OPTIONS
+    request that is a CORS preflight passes without a token.
+    """
+
+    uses: frozenset[str] = ACCESS
+    all_scopes: frozenset[str] = frozenset()
+    any_scopes: tuple[frozenset[str], ...] = ()
+    any_groups: tuple[frozenset[str], ...] = ()
+    denylist_open: bool = False
+    online_seconds: int | None = None
+    online_open: bool = False
+    preflight_open: bool = False
+
+    def refusal(self, claims: Claims) -> str | None:
+        """Why `claims` do not satisfy this policy, or `None` if they do. Says nothing of `uses`."""
+        if self.all_scopes or self.any_scopes:
+            scopes = frozenset(claims.scope)
+            if not self.all_scopes <= scopes or any(map(scopes.isdisjoint, self.any_scopes)):
+                return INSUFFICIENT_SCOPE
+        if any(map(frozenset(claims.groups).isdisjoint, self.any_groups)):
+            return INSUFFICIENT_GROUP
+        return None
+
+    def tighten(self, other: RoutePolicy) -> RoutePolicy:
+        """A policy that asks all that both ask."""
+        online = [policy.online_seconds for policy in (self, other) if policy.online_seconds is not None]
+        asked = [policy.online_open for policy in (self, other) if policy.online_seconds is not None]
+        return RoutePolicy(
+            uses=self.uses & other.uses,
+            all_scopes=self.all_scopes | other.all_scopes,
+            any_scopes=self.any_scopes + other.any_scopes,
+            any_groups=self.any_groups + other.any_groups,
+            denylist_open=self.denylist_open and other.denylist_open,
+            online_seconds=min(online, default=None),
+            online_open=bool(asked) and all(asked),
+            preflight_open=self.preflight_open and other.preflight_open,
+        )
+
+
+DEFAULT_POLICY = RoutePolicy()
+
+
+def dump_policy(policy: RoutePolicy) -> dict[str, Any]:
+    """`policy` as plain JSON data; equal policies give equal data."""
+    data = policy._asdict()
+    for name in ("uses", "all_scopes"):
+        data[name] = sorted(data[name])
+    for name in ("any_scopes", "any_groups"):
+        data[name] = [sorted(names) for names in data[name]]
+    return data
+
+
+def load_policy(data: object) -> RoutePolicy:
+    """The policy that `dump_policy` wrote; raises `RoutesError` for anything else.
+
+    Checked again although we wrote it: a policy that is read wrongly opens an API.
+    """
+    if not isinstance(data, Mapping) or data.keys() != set(RoutePolicy._fields):
+        raise RoutesError("a policy has missing or unknown keys")
+    online = data["online_seconds"]
+    if online is not None and (type(online) is not int or online < 0):
+        raise RoutesError("online_seconds is neither null nor a whole number")
+    flags = {name: data[name] for name in ("denylist_open", "online_open", "preflight_open")}
+    if not all(type(flag) is bool for flag in flags.values()):
+        raise RoutesError("a flag is not a boolean")
+    uses = _names(data["uses"])
+    if not uses or not uses <= USES["any"]:
+        raise RoutesError("uses is not a list of token uses")
+    return RoutePolicy(
+        uses=uses,
+        all_scopes=_names(data["all_scopes"]),
+        any_scopes=_sets(data["any_scopes"]),
+        any_groups=_sets(data["any_groups"]),
+        online_seconds=online,
+        **flags,
+    )
+
+
+def _sets(value: object) -> tuple[frozenset[str], ...]:
+    if not isinstance(value, list):
+        raise RoutesError("not a list of lists of names")
+    return tuple(map(_names, value))
+
+
+def _names(value: object) -> frozenset[str]:
+    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+        raise RoutesError("not a list of names")
+    return frozenset(value)

@@ -1,0 +1,147 @@
+"""Asking Cognito about a token, against servers that answer well, badly or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from sessionwarden.adapters.cognito_online import OnlineCheck, online_check
+from sessionwarden.errors import StoreError
+from sessionwarden.model.deny import Claims
+from tests.scripted_server import CLOSE, Server, Turn, http, say
+from tests.tokens_factory import CLIENT, NOW, POOL, SUB
+
+CLAIMS = Claims(POOL, "access", SUB, CLIENT, SUB, "alice", None, None, NOW, NOW, NOW + 60)
+YES = say(http(json.dumps({"Username": "alice", "UserAttributes": []}).encode()))
+
+
+def no(kind: str, status: str = "400 Bad Request") -> Turn:
+    return say(http(json.dumps({"__type": kind, "message": "m"}).encode(), status=status))
+
+
+class World:
+    """One scripted server, one check, and a clock that tests set."""
+
+    def __init__(self, *turns: Turn) -> None:
+        self.now = float(NOW)
+        self.server = Server(*turns)
+        self.check = OnlineCheck(
+            endpoint_of=lambda region: self.server.url,
+            clock=lambda: self.now,
+            deadline_seconds=10,  # nothing here waits for it
+            capacity=2,
+        )
+
+    def confirms(self, token: str = "a.b.c", age: int = 0) -> bool:
+        return self.check.confirms(CLAIMS, token, max_age_seconds=age)
+
+    @property
+    def asked(self) -> int:
+        return len(self.server.requests)
+
+
+@pytest.fixture
+def world() -> Iterator[Callable[..., World]]:
+    worlds: list[World] = []
+
+    def start(*turns: Turn) -> World:
+        worlds.append(World(*turns))
+        return worlds[-1]
+
+    yield start
+    for started in worlds:
+        started.check.close()
+        started.server.close()
+
+
+def test_a_token_that_cognito_takes_is_confirmed_with_its_text_as_the_only_credential(
+    world: Callable[..., World],
+) -> None:
+    here = world(YES)
+    assert here.confirms() is True
+    head, body = here.server.requests[0]
+    assert body == {"AccessToken": "a.b.c"}
+    assert "X-Amz-Target: AWSCognitoIdentityProviderService.GetUser" in head
+    assert "Authorization" not in head
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["NotAuthorizedException", "com.amazonaws#UserNotFoundException", "PasswordResetRequiredException"],
+)
+def test_a_revoked_token_is_a_final_no_that_is_asked_for_once(world: Callable[..., World], kind: str) -> None:
+    here = world(no(kind), YES)
+    assert here.confirms() is False
+    here.now += 10_000
+    assert here.confirms() is False
+    assert here.asked == 1
+
+
+def test_always_asks_each_time_and_a_yes_serves_no_longer_than_the_route_allows(
+    world: Callable[..., World],
+) -> None:
+    here = world(*[YES] * 9)
+    for _ in range(3):
+        here.confirms(age=0)
+    assert here.asked == 3
+    here.now += 29
+    assert here.confirms(age=30)
+    assert here.asked == 3
+    here.now += 1
+    assert here.confirms(age=30)
+    assert here.asked == 4
+    here.now -= 5  # a clock set back makes no answer younger
+    assert here.confirms(age=30)
+    assert here.asked == 5
+
+
+def test_answers_of_one_token_are_not_those_of_another_and_the_oldest_makes_room(
+    world: Callable[..., World],
+) -> None:
+    here = world(YES, no("NotAuthorizedException"), YES, YES)
+    assert here.confirms("a.a.a", 60) is True
+    assert here.confirms("b.b.b", 60) is False
+    assert here.confirms("c.c.c", 60) is True
+    assert here.asked == 3
+    assert here.confirms("a.a.a", 60) is True
+    assert here.asked == 4
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        no("TooManyRequestsException"),
+        no("InternalErrorException", "500 Internal Server Error"),
+        no("NotAuthorizedException", "500 Internal Server Error"),
+        no("InvalidParameterException"),
+        no("x\n" * 100),
+        say(http(b"")),
+        say(http(b"[]")),
+        say(http(b"{}")),
+        say(http(b'{"Username":5}')),
+        say(http(b"[" * 50_000)),
+        say(b"no HTTP at all\r\n\r\n"),
+        CLOSE,
+    ],
+)
+def test_whatever_else_is_answered_is_no_word_of_cognitos(world: Callable[..., World], turn: Turn) -> None:
+    here = world(turn, turn, YES)
+    with pytest.raises(StoreError) as caught:
+        here.confirms()
+    assert "a.b.c" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_connection_that_died_is_tried_again_once(world: Callable[..., World]) -> None:
+    here = world(YES, CLOSE, YES)
+    assert here.confirms()
+    assert here.confirms()
+    assert here.server.connections == 2
+
+
+def test_the_endpoint_is_that_of_the_pools_region_unless_the_environment_names_one() -> None:
+    assert online_check({})._connection("eu-west-1").endpoint.host == "cognito-idp.eu-west-1.amazonaws.com"
+    named = online_check({"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"})
+    assert named._connection("eu-west-1").endpoint.port == 4566

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import pytest
+
+from sessionwarden.model.deny import Claims
+from sessionwarden.routes.match import NO_ROUTES, Asked, Routes, load_routes
+from sessionwarden.routes.policy import FORMAT, RoutePolicy, dump_policy
+from tests.tokens_factory import CLIENT, NOW, POOL, SUB
+
+BASE = RoutePolicy()
+ADMIN = BASE._replace(any_groups=(frozenset({"admin"}),))
+ORDERS = BASE._replace(all_scopes=frozenset({"orders"}))
+OPEN = BASE._replace(denylist_open=True, preflight_open=True)
+
+
+def routes(default: RoutePolicy = BASE, **by_key: RoutePolicy) -> Routes:
+    return load_routes(
+        {
+            "format": FORMAT,
+            "default": dump_policy(default),
+            "routes": {key: dump_policy(policy) for key, policy in by_key.items()},
+            "fields": {},
+        }
+    )
+
+
+FILE = routes(
+    **{
+        "GET /admin": ADMIN,
+        "GET /orders/{}": ORDERS,
+        "ANY /open": OPEN,
+        "POST /files/{+}": ORDERS,
+        "$default": OPEN,
+    }
+)
+
+
+def claims(scope: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -> Claims:
+    return Claims(
+        POOL, "access", SUB, CLIENT, SUB, "alice", None, None, NOW, NOW, NOW + 60, scope=scope, groups=groups
+    )
+
+
+@pytest.mark.parametrize(
+    ("route", "method", "policy"),
+    [
+        ("GET /admin", "GET", ADMIN),
+        ("ANY /admin", "GET", ADMIN),
+        ("ANY /admin", "get", ADMIN),
+        ("ANY /admin", "HEAD", ADMIN),
+        ("ANY /admin", "POST", BASE),
+        ("GET /orders/{orderId}", "GET", ORDERS),
+        ("GET /orders/{id}/", "GET", ORDERS),
+        ("GET /open", "GET", OPEN),
+        ("GET /other", "GET", BASE),
+        ("$connect", "", BASE),
+    ],
+)
+def test_a_route_that_the_api_names_is_looked_up_and_an_unknown_one_gets_the_default(
+    route: str, method: str, policy: RoutePolicy
+) -> None:
+    assert FILE.policy(Asked(route, method, "/whatever/the/client/wrote")) == policy
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin", "/admin/", "//admin", "/Admin", "/%61dmin", "/x/../admin", "/prod/admin", "/v1/eu/admin",
+        "/a/..;/admin", "/x%2fadmin", "/x\\admin", "/./admin", "/%2e/admin",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("route", ["$default", "GET /{proxy+}", "ANY /{proxy+}", ""])
+def test_under_a_catch_all_no_spelling_of_a_path_loses_what_its_route_asks(path: str, route: str) -> None:
+    found = FILE.policy(Asked(route, "GET", path))
+    assert found.refusal(claims()) is not None
+    assert found.refusal(claims(groups=("admin",), scope=("orders",))) is None
+
+
+def test_under_a_catch_all_a_path_can_only_make_it_stricter() -> None:
+    strict = routes(ADMIN, **{"GET /open": OPEN})
+    for route in ("$default", "ANY /{proxy+}"):
+        found = strict.policy(Asked(route, "GET", "/open"))
+        assert found.any_groups == ADMIN.any_groups
+        assert not found.denylist_open
+
+
+def test_a_route_that_is_not_named_at_all_gets_what_its_path_may_mean_or_the_default() -> None:
+    assert FILE.policy(Asked("", "GET", "/orders/5")) == ORDERS
+    assert FILE.policy(Asked("", "POST", "/files/a/b")) == ORDERS
+    assert FILE.policy(Asked("", "GET", "/nothing/of/that")) == BASE
+    assert FILE.policy(Asked("", "POST", "/files")) == BASE
+
+
+def test_without_a_file_every_route_gets_the_strict_default() -> None:
+    for route in ("$default", "GET /x", "", "$connect"):
+        assert NO_ROUTES.policy(Asked(route, "GET", "/x")) == RoutePolicy()
+    policy = NO_ROUTES.default
+    assert policy.uses == {"access"}
+    assert not any((policy.denylist_open, policy.online_open, policy.preflight_open))
+
+
+def test_the_tighter_of_two_policies_asks_all_that_both_ask() -> None:
+    one = RoutePolicy(
+        uses=frozenset({"access", "id"}),
+        any_scopes=(frozenset({"a", "b"}),),
+        denylist_open=True,
+        online_seconds=60,
+        online_open=True,
+    )
+    two = RoutePolicy(all_scopes=frozenset({"c"}), any_scopes=(frozenset({"a"}),), online_seconds=30)
+    both = one.tighten(two)
+    assert both.uses == {"access"}
+    assert (both.online_seconds, both.online_open, both.denylist_open) == (30, False, False)
+    assert both.refusal(claims(scope=("a", "c"))) is None
+    for scope in (("b", "c"), ("a",), ()):
+        assert both.refusal(claims(scope=scope)) == "insufficient_scope"
+    assert one.tighten(RoutePolicy()).online_open is True
+
+
+def test_scopes_and_groups_are_whole_names() -> None:
+    assert ORDERS.refusal(claims(scope=("orders/read",))) == "insufficient_scope"
+    assert ADMIN.refusal(claims(groups=("administrators",))) == "insufficient_group"
+    assert ADMIN.refusal(claims(groups=("admin", "x"))) is None

@@ -181,6 +181,7 @@ class SessionwardenStack(Stack):
             alarms.watch_throttles(name, construct.function)
         alarms.watch_throttles("Authorizer", self.authorizer.authorizer.function)
         alarms.watch_count("AuthorizerMalfunctions", self.authorizer.malfunctions)
+        alarms.watch_count("AuthorizerStaleKeys", self.authorizer.stale_keys)
         alarms.watch_count("IngestQuarantined", self.ingest.quarantined)
 
     def _describe(self, *, pools_json: str, log_formats: LogFormats) -> None:

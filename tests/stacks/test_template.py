@@ -73,7 +73,16 @@ def test_every_handler_exists(aws: Synthesized, name: str) -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_function_is_told_what_the_data_contract_lists(aws: Synthesized, name: str) -> None:
     # with a default, or a choice of the operator's
-    optional = {"SESSIONWARDEN_RULESET", "SESSIONWARDEN_COUNTRY_HEADER", "SESSIONWARDEN_DENYLIST_DEADLINE_MS"}
+    optional = {
+        "SESSIONWARDEN_COUNTRY_HEADER",
+        "SESSIONWARDEN_DENYLIST_DEADLINE_MS",
+        "SESSIONWARDEN_HTTP_API_ANSWER",
+        "SESSIONWARDEN_JWKS",
+        "SESSIONWARDEN_KEYS_SERVE_SECONDS",
+        "SESSIONWARDEN_ROUTES",
+        "SESSIONWARDEN_RULESET",
+        "SESSIONWARDEN_WEBSOCKET_TOKEN_PARAMETER",
+    }
     given = {key for key in aws.environment(FUNCTIONS[name]) if key.startswith("SESSIONWARDEN_")}
 
     assert given == _documented_environment()[name] - optional
@@ -193,12 +202,13 @@ def test_every_function_has_alarms_on_throttling_and_all_but_the_authorizer_on_e
 
 
 def test_refusals_that_are_our_own_fault_raise_an_alarm(aws: Synthesized) -> None:
-    counted = aws.one("AWS::Logs::MetricFilter").properties
-    metric = counted["MetricTransformations"][0]["MetricName"]
+    counted, stale_keys = (item.properties for item in aws.of_type("AWS::Logs::MetricFilter"))
+    metrics = {item["MetricTransformations"][0]["MetricName"] for item in (counted, stale_keys)}
     alarmed = {alarm.properties.get("MetricName") for alarm in aws.of_type("AWS::CloudWatch::Alarm")}
 
     assert '($.reason = "denylist_unavailable")' in counted["FilterPattern"]
-    assert {metric, "Quarantined"} <= alarmed
+    assert stale_keys["FilterPattern"] == '"JWKS not fetched" -"sessionwarden.decision"'
+    assert metrics | {"Quarantined"} <= alarmed
 
 
 def test_every_alarm_reaches_the_alert_topic_which_lets_alarms_in(aws: Synthesized) -> None:

@@ -1,7 +1,7 @@
 """The Lambda authorizer and its registration with APIs that already run.
 
 Enters: the denylist, the pools, API ids in plain text. Leaves: `authorizer` (the function),
-`malfunctions` (a metric) and `registrations` (authorizer ids by API id); whoever owns the API
+`malfunctions` and `stale_keys` (metrics) and `registrations` (authorizer ids by API id); whoever owns the API
 attaches them to routes. Invariants: results are never cached, since a cached allow would outlive the
 deny; each API may invoke the function as its own authorizer only.
 
@@ -77,6 +77,7 @@ class Authorizer(Construct):
         )
         self.authorizer.allow("dynamodb:Query", on=[denylist.table_arn])
         self.malfunctions = _count_malfunctions(self, self.authorizer.log_group, stack_name)
+        self.stale_keys = _count_stale_keys(self, self.authorizer.log_group, stack_name)
 
     def register_http_api(self, api_id: str) -> None:
         """Make it known to an HTTP API: payload 2.0, simple answers."""
@@ -148,5 +149,21 @@ def _count_malfunctions(scope: Construct, log_group: logs.ILogGroup, stack_name:
         filter_pattern=pattern,
         metric_namespace=METRICS_NAMESPACE,
         metric_name=metric_name,
+    )
+    return log_filter.metric()
+
+
+def _count_stale_keys(scope: Construct, log_group: logs.ILogGroup, stack_name: str) -> cloudwatch.Metric:
+    """Failed fetches of signing keys: known ones go on serving for a day at most, so somebody must look.
+
+    Decision lines are left out: they quote what clients write, and anybody could write these words.
+    """
+    log_filter = logs.MetricFilter(
+        scope,
+        "StaleKeys",
+        log_group=log_group,
+        filter_pattern=logs.FilterPattern.literal('"JWKS not fetched" -"sessionwarden.decision"'),
+        metric_namespace=METRICS_NAMESPACE,
+        metric_name=f"AuthorizerStaleKeys-{stack_name}",
     )
     return log_filter.metric()

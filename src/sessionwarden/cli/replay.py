@@ -22,7 +22,16 @@ from rich.console import Console
 
 from sessionwarden.adapters.memory import MemoryWindowStore
 from sessionwarden.cli.log_files import read_blocks
-from sessionwarden.cli.log_lines import LineReader, Parser, QuarantinedLine, mapped_format, own_formats
+from sessionwarden.cli.log_lines import (
+    BatchParser,
+    LineReader,
+    Parser,
+    QuarantinedLine,
+    mapped_format,
+    one_by_one,
+    own_formats,
+    own_formats_at_once,
+)
 from sessionwarden.cli.replay_report import (
     MAX_ROWS,
     Tally,
@@ -80,27 +89,28 @@ def replay(
     lines. Nothing is sent anywhere and nobody is signed out.
     """
     replayer = Replayer(compile_rules([rules]))
-    parse = _parser(fields)
+    parse, parse_batch = _parsers(fields)
     report: Report = _JsonReport() if output == "json" else _TextReport()
     with ExitStack() as stack:
         stack.enter_context(_closed_pipe_is_the_end())
         stack.enter_context(_rare_collections())
-        reader = LineReader(parse, stack.enter_context(_quarantine_file(quarantine, logs)))
+        quarantined = stack.enter_context(_quarantine_file(quarantine, logs))
+        reader = LineReader(parse, quarantined, parse_batch=parse_batch)
         _run(reader, logs or ("-",), replayer, report)
         report.close(_facts(reader, replayer))
         if strict and reader.quarantined:
             sys.exit(1)
 
 
-def _parser(fields: Path | None) -> Parser:
+def _parsers(fields: Path | None) -> tuple[Parser, BatchParser]:
     now_ms = time.time_ns() // 1_000_000
     if fields is None:
-        return own_formats(now_ms)
+        return own_formats(now_ms), own_formats_at_once(now_ms)
     try:
         text = fields.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputFileError([Mistake(str(fields), 0, 0, "", f"cannot be read: {error}")]) from error
-    return mapped_format(load_mapping(text, file=str(fields)), now_ms)
+    return mapped_format(load_mapping(text, file=str(fields)), now_ms), one_by_one
 
 
 def _run(reader: LineReader, logs: tuple[str, ...], replayer: Replayer, report: Report) -> None:

@@ -37,24 +37,51 @@ BURNT_SLOTS = 64
 """What is remembered of one key, before it is forgotten and costs a read again."""
 
 
-class KeyState:
-    """What this process remembers of one key of one window. All of it can be forgotten at any time."""
+class Key:
+    """One key of one window, and which of its cooldown slots are known to be burnt."""
 
-    __slots__ = ("burnt", "digest", "key", "recent", "settled", "table_key", "window")
+    __slots__ = ("_digest", "burnt", "key", "window")
 
     def __init__(self, window: Window, key: GroupKey) -> None:
         self.window = window
         self.key = key
-        self.digest = key_digest(key)
-        # the partition key of the sets
-        self.table_key = f"{window.digest}#{self.digest}"
+        self._digest: str | None = None
         self.burnt: set[tuple[str, int]] = set()
-        self.recent: list[Seen] = []
-        self.settled: set[tuple[int, bytes]] = set()
+
+    @property
+    def digest(self) -> str:
+        """Names the key. Most keys of a replay never need it, and it costs more than their events."""
+        if self._digest is None:
+            self._digest = key_digest(self.key)
+        return self._digest
 
     def mark_key(self, reader: Reader) -> str:
         """The partition key of one rule's marks."""
         return f"{reader.mark}#{self.digest}"
+
+    def is_burnt(self, time: int) -> bool:
+        """Whether every slot of every rule that a member of `time` could still matter for is burnt."""
+        if not self.burnt:
+            return False
+        first, last = self.window.layout.reach(time) if self.window.layout else (time, time)
+        return all(
+            (reader.mark, slot) in self.burnt
+            for reader in self.window.readers
+            for slot in range(first // reader.cooldown_ms, last // reader.cooldown_ms + 1)
+        )
+
+
+class KeyState(Key):
+    """What a process remembers of one key that lives in a store. All of it can be forgotten at any time."""
+
+    __slots__ = ("recent", "settled", "table_key")
+
+    def __init__(self, window: Window, key: GroupKey) -> None:
+        super().__init__(window, key)
+        # the partition key of the sets
+        self.table_key = f"{window.digest}#{self.digest}"
+        self.recent: list[Seen] = []
+        self.settled: set[tuple[int, bytes]] = set()
 
     def remember_burnt(self, reader: Reader, slots: Iterable[int]) -> None:
         """Slots that are known to be marked."""
@@ -69,17 +96,6 @@ class KeyState:
         if len(self.settled) > SETTLED_MEMBERS:
             self.settled.clear()
         self.settled.update((epoch, member) for epoch, found in members.items() for member in found)
-
-    def is_burnt(self, time: int) -> bool:
-        """Whether every slot of every rule that a member of `time` could still matter for is burnt."""
-        if not self.burnt:
-            return False
-        first, last = self.window.layout.reach(time) if self.window.layout else (time, time)
-        return all(
-            (reader.mark, slot) in self.burnt
-            for reader in self.window.readers
-            for slot in range(first // reader.cooldown_ms, last // reader.cooldown_ms + 1)
-        )
 
 
 class Reader(NamedTuple):

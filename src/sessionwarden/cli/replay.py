@@ -20,7 +20,6 @@ import click
 import msgspec
 from rich.console import Console
 
-from sessionwarden.adapters.memory import MemoryWindowStore
 from sessionwarden.cli.log_files import read_blocks
 from sessionwarden.cli.log_lines import (
     BatchParser,
@@ -40,7 +39,7 @@ from sessionwarden.cli.replay_report import (
     finding_table,
     print_summary,
 )
-from sessionwarden.detection.engine import Engine
+from sessionwarden.detection.in_process import InProcessEngine
 from sessionwarden.errors import InputFileError, Mistake
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
@@ -50,10 +49,6 @@ from sessionwarden.sources.field_mapping import load_mapping
 
 FILE_WIDTH = 160
 """Columns of the table where no terminal sets them, so that keys stay on one line."""
-
-SWEEP_MS = 3_600_000
-"""How much event time passes between two sweeps of expired windows."""
-
 
 @click.command()
 @click.argument("logs", nargs=-1, type=click.Path(allow_dash=True))
@@ -123,13 +118,11 @@ def _run(reader: LineReader, logs: tuple[str, ...], replayer: Replayer, report: 
 
 
 class Replayer:
-    """The engine over a memory store, with event time as the only clock."""
+    """The engine with all its state in this process, and event time as the only clock."""
 
     def __init__(self, ruleset: CompiledRuleset) -> None:
-        self._store = MemoryWindowStore()
-        self._engine = Engine(ruleset, self._store)
+        self._engine = InProcessEngine(ruleset)
         self._watermark = 0
-        self._swept = 0
         self.late = 0
         self.refused = 0
         self.failed = 0
@@ -142,9 +135,6 @@ class Replayer:
         self.late += outcome.late
         self.refused += outcome.refused
         self.failed += len(outcome.failures)
-        if self._watermark - self._swept > SWEEP_MS:
-            self._store.expire(now=self._watermark // 1000)
-            self._swept = self._watermark
         return outcome.findings
 
 

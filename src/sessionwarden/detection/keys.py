@@ -64,8 +64,10 @@ def key_reader(group_by: tuple[str, ...], *, counted: str | None = None) -> KeyR
         return _only_with(counted, key_reader(group_by))
     if not group_by:
         return lambda event: ()
-    read = _reader(group_by)
     with_pool = not NAMES_OF_A_POOL.isdisjoint(group_by)
+    if len(group_by) == 1 and group_by[0] != "source_ip":
+        return _single_reader(group_by[0], with_pool=with_pool)
+    read = _reader(group_by)
     address = group_by.index("source_ip") if "source_ip" in group_by else None
 
     def group_key(event: Event) -> GroupKey | None:
@@ -75,6 +77,20 @@ def key_reader(group_by: tuple[str, ...], *, counted: str | None = None) -> KeyR
         if address is not None and ":" in values[address]:
             values = (*values[:address], grouped_address(values[address]), *values[address + 1 :])
         return (*values, event.pool) if with_pool else values
+
+    return group_key
+
+
+def _single_reader(field: str, *, with_pool: bool) -> KeyReader:
+    """The usual keys, user and session, of which a replay reads millions."""
+    if not with_pool:
+        read_one = attrgetter(field)
+        return lambda event: None if (value := read_one(event)) is None else (value,)
+    read = attrgetter(field, "pool")
+
+    def group_key(event: Event) -> GroupKey | None:
+        values: GroupKey = read(event)
+        return None if values[0] is None else values
 
     return group_key
 

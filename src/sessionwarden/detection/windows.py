@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from sessionwarden.detection.crossings import MAX_TIMESPAN_MS, CountLayout, Layout, Seen, ValueLayout
 from sessionwarden.detection.keys import GroupKey, KeyReader, key_digest, key_reader, mark_digest, value_text
@@ -109,7 +111,7 @@ class Reader(NamedTuple):
 class Window:
     """One selection, group-by, timespan and value field. Without `layout`, single events emit."""
 
-    def __init__(self, rules: Iterable[CompiledRule]) -> None:
+    def __init__(self, rules: Iterable[CompiledRule], predicates: SharedPredicates) -> None:
         self.readers = tuple(
             Reader(rule, mark_digest(rule=rule.id, window=rule.window), max(rule.response.cooldown_ms, 1))
             for rule in rules
@@ -120,7 +122,7 @@ class Window:
         self.value_field = rule.value_field
         self.layout = _layout(rule)
         self.read_key: KeyReader = key_reader(rule.group_by, counted=rule.value_field)
-        self.predicates = _predicates(rule.selections)
+        self.predicates = predicates.by_category(rule.selections)
         self.states: dict[GroupKey, KeyState] = {}
         self._older: dict[GroupKey, KeyState] = {}
         self._characters = 0
@@ -150,6 +152,26 @@ class Window:
         return Seen(event.time, shown, shown if self.value_field is None else self.value_hash(event))
 
 
+class SharedPredicates:
+    """Compiles selections; the same ones give the same function, so that it can be asked once an event."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[bytes, Predicate] = {}
+
+    def by_category(self, selections: Iterable[Selection]) -> dict[Category, Predicate]:
+        """For each category, whether any of its selections matches."""
+        expressions: dict[Category, list[Any]] = {}
+        for selection in selections:
+            expressions.setdefault(selection.category, []).append(selection.expression)
+        return {category: self._any_of(found) for category, found in expressions.items()}
+
+    def _any_of(self, expressions: list[Any]) -> Predicate:
+        name = msgspec.json.encode(expressions)
+        if name not in self._compiled:
+            self._compiled[name] = _any_of([compile_expression(expression) for expression in expressions])
+        return self._compiled[name]
+
+
 class Watch(NamedTuple):
     """One way into a window: the events of one category that `matches`."""
 
@@ -168,7 +190,8 @@ def build_windows(
     for rule in ruleset.rules:
         _refuse(rule)
         by_digest.setdefault((rule.kind, rule.window), []).append(rule)
-    windows = tuple(Window(rules) for rules in by_digest.values())
+    predicates = SharedPredicates()
+    windows = tuple(Window(rules, predicates) for rules in by_digest.values())
     watches: dict[Category, list[Watch]] = {}
     for window in windows:
         for category, matches in window.predicates.items():
@@ -194,13 +217,6 @@ def _layout(rule: CompiledRule) -> Layout | None:
     if rule.kind == "event":
         return None
     return CountLayout(rule.timespan_ms) if rule.kind == "event_count" else ValueLayout(rule.timespan_ms)
-
-
-def _predicates(selections: Iterable[Selection]) -> dict[Category, Predicate]:
-    by_category: dict[Category, list[Predicate]] = {}
-    for selection in selections:
-        by_category.setdefault(selection.category, []).append(compile_expression(selection.expression))
-    return {category: _any_of(predicates) for category, predicates in by_category.items()}
 
 
 def _any_of(predicates: list[Predicate]) -> Callable[[Event], bool]:

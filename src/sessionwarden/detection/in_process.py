@@ -88,14 +88,14 @@ class InProcessEngine:
             for selected in self._selected.get(category, ()):
                 _collect(selected, found, touched, failed)
         raised: dict[str, _Raised] = {}
-        behind: dict[str, list[Event]] = {}
+        behind: dict[str, Sequence[Event]] = {}
         for log, key, its_events in touched.values():
             crossed = log.take(key, its_events)
             key.again = False
             for one in crossed:
-                finding = self._finding(key, one, its_events)
+                finding = self._finding(key, one)
                 raised[finding.id] = _Raised(key, one.reader, one.crossing.slot, finding)
-                behind[finding.id] = its_events
+                behind[finding.id] = one.events
         self._raised = raised
         findings = sorted(
             (one.finding for one in raised.values()), key=lambda one: (one.time, one.rule, one.id)
@@ -118,15 +118,15 @@ class InProcessEngine:
             if raised is not None:
                 raised.key.burnt.add((raised.reader.mark, raised.slot))
 
-    def _finding(self, key: KeyLog, crossed: Crossed, events: Sequence[Event]) -> Finding:
+    def _finding(self, key: KeyLog, crossed: Crossed) -> Finding:
         return build_finding(
             ruleset_digest=self._ruleset_digest,
             reader=crossed.reader,
             state=key,
             crossing=crossed.crossing,
             seen=crossed.seen,
-            culprit=None if crossed.culprit is None else events[crossed.culprit],
-            latest=max(events, key=lambda event: (event.time, event.id)),
+            culprit=None if crossed.culprit is None else crossed.events[crossed.culprit],
+            latest=max(crossed.events, key=lambda event: (event.time, event.id)),
         )
 
     @staticmethod
@@ -136,7 +136,8 @@ class InProcessEngine:
 
     def _forget_now_and_then(self) -> None:
         # as of the last batch: this one may hold the other half of what just began
-        if self._reached - self._swept <= SWEEP_MS:
+        if self._reached - self._swept <= SWEEP_MS or not self._swept:
+            self._swept = self._swept or self._reached
             return
         for log in self._logs.values():
             log.forget(now_ms=self._reached, accepted_ms=self._reached - LATE_MS)

@@ -21,10 +21,11 @@ from sessionwarden.model.event import Category, Event
 
 
 class Crossed(NamedTuple):
-    """A slot that must have a finding, what to show of it, and which of the batch's events crossed."""
+    """A slot that must have a finding, the events at hand that count, what to show, and which crossed."""
 
     reader: Reader
     crossing: Crossing
+    events: Sequence[Event]
     seen: Sequence[Seen]
     culprit: int | None
 
@@ -92,7 +93,7 @@ class EventLog(_Log):
                     raised.add(slot)
                     at = event.time
                     crossing = Crossing(slot, at, at, at, 1, at - 1, at)
-                    crossed.append(Crossed(reader, crossing, [_seen(event)], index))
+                    crossed.append(Crossed(reader, crossing, events, [_seen(event)], index))
         return crossed
 
 
@@ -128,7 +129,7 @@ class CountLog(_Log):
                 known = key.times[len(key.times) - len(key.ids) :]
                 kept = [Seen(time, one, one) for time, one in zip(known, key.ids, strict=True)]
                 culprit = self._layout.culprit_of(crossing, here)
-                crossed.append(Crossed(reader, crossing, [*kept, *here], culprit))
+                crossed.append(Crossed(reader, crossing, events, [*kept, *here], culprit))
         return crossed
 
 
@@ -169,29 +170,17 @@ class ValueLog(_Log):
         self, key: KeyLog, by_quantum: dict[int, set[int]], events: Sequence[Event]
     ) -> list[Crossed]:
         crossed = []
+        counted = [(event, token) for event in events if (token := self._token(event)) is not None]
+        here = [Seen(event.time, event.id[:ID_TEXT_LIMIT], token) for event, token in counted]
         for reader in self.window.readers:
             threshold = reader.rule.threshold
             for crossing in self._layout.crossings_of(
                 by_quantum, threshold=threshold, cooldown_ms=reader.cooldown_ms
             ):
-                if (reader.mark, crossing.slot) in key.burnt:
-                    continue
-                values = ((index, event, self._token(event)) for index, event in enumerate(events))
-                here = [
-                    (index, Seen(event.time, event.id[:ID_TEXT_LIMIT], value))
-                    for index, event, value in values
-                    if value is not None
-                ]
-                seen = [one for _, one in here]
-                culprit = self._layout.culprit_of(crossing, by_quantum, threshold=threshold, seen=seen)
-                crossed.append(
-                    Crossed(
-                        reader,
-                        crossing,
-                        [*self._kept(key), *seen],
-                        None if culprit is None else here[culprit][0],
-                    )
-                )
+                if (reader.mark, crossing.slot) not in key.burnt:
+                    seen = [*self._kept(key), *here]
+                    culprit = self._layout.culprit_of(crossing, by_quantum, threshold=threshold, seen=here)
+                    crossed.append(Crossed(reader, crossing, [event for event, _ in counted], seen, culprit))
         return crossed
 
     def _kept(self, key: KeyLog) -> list[Seen]:

@@ -10,19 +10,23 @@ See docs/explanation/windows.md.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
 
 from sessionwarden.detection.engine import LATE_MS, SKEW_MS, Failure, Outcome
 from sessionwarden.detection.evidence import build_finding
 from sessionwarden.detection.key_log import KeyLog
-from sessionwarden.detection.keys import GroupKey, KeyReader, key_reader
+from sessionwarden.detection.keys import GroupKey, key_maker, raw_key_reader
 from sessionwarden.detection.window_log import Crossed, WindowLog, window_log
-from sessionwarden.detection.windows import Reader, Watch, build_windows
+from sessionwarden.detection.windows import Reader, build_windows
 from sessionwarden.model.event import Category, Event
 from sessionwarden.model.finding import Finding
 from sessionwarden.ruleset.compiled import CompiledRuleset
-from sessionwarden.ruleset.predicates import Predicate
+from sessionwarden.ruleset.filters import Filter, compile_filter
+from sessionwarden.ruleset.predicates import Predicate, compile_expression
 
 SWEEP_MS = 3_600_000
 """How much time of the log passes between two looks for what can be forgotten."""
@@ -32,7 +36,8 @@ SWEEP_MS = 3_600_000
 class Grouping:
     """Windows that see the same events by the same keys: they are put into groups once."""
 
-    read_key: KeyReader
+    read: Callable[[Event], Any]
+    key: Callable[[Any], GroupKey | None]
     logs: list[WindowLog]
 
 
@@ -40,6 +45,7 @@ class Grouping:
 class Selected:
     """The events of one category that match, and who wants them."""
 
+    matching: Filter
     matches: Predicate
     groupings: dict[tuple[str, ...], Grouping] = field(default_factory=dict)
 
@@ -69,9 +75,8 @@ class InProcessEngine:
     """Evaluates one rule set, with `Engine`'s interface. Raises `RulesetError` as that does."""
 
     def __init__(self, ruleset: CompiledRuleset) -> None:
-        windows, watches = build_windows(ruleset)
-        self._logs = {window: window_log(window) for window in windows}
-        self._selected = {category: _share(found, self._logs) for category, found in watches.items()}
+        self._logs = [window_log(window) for window in build_windows(ruleset)]
+        self._selected = _share(self._logs)
         self._ruleset_digest = ruleset.digest
         self._raised: dict[str, _Raised] = {}
         self._reached = self._swept = 0
@@ -139,21 +144,26 @@ class InProcessEngine:
         if self._reached - self._swept <= SWEEP_MS or not self._swept:
             self._swept = self._swept or self._reached
             return
-        for log in self._logs.values():
+        for log in self._logs:
             log.forget(now_ms=self._reached, accepted_ms=self._reached - LATE_MS)
         self._swept = self._reached
 
 
-def _share(watches: Sequence[Watch], logs: Mapping[object, WindowLog]) -> list[Selected]:
-    selections: dict[int, Selected] = {}
-    for matches, window in watches:
-        selected = selections.setdefault(id(matches), Selected(matches))
-        grouping = selected.groupings.get(window.group_by)
-        if grouping is None:
-            grouping = Grouping(key_reader(window.group_by), [])
-            selected.groupings[window.group_by] = grouping
-        grouping.logs.append(logs[window])
-    return list(selections.values())
+def _share(logs: Iterable[WindowLog]) -> Mapping[Category, Sequence[Selected]]:
+    """Each expression once, for all windows that select by it."""
+    shared: dict[Category, dict[bytes, Selected]] = {}
+    for log in logs:
+        group_by = log.window.group_by
+        for category, expression in log.window.expressions.items():
+            name = msgspec.json.encode(expression)
+            selections = shared.setdefault(category, {})
+            if name not in selections:
+                selections[name] = Selected(compile_filter(expression), compile_expression(expression))
+            groupings = selections[name].groupings
+            if group_by not in groupings:
+                groupings[group_by] = Grouping(raw_key_reader(group_by), key_maker(group_by), [])
+            groupings[group_by].logs.append(log)
+    return {category: tuple(selections.values()) for category, selections in shared.items()}
 
 
 def _sort(events: Sequence[Event], *, now_ms: int) -> _Sorted:
@@ -176,20 +186,14 @@ def _sort(events: Sequence[Event], *, now_ms: int) -> _Sorted:
 def _collect(
     selected: Selected, events: Sequence[Event], touched: Touched, failed: list[tuple[Event, Exception]]
 ) -> None:
-    found = _matching(selected.matches, events, failed)
+    try:
+        found = selected.matching(events)
+    except Exception:  # a rule that raises on one event must not stop the others: find out which
+        found = _matching_one_by_one(selected.matches, events, failed)
     for grouping in selected.groupings.values():
-        groups = _groups(found, grouping.read_key)
+        groups = _groups(found, grouping)
         for log in grouping.logs:
             _touch(log, groups, touched)
-
-
-def _matching(
-    matches: Predicate, events: Sequence[Event], failed: list[tuple[Event, Exception]]
-) -> list[Event]:
-    try:
-        return list(filter(matches, events))
-    except Exception:  # a rule that raises on one event must not stop the others: find out which
-        return _matching_one_by_one(matches, events, failed)
 
 
 def _matching_one_by_one(
@@ -205,12 +209,15 @@ def _matching_one_by_one(
     return found
 
 
-def _groups(events: Sequence[Event], read_key: KeyReader) -> dict[GroupKey, list[Event]]:
-    groups: defaultdict[GroupKey, list[Event]] = defaultdict(list)
-    for event in events:
-        key = read_key(event)
-        if key is not None:
-            groups[key].append(event)
+def _groups(events: Sequence[Event], grouping: Grouping) -> dict[GroupKey, list[Event]]:
+    by_raw: defaultdict[Any, list[Event]] = defaultdict(list)
+    for raw, event in zip(map(grouping.read, events), events, strict=True):
+        by_raw[raw].append(event)
+    groups: dict[GroupKey, list[Event]] = {}
+    for raw, found in by_raw.items():
+        key = grouping.key(raw)
+        if key is not None:  # two addresses can be of one network
+            groups[key] = groups[key] + found if key in groups else found
     return groups
 
 

@@ -38,6 +38,13 @@ class KeyLog(Key):
     def insert(self, time: int, token: int, event_id: str, seen: int) -> bool:
         """Add a member wherever it belongs, an event that was `seen` then; whether it is new."""
         times = self.times
+        if not times or time > times[-1]:
+            times.append(time)
+            self.tokens.append(token)
+            self.ids.append(event_id)
+            if self.seen is not None:
+                self.seen.append(seen)
+            return True
         first, end = bisect_left(times, time), bisect_right(times, time)
         if token in self.tokens[first:end]:
             return False

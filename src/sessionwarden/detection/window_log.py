@@ -9,9 +9,9 @@ new member was found earlier, and its slot burnt, is what lets us look there alo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from operator import attrgetter
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from operator import attrgetter, lt
+from typing import Any, NamedTuple, Protocol
 
 from sessionwarden.detection.crossings import QUANTA, CountLayout, Crossing, Seen, ValueLayout
 from sessionwarden.detection.key_log import IDS_KEPT, KeyLog
@@ -105,7 +105,7 @@ class CountLog(_Log):
         self._layout = layout
 
     def take(self, key: KeyLog, events: Sequence[Event]) -> list[Crossed]:
-        first, last = _add_events(key, events)
+        first, last = _add_events(key, events, SALTS)
         times = key.times
         if len(times) < self._threshold:
             return []
@@ -139,20 +139,24 @@ class ValueLog(_Log):
     def __init__(self, window: Window) -> None:
         super().__init__(window)
         self._layout = ValueLayout(self._timespan_ms)
-        self._token = _value_token(window)
+        field = window.value_field
+        assert field is not None
+        self._field = field
+        self._read = attrgetter(field)
 
     def stored_time(self, time_ms: int) -> int:
         return self._layout.quantum(time_ms)
 
     def take(self, key: KeyLog, events: Sequence[Event]) -> list[Crossed]:
-        span, token = self._timespan_ms, self._token
-        pairs: dict[tuple[int, int], Event] = {}
+        span, read = self._timespan_ms, self._read
+        pairs: dict[tuple[int, Any], Event] = {}
         for event in events:
-            value = token(event)
-            if value is not None:
-                pairs[event.time * QUANTA // span, value] = event
+            pairs[event.time * QUANTA // span, read(event)] = event
         fresh = [
-            pair for pair, event in pairs.items() if key.insert(*pair, event.id[:ID_TEXT_LIMIT], event.time)
+            quantum
+            for (quantum, value), event in pairs.items()
+            if value is not None
+            and key.insert(quantum, self._token(value), event.id[:ID_TEXT_LIMIT], event.time)
         ]
         if len(key.ids) > 2 * IDS_KEPT:
             key.forget_ids(kept=IDS_KEPT)
@@ -160,7 +164,7 @@ class ValueLog(_Log):
         if not key.again:
             if not fresh or end < self._threshold:
                 return []
-            start, end = key.between(min(fresh)[0] - QUANTA, max(fresh)[0] + QUANTA)
+            start, end = key.between(min(fresh) - QUANTA, max(fresh) + QUANTA)
         tokens = key.tokens[start:end]
         if len(tokens) < self._threshold or len(set(tokens)) < self._threshold:
             return []
@@ -170,8 +174,8 @@ class ValueLog(_Log):
         self, key: KeyLog, by_quantum: dict[int, set[int]], events: Sequence[Event]
     ) -> list[Crossed]:
         crossed = []
-        counted = [(event, token) for event in events if (token := self._token(event)) is not None]
-        here = [Seen(event.time, event.id[:ID_TEXT_LIMIT], token) for event, token in counted]
+        counted = [event for event in events if self._read(event) is not None]
+        here = [Seen(one.time, one.id[:ID_TEXT_LIMIT], self._token(self._read(one))) for one in counted]
         for reader in self.window.readers:
             threshold = reader.rule.threshold
             for crossing in self._layout.crossings_of(
@@ -180,36 +184,36 @@ class ValueLog(_Log):
                 if (reader.mark, crossing.slot) not in key.burnt:
                     seen = [*self._kept(key), *here]
                     culprit = self._layout.culprit_of(crossing, by_quantum, threshold=threshold, seen=here)
-                    crossed.append(Crossed(reader, crossing, [event for event, _ in counted], seen, culprit))
+                    crossed.append(Crossed(reader, crossing, counted, seen, culprit))
         return crossed
+
+    def _token(self, value: Any) -> int:
+        # Python's hash of a text: SipHash under a key of this process, so nobody can aim for a collision
+        return hash(value_text(self._field, value))
 
     def _kept(self, key: KeyLog) -> list[Seen]:
         first = len(key.times) - len(key.ids)
         return list(map(Seen, key.seen or (), key.ids, key.tokens[first:]))
 
 
-def _add_events(key: KeyLog, events: Sequence[Event]) -> tuple[int, int]:
+def _add_events(key: KeyLog, events: Sequence[Event], salts: Mapping[Category, int]) -> tuple[int, int]:
     """Add all of them; the earliest and the latest time among them."""
     if len(key.ids) > 2 * IDS_KEPT:
         key.forget_ids(kept=IDS_KEPT)
-    times, add_time, add_token, add_id = key.times, key.times.append, key.tokens.append, key.ids.append
-    first = last = events[0].time
-    newest = times[-1] if times else -1
+    added = [event.time for event in events]
+    first, last = added[0], added[-1]
+    if (not key.times or first > key.times[-1]) and all(map(lt, added, added[1:])):
+        key.times.extend(added)
+        key.tokens.extend([hash(event.id) ^ salts[event.source] for event in events])
+        key.ids += [event.id[:ID_TEXT_LIMIT] for event in events]
+        return first, last
     for event in events:
-        time, event_id = event.time, event.id
-        token = hash(event_id) ^ _SOURCES[event.source]
-        if time > newest:
-            add_time(time)
-            add_token(token)
-            add_id(event_id if len(event_id) <= ID_TEXT_LIMIT else event_id[:ID_TEXT_LIMIT])
-            last = newest = time
-        else:
-            key.insert(time, token, event_id[:ID_TEXT_LIMIT], time)
-            first, last = min(first, time), max(last, time)
-    return first, last
+        token = hash(event.id) ^ salts[event.source]
+        key.insert(event.time, token, event.id[:ID_TEXT_LIMIT], event.time)
+    return min(added), max(added)
 
 
-_SOURCES: dict[Category, int] = {
+SALTS: dict[Category, int] = {
     "api_access": 0,
     "api_authorizer": hash("api_authorizer"),
     "identity": hash("identity"),
@@ -221,16 +225,3 @@ _SOURCES: dict[Category, int] = {
 def _seen(event: Event) -> Seen:
     shown = event.id[:ID_TEXT_LIMIT]
     return Seen(event.time, shown, shown)
-
-
-def _value_token(window: Window) -> Callable[[Event], int | None]:
-    field = window.value_field
-    assert field is not None
-    read = attrgetter(field)
-
-    def token(event: Event) -> int | None:
-        value = read(event)
-        # Python's hash of a text: SipHash under a key of this process, so nobody can aim for a collision
-        return None if value is None else hash(value_text(field, value))
-
-    return token

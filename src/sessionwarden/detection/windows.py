@@ -7,12 +7,10 @@ left out once no rule can need it any more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
-
-import msgspec
 
 from sessionwarden.detection.crossings import MAX_TIMESPAN_MS, CountLayout, Layout, Seen, ValueLayout
 from sessionwarden.detection.keys import GroupKey, KeyReader, key_digest, key_reader, mark_digest, value_text
@@ -111,7 +109,7 @@ class Reader(NamedTuple):
 class Window:
     """One selection, group-by, timespan and value field. Without `layout`, single events emit."""
 
-    def __init__(self, rules: Iterable[CompiledRule], predicates: SharedPredicates) -> None:
+    def __init__(self, rules: Iterable[CompiledRule]) -> None:
         self.readers = tuple(
             Reader(rule, mark_digest(rule=rule.id, window=rule.window), max(rule.response.cooldown_ms, 1))
             for rule in rules
@@ -122,7 +120,7 @@ class Window:
         self.value_field = rule.value_field
         self.layout = _layout(rule)
         self.read_key: KeyReader = key_reader(rule.group_by, counted=rule.value_field)
-        self.predicates = predicates.by_category(rule.selections)
+        self.expressions = _expressions(rule.selections)
         self.states: dict[GroupKey, KeyState] = {}
         self._older: dict[GroupKey, KeyState] = {}
         self._characters = 0
@@ -152,26 +150,6 @@ class Window:
         return Seen(event.time, shown, shown if self.value_field is None else self.value_hash(event))
 
 
-class SharedPredicates:
-    """Compiles selections; the same ones give the same function, so that it can be asked once an event."""
-
-    def __init__(self) -> None:
-        self._compiled: dict[bytes, Predicate] = {}
-
-    def by_category(self, selections: Iterable[Selection]) -> dict[Category, Predicate]:
-        """For each category, whether any of its selections matches."""
-        expressions: dict[Category, list[Any]] = {}
-        for selection in selections:
-            expressions.setdefault(selection.category, []).append(selection.expression)
-        return {category: self._any_of(found) for category, found in expressions.items()}
-
-    def _any_of(self, expressions: list[Any]) -> Predicate:
-        name = msgspec.json.encode(expressions)
-        if name not in self._compiled:
-            self._compiled[name] = _any_of([compile_expression(expression) for expression in expressions])
-        return self._compiled[name]
-
-
 class Watch(NamedTuple):
     """One way into a window: the events of one category that `matches`."""
 
@@ -179,10 +157,8 @@ class Watch(NamedTuple):
     window: Window
 
 
-def build_windows(
-    ruleset: CompiledRuleset,
-) -> tuple[tuple[Window, ...], Mapping[Category, tuple[Watch, ...]]]:
-    """Every window of the rule set, and by category the watches that lead to them.
+def build_windows(ruleset: CompiledRuleset) -> tuple[Window, ...]:
+    """Every window of the rule set.
 
     Raises `RulesetError` for a rule that no honest compiler would have written.
     """
@@ -190,13 +166,16 @@ def build_windows(
     for rule in ruleset.rules:
         _refuse(rule)
         by_digest.setdefault((rule.kind, rule.window), []).append(rule)
-    predicates = SharedPredicates()
-    windows = tuple(Window(rules, predicates) for rules in by_digest.values())
+    return tuple(Window(rules) for rules in by_digest.values())
+
+
+def build_watches(windows: Iterable[Window]) -> Mapping[Category, tuple[Watch, ...]]:
+    """By category, the watches that lead to the windows."""
     watches: dict[Category, list[Watch]] = {}
     for window in windows:
-        for category, matches in window.predicates.items():
-            watches.setdefault(category, []).append(Watch(matches, window))
-    return windows, {category: tuple(found) for category, found in watches.items()}
+        for category, expression in window.expressions.items():
+            watches.setdefault(category, []).append(Watch(compile_expression(expression), window))
+    return {category: tuple(found) for category, found in watches.items()}
 
 
 def text_hash(text: str) -> bytes:
@@ -219,10 +198,14 @@ def _layout(rule: CompiledRule) -> Layout | None:
     return CountLayout(rule.timespan_ms) if rule.kind == "event_count" else ValueLayout(rule.timespan_ms)
 
 
-def _any_of(predicates: list[Predicate]) -> Callable[[Event], bool]:
-    if len(predicates) == 1:
-        return predicates[0]
-    return lambda event: any(matches(event) for matches in predicates)
+def _expressions(selections: Iterable[Selection]) -> dict[Category, Any]:
+    """For each category, the expression that matches if any of its selections does."""
+    by_category: dict[Category, list[Any]] = {}
+    for selection in selections:
+        by_category.setdefault(selection.category, []).append(selection.expression)
+    return {
+        category: found[0] if len(found) == 1 else ["or", *found] for category, found in by_category.items()
+    }
 
 
 def _refuse(rule: CompiledRule) -> None:

@@ -65,9 +65,7 @@ def _head_columns(heads: Sequence[str], *, now_ms: int) -> dict[str, Iterable[ob
     # no escape, so that text and values are the same characters, and none of them is a control character
     if "\\" in text or "\x7f" in text or max(map(len, heads)) > MAX_HEAD_CHARS:
         return None
-    if text.count("}\n,") != len(heads) - 1 or not text.endswith("}]"):
-        return None
-    if text.count('"') != HEAD_DELIMITERS * len(heads):
+    if {head[-1:] for head in heads} != {"}"} or text.count('"') != HEAD_DELIMITERS * len(heads):
         return None
     records = _decode_heads(text)
     if len(records) != len(heads):

@@ -20,7 +20,7 @@ from sessionwarden.detection.keys import value_text
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
 from sessionwarden.ruleset.compiled import CompiledRuleset
-from tests.detection_kit import HOUR, START, event, rule, ruleset, selection, single
+from tests.detection_kit import HOUR, event, rule, ruleset, selection, single
 
 HISTORIES = 3_000
 SLICES = 6
@@ -138,7 +138,9 @@ def check_values(finding: Finding, rules: CompiledRuleset, happened: list[Event]
     if field is None:
         return
     values = {
-        (one.id, value_text(field, getattr(one, field))) for one in happened if getattr(one, field) is not None
+        (one.id, value_text(field, getattr(one, field)))
+        for one in happened
+        if getattr(one, field) is not None
     }
     shown = set(finding.events)
     assert len(finding.events) == min(finding.count, SHOWN_EVENTS)
@@ -200,7 +202,7 @@ def test_a_finding_that_was_not_accepted_is_raised_again_with_the_next_delivery(
             for outcome in outcomes(Engine(rules, MemoryWindowStore()), batches)
             for one in outcome.findings
         }
-        engine, accepted = InProcessEngine(rules), set()
+        engine, accepted = InProcessEngine(rules), set[str]()
         for now_ms, batch in batches:
             again = batch
             while again:

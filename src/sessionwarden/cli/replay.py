@@ -50,6 +50,7 @@ from sessionwarden.sources.field_mapping import load_mapping
 FILE_WIDTH = 160
 """Columns of the table where no terminal sets them, so that keys stay on one line."""
 
+
 @click.command()
 @click.argument("logs", nargs=-1, type=click.Path(allow_dash=True))
 @click.option(
@@ -166,13 +167,15 @@ def _closed_pipe_is_the_end() -> Iterator[None]:
 
 @contextmanager
 def _rare_collections() -> Iterator[None]:
-    """Windows are many small sets without cycles: looking for cycles in them took a third of a replay."""
+    """Windows are many small arrays without cycles: looking for cycles among them would be lost time."""
     thresholds = gc.get_threshold()
+    gc.freeze()
     gc.set_threshold(200_000, 20, 100)
     try:
         yield
     finally:
         gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 class Report(Protocol):

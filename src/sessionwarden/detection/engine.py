@@ -45,7 +45,7 @@ class Runner(Protocol):
 
 
 def one_by_one(function: Callable[[T], R], items: Iterable[T], /) -> Iterable[R]:
-    """The runner of replay and tests: no threads."""
+    """The runner of tests: no threads."""
     return map(function, items)
 
 

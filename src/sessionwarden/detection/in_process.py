@@ -121,7 +121,7 @@ class InProcessEngine:
         for finding in findings:
             raised = self._raised.pop(finding.id, None)
             if raised is not None:
-                raised.key.burnt.add((raised.reader.mark, raised.slot))
+                raised.key.burnt |= {(raised.reader.mark, raised.slot)}
 
     def _finding(self, key: KeyLog, crossed: Crossed) -> Finding:
         return build_finding(

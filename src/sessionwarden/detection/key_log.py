@@ -85,4 +85,6 @@ class KeyLog(Key):
     def forget_marks(self, *, before: int) -> None:
         """Drop the marks of slots that ended before `before` (epoch ms)."""
         cooldowns = {reader.mark: reader.cooldown_ms for reader in self.window.readers}
-        self.burnt = {(mark, slot) for mark, slot in self.burnt if (slot + 1) * cooldowns[mark] > before}
+        self.burnt = frozenset(
+            (mark, slot) for mark, slot in self.burnt if (slot + 1) * cooldowns[mark] > before
+        )

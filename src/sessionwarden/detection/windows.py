@@ -37,6 +37,10 @@ BURNT_SLOTS = 64
 """What is remembered of one key, before it is forgotten and costs a read again."""
 
 
+NOTHING_BURNT: frozenset[tuple[str, int]] = frozenset()
+"""Shared by all keys that have not fired, which is nearly all: an empty set of their own is 216 bytes."""
+
+
 class Key:
     """One key of one window, and which of its cooldown slots are known to be burnt."""
 
@@ -46,7 +50,7 @@ class Key:
         self.window = window
         self.key = key
         self._digest: str | None = None
-        self.burnt: set[tuple[str, int]] = set()
+        self.burnt = NOTHING_BURNT
 
     @property
     def digest(self) -> str:
@@ -85,9 +89,8 @@ class KeyState(Key):
 
     def remember_burnt(self, reader: Reader, slots: Iterable[int]) -> None:
         """Slots that are known to be marked."""
-        if len(self.burnt) > BURNT_SLOTS:
-            self.burnt.clear()
-        self.burnt.update((reader.mark, slot) for slot in slots)
+        known = self.burnt if len(self.burnt) <= BURNT_SLOTS else NOTHING_BURNT
+        self.burnt = known | {(reader.mark, slot) for slot in slots}
 
     def settle(self, members: Mapping[int, set[bytes]]) -> None:
         """Values that were written, evaluated and emitted: seeing them again can change nothing."""

@@ -31,7 +31,7 @@ def compile_filter(expression: Any) -> Filter:
         return _present(operands[0])
     fields = _fields(expression)
     if len(fields) == 1 and fields <= FIELDS:
-        return _by_value(*fields, predicate)
+        return _by_value(fields.pop(), predicate)
     return lambda events: list(filter(predicate, events))
 
 

@@ -70,8 +70,9 @@ def _head_columns(heads: Sequence[str], *, now_ms: int) -> dict[str, Iterable[ob
     records = _decode_heads(text)
     if len(records) != len(heads):
         return None
-    columns = dict(
-        zip(Head.__struct_fields__, zip(*map(msgspec.structs.astuple, records), strict=True), strict=True)
+    rows = map(msgspec.structs.astuple, records)
+    columns: dict[str, Sequence[str]] = dict(
+        zip(Head.__struct_fields__, zip(*rows, strict=True), strict=True)
     )
     return _checked(columns, now_ms=now_ms)
 
@@ -87,7 +88,9 @@ def _checked(columns: dict[str, Sequence[str]], *, now_ms: int) -> dict[str, Ite
         checked[name] = _numbers(texts) if name in _NUMBERS else _present(texts)
     checked["source_ip"] = [text and address(text) for text in _present(columns["source_ip"])]
     # a REST request that met no resource has no resourcePath
-    checked["route"] = [text and (None if text.endswith(" -") else text) for text in _present(columns["route"])]
+    checked["route"] = [
+        text and (None if text.endswith(" -") else text) for text in _present(columns["route"])
+    ]
     return checked
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from sessionwarden.model.event import Event
 from sessionwarden.ruleset.compile import compile_rules, dump_ruleset
+from sessionwarden.ruleset.filters import compile_filter
 from sessionwarden.ruleset.load import load_ruleset
 from sessionwarden.ruleset.predicates import compile_expression
 
@@ -145,10 +146,14 @@ def test_a_compiled_rule_agrees_with_a_slow_reading_of_it(
     file = tmp_path / "random.yml"
     file.write_text(yaml.dump(rule, Dumper=_PlainDumper))
     compiled = load_ruleset(dump_ruleset(compile_rules([file])))
-    matches = compile_expression(compiled.rules[0].selections[0].expression)
+    expression = compiled.rules[0].selections[0].expression
+    matches = compile_expression(expression)
+    happened = []
     for fields in events:
         event = msgspec.convert({"id": "e", "time": 1, "source": "api_access", **fields}, Event)
         assert matches(event) is slow_rule(fields, detections, condition), fields
+        happened.append(event)
+    assert list(compile_filter(expression)(happened)) == list(filter(matches, happened))
 
 
 class _PlainDumper(yaml.SafeDumper):

@@ -1,7 +1,8 @@
-"""The window store of replay and of tests: the same contract as DynamoDB's, in this process.
+"""The window store of tests: the same contract as DynamoDB's, in this process.
 
 Invariant: what `add` acknowledged, every later `read` returns, up to `MEMBER_LIMIT` members a set.
-It forgets nothing by itself; a long replay calls `expire` with the time its log has reached.
+It forgets nothing by itself, but what `expire` finds past its time. Replay has no store: see
+`detection.in_process`.
 """
 
 from __future__ import annotations

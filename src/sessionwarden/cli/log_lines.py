@@ -7,7 +7,8 @@ reason. The wall clock bounds event times from above; the order of lines decides
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import msgspec
 
@@ -15,11 +16,18 @@ from sessionwarden.cli.log_files import Line, Unreadable
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import Event
 from sessionwarden.sources.access_log import parse_access_line
+from sessionwarden.sources.access_log_batch import parse_access_lines
 from sessionwarden.sources.decision_line import is_decision_line, parse_decision_line
 from sessionwarden.sources.field_mapping import FieldMapping, parse_mapped_line
 
 Parser = Callable[[str, int], Event | None]
 """Takes a line and its number from 1, which tells identical lines apart."""
+
+BatchParser = Callable[[Sequence[str]], list[Event] | None]
+"""The event of each of some lines, or `None`: then they are to be read one by one."""
+
+LINES_AT_ONCE = 128
+"""As many lines become slow to read if one of them is malformed."""
 
 MAX_SAMPLE_CHARS = 1_000
 
@@ -44,6 +52,15 @@ def own_formats(now_ms: int) -> Parser:
     return parse
 
 
+def own_formats_at_once(now_ms: int) -> BatchParser:
+    """Reads access-log lines that are all sound, much faster."""
+    return lambda lines: parse_access_lines(lines, now_ms=now_ms)
+
+
+def one_by_one(lines: Sequence[str]) -> None:
+    """The batch parser of formats that have none."""
+
+
 def mapped_format(mapping: FieldMapping, now_ms: int) -> Parser:
     """Reads lines under an operator's mapping."""
     return lambda line, number: parse_mapped_line(line, mapping, position=number, now_ms=now_ms)
@@ -52,17 +69,42 @@ def mapped_format(mapping: FieldMapping, now_ms: int) -> Parser:
 class LineReader:
     """Turns blocks of lines into events and keeps the counts."""
 
-    def __init__(self, parse: Parser, quarantine: Callable[[QuarantinedLine], None]) -> None:
+    def __init__(
+        self,
+        parse: Parser,
+        quarantine: Callable[[QuarantinedLine], None],
+        *,
+        parse_batch: BatchParser = one_by_one,
+    ) -> None:
         self._parse = parse
+        self._parse_batch = parse_batch
         self._quarantine = quarantine
         self.lines = 0
         self.events = 0
         self.quarantined: Counter[str] = Counter()
 
-    def read(self, block: Iterable[Line], *, file: str, first_line: int) -> list[Event]:
+    def read(self, block: Sequence[Line], *, file: str, first_line: int) -> list[Event]:
         """The events of a block whose first line has the number `first_line` in `file`."""
+        events: list[Event] = []
+        for start in range(0, len(block), LINES_AT_ONCE):
+            lines = block[start : start + LINES_AT_ONCE]
+            found = self._at_once(lines)
+            if found is None:
+                found = self._one_by_one(lines, file=file, first_line=first_line + start)
+            else:
+                self.lines += len(lines)
+            events += found
+        self.events += len(events)
+        return events
+
+    def _at_once(self, lines: Sequence[Line]) -> list[Event] | None:
+        if Unreadable in map(type, lines):
+            return None
+        return self._parse_batch(cast(Sequence[str], lines))
+
+    def _one_by_one(self, lines: Sequence[Line], *, file: str, first_line: int) -> list[Event]:
         events = []
-        for number, line in enumerate(block, first_line):
+        for number, line in enumerate(lines, first_line):
             try:
                 event = self._event(line)
             except SourceError as error:
@@ -70,7 +112,6 @@ class LineReader:
                 continue
             if event is not None:
                 events.append(event)
-        self.events += len(events)
         return events
 
     def _event(self, line: Line) -> Event | None:

@@ -20,9 +20,17 @@ import click
 import msgspec
 from rich.console import Console
 
-from sessionwarden.adapters.memory import MemoryWindowStore
 from sessionwarden.cli.log_files import read_blocks
-from sessionwarden.cli.log_lines import LineReader, Parser, QuarantinedLine, mapped_format, own_formats
+from sessionwarden.cli.log_lines import (
+    BatchParser,
+    LineReader,
+    Parser,
+    QuarantinedLine,
+    mapped_format,
+    one_by_one,
+    own_formats,
+    own_formats_at_once,
+)
 from sessionwarden.cli.replay_report import (
     MAX_ROWS,
     Tally,
@@ -31,7 +39,7 @@ from sessionwarden.cli.replay_report import (
     finding_table,
     print_summary,
 )
-from sessionwarden.detection.engine import Engine
+from sessionwarden.detection.in_process import InProcessEngine
 from sessionwarden.errors import InputFileError, Mistake
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
@@ -41,9 +49,6 @@ from sessionwarden.sources.field_mapping import load_mapping
 
 FILE_WIDTH = 160
 """Columns of the table where no terminal sets them, so that keys stay on one line."""
-
-SWEEP_MS = 3_600_000
-"""How much event time passes between two sweeps of expired windows."""
 
 
 @click.command()
@@ -80,27 +85,28 @@ def replay(
     lines. Nothing is sent anywhere and nobody is signed out.
     """
     replayer = Replayer(compile_rules([rules]))
-    parse = _parser(fields)
+    parse, parse_batch = _parsers(fields)
     report: Report = _JsonReport() if output == "json" else _TextReport()
     with ExitStack() as stack:
         stack.enter_context(_closed_pipe_is_the_end())
         stack.enter_context(_rare_collections())
-        reader = LineReader(parse, stack.enter_context(_quarantine_file(quarantine, logs)))
+        quarantined = stack.enter_context(_quarantine_file(quarantine, logs))
+        reader = LineReader(parse, quarantined, parse_batch=parse_batch)
         _run(reader, logs or ("-",), replayer, report)
         report.close(_facts(reader, replayer))
         if strict and reader.quarantined:
             sys.exit(1)
 
 
-def _parser(fields: Path | None) -> Parser:
+def _parsers(fields: Path | None) -> tuple[Parser, BatchParser]:
     now_ms = time.time_ns() // 1_000_000
     if fields is None:
-        return own_formats(now_ms)
+        return own_formats(now_ms), own_formats_at_once(now_ms)
     try:
         text = fields.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputFileError([Mistake(str(fields), 0, 0, "", f"cannot be read: {error}")]) from error
-    return mapped_format(load_mapping(text, file=str(fields)), now_ms)
+    return mapped_format(load_mapping(text, file=str(fields)), now_ms), one_by_one
 
 
 def _run(reader: LineReader, logs: tuple[str, ...], replayer: Replayer, report: Report) -> None:
@@ -113,13 +119,11 @@ def _run(reader: LineReader, logs: tuple[str, ...], replayer: Replayer, report: 
 
 
 class Replayer:
-    """The engine over a memory store, with event time as the only clock."""
+    """The engine with all its state in this process, and event time as the only clock."""
 
     def __init__(self, ruleset: CompiledRuleset) -> None:
-        self._store = MemoryWindowStore()
-        self._engine = Engine(ruleset, self._store)
+        self._engine = InProcessEngine(ruleset)
         self._watermark = 0
-        self._swept = 0
         self.late = 0
         self.refused = 0
         self.failed = 0
@@ -132,9 +136,6 @@ class Replayer:
         self.late += outcome.late
         self.refused += outcome.refused
         self.failed += len(outcome.failures)
-        if self._watermark - self._swept > SWEEP_MS:
-            self._store.expire(now=self._watermark // 1000)
-            self._swept = self._watermark
         return outcome.findings
 
 
@@ -166,13 +167,15 @@ def _closed_pipe_is_the_end() -> Iterator[None]:
 
 @contextmanager
 def _rare_collections() -> Iterator[None]:
-    """Windows are many small sets without cycles: looking for cycles in them took a third of a replay."""
+    """Windows are many small arrays without cycles: looking for cycles among them would be lost time."""
     thresholds = gc.get_threshold()
+    gc.freeze()
     gc.set_threshold(200_000, 20, 100)
     try:
         yield
     finally:
         gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 class Report(Protocol):

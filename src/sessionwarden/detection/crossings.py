@@ -11,11 +11,13 @@ distinct values at a quantised time). See docs/explanation/windows.md for what e
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 Members = Mapping[int, frozenset[bytes]]
+Token = bytes | str | int
+"""What tells two events (or values) of a key apart; `int` where everything stays in one process."""
 
 QUANTA = 32
 """Steps per timespan of the quantised time of `value_count`."""
@@ -46,7 +48,7 @@ class Seen(NamedTuple):
 
     time: int
     id: str
-    token: bytes | str
+    token: Token
 
 
 class Layout(Protocol):
@@ -95,6 +97,11 @@ class CountLayout:
             for epoch, found in members.items()
             for member in found
         )
+        yield from self.crossings_of(times, threshold=threshold, cooldown_ms=cooldown_ms)
+
+    def crossings_of(self, times: Sequence[int], *, threshold: int, cooldown_ms: int) -> Iterator[Crossing]:
+        """The same for the times of distinct members, in order."""
+        span = self.timespan_ms
         index = threshold - 1
         while index < len(times):
             time = times[index]
@@ -109,6 +116,10 @@ class CountLayout:
     def culprit(
         self, crossing: Crossing, members: Members, *, threshold: int, seen: Sequence[Seen]
     ) -> int | None:
+        return self.culprit_of(crossing, seen)
+
+    def culprit_of(self, crossing: Crossing, seen: Sequence[Seen]) -> int | None:
+        """The same; the members do not matter, since all that share the crossing's time crossed."""
         at_that_time = [(one.id, index) for index, one in enumerate(seen) if one.time == crossing.time]
         return min(at_that_time)[1] if at_that_time else None
 
@@ -143,8 +154,13 @@ class ValueLayout:
     def crossings(self, members: Members, *, threshold: int, cooldown_ms: int) -> Iterator[Crossing]:
         if len({member[1:] for found in members.values() for member in found}) < threshold:
             return
-        by_quantum = _by_quantum(members)
-        last_seen: dict[bytes, int] = {}
+        yield from self.crossings_of(_by_quantum(members), threshold=threshold, cooldown_ms=cooldown_ms)
+
+    def crossings_of(
+        self, by_quantum: Mapping[int, Collection[Token]], *, threshold: int, cooldown_ms: int
+    ) -> Iterator[Crossing]:
+        """The same for the distinct values of each quantum."""
+        last_seen: dict[Token, int] = {}
         reported: int | None = None
         for quantum in sorted(by_quantum):
             last_seen.update(dict.fromkeys(by_quantum[quantum], quantum))
@@ -161,28 +177,36 @@ class ValueLayout:
     def culprit(
         self, crossing: Crossing, members: Members, *, threshold: int, seen: Sequence[Seen]
     ) -> int | None:
+        return self.culprit_of(crossing, _by_quantum(members), threshold=threshold, seen=seen)
+
+    def culprit_of(
+        self,
+        crossing: Crossing,
+        by_quantum: Mapping[int, Collection[Token]],
+        *,
+        threshold: int,
+        seen: Sequence[Seen],
+    ) -> int | None:
+        """The same for the distinct values of each quantum."""
         here = [
             (one.time, one.id, index)
             for index, one in enumerate(seen)
             if crossing.time <= one.time <= crossing.until
         ]
-        by_quantum = _by_quantum(members)
         last = self.quantum(crossing.time)
-        values = by_quantum[last] - {seen[index].token for _, _, index in here}
+        values = set(by_quantum[last]) - {seen[index].token for _, _, index in here}
         values.update(*(by_quantum.get(quantum, ()) for quantum in range(last - QUANTA + 1, last)))
         if len(values) >= threshold:
             return None
         for _, _, index in sorted(here):
-            token = seen[index].token
-            assert isinstance(token, bytes)
-            values.add(token)
+            values.add(seen[index].token)
             if len(values) >= threshold:
                 return index
         return None
 
 
-def _by_quantum(members: Members) -> dict[int, set[bytes]]:
-    values: dict[int, set[bytes]] = {}
+def _by_quantum(members: Members) -> dict[int, set[Token]]:
+    values: dict[int, set[Token]] = {}
     for epoch, found in members.items():
         for member in found:
             values.setdefault(epoch * QUANTA + member[0], set()).add(member[1:])

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from sessionwarden.detection.evaluation import Evaluator, Raised
-from sessionwarden.detection.windows import KeyState, build_windows, event_hash
+from sessionwarden.detection.windows import KeyState, build_watches, build_windows, event_hash
 from sessionwarden.errors import StoreError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
@@ -45,7 +45,7 @@ class Runner(Protocol):
 
 
 def one_by_one(function: Callable[[T], R], items: Iterable[T], /) -> Iterable[R]:
-    """The runner of replay and tests: no threads."""
+    """The runner of tests: no threads."""
     return map(function, items)
 
 
@@ -105,7 +105,8 @@ class Engine:
 
     def __init__(self, ruleset: CompiledRuleset, store: WindowStore, *, run: Runner = one_by_one) -> None:
         self._evaluator = Evaluator(store, ruleset_digest=ruleset.digest)
-        self._windows, self._watches = build_windows(ruleset)
+        self._windows = build_windows(ruleset)
+        self._watches = build_watches(self._windows)
         self._store = store
         self._run = run
         self._raised: dict[str, Raised] = {}

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sessionwarden.detection.crossings import Crossing, Seen
+from sessionwarden.detection.crossings import Crossing, Seen, Token
 from sessionwarden.detection.keys import finding_id, shown_key
-from sessionwarden.detection.windows import KeyState, Reader
+from sessionwarden.detection.windows import Key, Reader
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
 
@@ -21,7 +21,7 @@ SHOWN_EVENTS = 20
 
 def newest(seen: Iterable[Seen], *, since: int, until: int) -> list[Seen]:
     """The newest of `(since, until]` in order of time, one for each token, at most `SHOWN_EVENTS`."""
-    chosen: dict[bytes | str, Seen] = {}
+    chosen: dict[Token, Seen] = {}
     for one in sorted((one for one in seen if since < one.time <= until), key=_by_time, reverse=True):
         chosen.setdefault(one.token, one)
         if len(chosen) == SHOWN_EVENTS:
@@ -33,7 +33,7 @@ def build_finding(
     *,
     ruleset_digest: str,
     reader: Reader,
-    state: KeyState,
+    state: Key,
     crossing: Crossing,
     seen: Sequence[Seen],
     culprit: Event | None,

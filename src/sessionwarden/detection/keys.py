@@ -60,35 +60,41 @@ def key_reader(group_by: tuple[str, ...], *, counted: str | None = None) -> KeyR
 
     A key of a user carries the pool as one more value, `None` where the source knows none.
     """
-    if counted is not None:
-        return _only_with(counted, key_reader(group_by))
-    if not group_by:
-        return lambda event: ()
-    read = _reader(group_by)
-    with_pool = not NAMES_OF_A_POOL.isdisjoint(group_by)
+    read, key = raw_key_reader(group_by), key_maker(group_by)
+    if counted is None:
+        return lambda event: key(read(event))
+    read_counted = attrgetter(counted)
+    return lambda event: None if read_counted(event) is None else key(read(event))
+
+
+def raw_key_reader(group_by: tuple[str, ...]) -> Callable[[Event], Any]:
+    """Reads what decides an event's key, as fast as can be: events that give the same have the same key."""
+    fields = (*group_by, "pool") if _with_pool(group_by) else group_by
+    return attrgetter(*fields) if fields else lambda event: ()
+
+
+def key_maker(group_by: tuple[str, ...]) -> Callable[[Any], GroupKey | None]:
+    """The key for what `raw_key_reader` read, or `None` if a value is missing."""
+    if len(group_by) == 1 and not _with_pool(group_by):
+        (field,) = group_by
+        if field == "source_ip":
+            return lambda value: None if value is None else (grouped_address(value),)
+        return lambda value: None if value is None else (value,)
+    count = len(group_by)
     address = group_by.index("source_ip") if "source_ip" in group_by else None
 
-    def group_key(event: Event) -> GroupKey | None:
-        values = read(event)
-        if None in values:
+    def key(values: GroupKey) -> GroupKey | None:
+        if None in values[:count]:
             return None
         if address is not None and ":" in values[address]:
-            values = (*values[:address], grouped_address(values[address]), *values[address + 1 :])
-        return (*values, event.pool) if with_pool else values
+            return (*values[:address], grouped_address(values[address]), *values[address + 1 :])
+        return values
 
-    return group_key
-
-
-def _only_with(counted: str, read_key: KeyReader) -> KeyReader:
-    read = attrgetter(counted)
-    return lambda event: None if read(event) is None else read_key(event)
+    return key
 
 
-def _reader(fields: tuple[str, ...]) -> Callable[[Event], GroupKey]:
-    if len(fields) > 1:
-        return attrgetter(*fields)
-    read = attrgetter(fields[0])
-    return lambda event: (read(event),)
+def _with_pool(group_by: tuple[str, ...]) -> bool:
+    return not NAMES_OF_A_POOL.isdisjoint(group_by)
 
 
 def value_text(field: str, value: Any) -> str:

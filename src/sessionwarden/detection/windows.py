@@ -7,10 +7,10 @@ left out once no rule can need it any more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sessionwarden.detection.crossings import MAX_TIMESPAN_MS, CountLayout, Layout, Seen, ValueLayout
 from sessionwarden.detection.keys import GroupKey, KeyReader, key_digest, key_reader, mark_digest, value_text
@@ -37,38 +37,31 @@ BURNT_SLOTS = 64
 """What is remembered of one key, before it is forgotten and costs a read again."""
 
 
-class KeyState:
-    """What this process remembers of one key of one window. All of it can be forgotten at any time."""
+NOTHING_BURNT: frozenset[tuple[str, int]] = frozenset()
+"""Shared by all keys that have not fired, which is nearly all: an empty set of their own is 216 bytes."""
 
-    __slots__ = ("burnt", "digest", "key", "recent", "settled", "table_key", "window")
+
+class Key:
+    """One key of one window, and which of its cooldown slots are known to be burnt."""
+
+    __slots__ = ("_digest", "burnt", "key", "window")
 
     def __init__(self, window: Window, key: GroupKey) -> None:
         self.window = window
         self.key = key
-        self.digest = key_digest(key)
-        # the partition key of the sets
-        self.table_key = f"{window.digest}#{self.digest}"
-        self.burnt: set[tuple[str, int]] = set()
-        self.recent: list[Seen] = []
-        self.settled: set[tuple[int, bytes]] = set()
+        self._digest: str | None = None
+        self.burnt = NOTHING_BURNT
+
+    @property
+    def digest(self) -> str:
+        """Names the key. Most keys of a replay never need it, and it costs more than their events."""
+        if self._digest is None:
+            self._digest = key_digest(self.key)
+        return self._digest
 
     def mark_key(self, reader: Reader) -> str:
         """The partition key of one rule's marks."""
         return f"{reader.mark}#{self.digest}"
-
-    def remember_burnt(self, reader: Reader, slots: Iterable[int]) -> None:
-        """Slots that are known to be marked."""
-        if len(self.burnt) > BURNT_SLOTS:
-            self.burnt.clear()
-        self.burnt.update((reader.mark, slot) for slot in slots)
-
-    def settle(self, members: Mapping[int, set[bytes]]) -> None:
-        """Values that were written, evaluated and emitted: seeing them again can change nothing."""
-        if self.window.value_field is None:
-            return
-        if len(self.settled) > SETTLED_MEMBERS:
-            self.settled.clear()
-        self.settled.update((epoch, member) for epoch, found in members.items() for member in found)
 
     def is_burnt(self, time: int) -> bool:
         """Whether every slot of every rule that a member of `time` could still matter for is burnt."""
@@ -80,6 +73,32 @@ class KeyState:
             for reader in self.window.readers
             for slot in range(first // reader.cooldown_ms, last // reader.cooldown_ms + 1)
         )
+
+
+class KeyState(Key):
+    """What a process remembers of one key that lives in a store. All of it can be forgotten at any time."""
+
+    __slots__ = ("recent", "settled", "table_key")
+
+    def __init__(self, window: Window, key: GroupKey) -> None:
+        super().__init__(window, key)
+        # the partition key of the sets
+        self.table_key = f"{window.digest}#{self.digest}"
+        self.recent: list[Seen] = []
+        self.settled: set[tuple[int, bytes]] = set()
+
+    def remember_burnt(self, reader: Reader, slots: Iterable[int]) -> None:
+        """Slots that are known to be marked."""
+        known = self.burnt if len(self.burnt) <= BURNT_SLOTS else NOTHING_BURNT
+        self.burnt = known | {(reader.mark, slot) for slot in slots}
+
+    def settle(self, members: Mapping[int, set[bytes]]) -> None:
+        """Values that were written, evaluated and emitted: seeing them again can change nothing."""
+        if self.window.value_field is None:
+            return
+        if len(self.settled) > SETTLED_MEMBERS:
+            self.settled.clear()
+        self.settled.update((epoch, member) for epoch, found in members.items() for member in found)
 
 
 class Reader(NamedTuple):
@@ -104,7 +123,7 @@ class Window:
         self.value_field = rule.value_field
         self.layout = _layout(rule)
         self.read_key: KeyReader = key_reader(rule.group_by, counted=rule.value_field)
-        self.predicates = _predicates(rule.selections)
+        self.expressions = _expressions(rule.selections)
         self.states: dict[GroupKey, KeyState] = {}
         self._older: dict[GroupKey, KeyState] = {}
         self._characters = 0
@@ -141,10 +160,8 @@ class Watch(NamedTuple):
     window: Window
 
 
-def build_windows(
-    ruleset: CompiledRuleset,
-) -> tuple[tuple[Window, ...], Mapping[Category, tuple[Watch, ...]]]:
-    """Every window of the rule set, and by category the watches that lead to them.
+def build_windows(ruleset: CompiledRuleset) -> tuple[Window, ...]:
+    """Every window of the rule set.
 
     Raises `RulesetError` for a rule that no honest compiler would have written.
     """
@@ -152,12 +169,16 @@ def build_windows(
     for rule in ruleset.rules:
         _refuse(rule)
         by_digest.setdefault((rule.kind, rule.window), []).append(rule)
-    windows = tuple(Window(rules) for rules in by_digest.values())
+    return tuple(Window(rules) for rules in by_digest.values())
+
+
+def build_watches(windows: Iterable[Window]) -> Mapping[Category, tuple[Watch, ...]]:
+    """By category, the watches that lead to the windows."""
     watches: dict[Category, list[Watch]] = {}
     for window in windows:
-        for category, matches in window.predicates.items():
-            watches.setdefault(category, []).append(Watch(matches, window))
-    return windows, {category: tuple(found) for category, found in watches.items()}
+        for category, expression in window.expressions.items():
+            watches.setdefault(category, []).append(Watch(compile_expression(expression), window))
+    return {category: tuple(found) for category, found in watches.items()}
 
 
 def text_hash(text: str) -> bytes:
@@ -180,17 +201,14 @@ def _layout(rule: CompiledRule) -> Layout | None:
     return CountLayout(rule.timespan_ms) if rule.kind == "event_count" else ValueLayout(rule.timespan_ms)
 
 
-def _predicates(selections: Iterable[Selection]) -> dict[Category, Predicate]:
-    by_category: dict[Category, list[Predicate]] = {}
+def _expressions(selections: Iterable[Selection]) -> dict[Category, Any]:
+    """For each category, the expression that matches if any of its selections does."""
+    by_category: dict[Category, list[Any]] = {}
     for selection in selections:
-        by_category.setdefault(selection.category, []).append(compile_expression(selection.expression))
-    return {category: _any_of(predicates) for category, predicates in by_category.items()}
-
-
-def _any_of(predicates: list[Predicate]) -> Callable[[Event], bool]:
-    if len(predicates) == 1:
-        return predicates[0]
-    return lambda event: any(matches(event) for matches in predicates)
+        by_category.setdefault(selection.category, []).append(selection.expression)
+    return {
+        category: found[0] if len(found) == 1 else ["or", *found] for category, found in by_category.items()
+    }
 
 
 def _refuse(rule: CompiledRule) -> None:

@@ -19,8 +19,13 @@ Category = Literal["api_access", "api_authorizer", "identity", "application"]
 """Where an event was seen; `logsource.category` of a rule."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One observed request or identity event. `time` is epoch milliseconds, sizes are bytes."""
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """One observed request or identity event. `time` is epoch milliseconds, sizes are bytes.
+
+    Name the fields. It is not keyword-only because a million log lines are: by position, which only
+    `sources.access_log` does, an event costs 0.25 µs instead of 1.6. It refers to texts, numbers and
+    tuples of texts only, so it cannot be part of a cycle and the collector need not look at it.
+    """
 
     id: str
     time: int

@@ -63,7 +63,9 @@ REST_API_FORMAT = _log_format(
 """For a REST API's stage. API Gateway takes at most 3 KB here."""
 
 
-class _Head(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+class Head(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """The trusted head as it is written: every key occurs, every value is a text."""
+
     v: str
     id: str
     time: str
@@ -84,11 +86,11 @@ class _Head(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     reason: str
 
 
-_HEAD_KEYS = frozenset(_Head.__struct_fields__)
-_HEAD_DELIMITERS = 4 * len(_HEAD_KEYS)
+_HEAD_KEYS = frozenset(Head.__struct_fields__)
+HEAD_DELIMITERS = 4 * len(_HEAD_KEYS)
 """Every key occurs and every value is a string: 4 quotation marks per member, if none is repeated."""
 
-_decode_head = msgspec.json.Decoder(_Head).decode
+_decode_head = msgspec.json.Decoder(Head).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.encode
 
@@ -102,30 +104,30 @@ def parse_access_line(line: str, *, now_ms: int) -> Event:
     head_text, _, tail = checked_line(line).partition("\t")
     head = _read_head(head_text)
     path, user_agent = _read_tail(tail)
-    source_ip = _present(head.source_ip)
-    route = _present(head.route)
+    source_ip = present(head.source_ip)
+    route = present(head.route)
     return Event(
         id=head.id,
         time=checked_time(integer(head.time), now_ms=now_ms),
         source="api_access",
-        api_id=_present(head.api_id),
-        stage=_present(head.stage),
+        api_id=present(head.api_id),
+        stage=present(head.stage),
         # a REST request that met no resource has no resourcePath
         route=None if route is None or route.endswith(" -") else route,
-        method=_present(head.method),
+        method=present(head.method),
         path=path,
-        status=_number(head.status),
-        response_bytes=_number(head.response_bytes),
-        latency_ms=_number(head.latency_ms),
-        user=_present(head.user),
-        session=_present(head.session),
-        token=_present(head.token),
-        client=_present(head.client),
-        pool=_present(head.pool),
+        status=number(head.status),
+        response_bytes=number(head.response_bytes),
+        latency_ms=number(head.latency_ms),
+        user=present(head.user),
+        session=present(head.session),
+        token=present(head.token),
+        client=present(head.client),
+        pool=present(head.pool),
         source_ip=None if source_ip is None else address(source_ip),
         user_agent=user_agent,
-        decision=_present(head.decision),
-        reason=_present(head.reason),
+        decision=present(head.decision),
+        reason=present(head.reason),
     )
 
 
@@ -136,19 +138,19 @@ def format_access_line(event: Event) -> str:
     kinder of the two behaviours that have been seen.
     """
     head = {"v": "1"}
-    for key in _Head.__struct_fields__[1:]:
+    for key in Head.__struct_fields__[1:]:
         value = getattr(event, key)
         head[key] = "-" if value is None else str(value)
     tail = f"{_encode(event.path or '-').decode()}\t{_encode(event.user_agent or '-').decode()}"
     return f"{_encode(head).decode()}\t{tail}"
 
 
-def _read_head(text: str) -> _Head:
+def _read_head(text: str) -> Head:
     try:
         head = _decode_head(text)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise SourceError(_explain_head(text, error)) from error
-    if delimiters(text) != _HEAD_DELIMITERS:
+    if delimiters(text) != HEAD_DELIMITERS:
         raise SourceError("duplicate_key")
     if "\\" in text or "\x7f" in text:  # only an escape brings a control character past JSON
         for value in msgspec.structs.astuple(head):
@@ -175,10 +177,11 @@ def _explain_head(text: str, error: Exception) -> str:
 def _read_tail(tail: str) -> tuple[str | None, str | None]:
     # only the first TAB separates: a TAB is legal in a header, and must not cost the path
     path, _, user_agent = tail.partition("\t")
-    return _untrusted(path), _untrusted(user_agent)
+    return untrusted(path), untrusted(user_agent)
 
 
-def _untrusted(quoted: str) -> str | None:
+def untrusted(quoted: str) -> str | None:
+    """The text of one field of the tail; `None` if it is absent or malformed."""
     if quoted == '"-"':
         return None
     try:
@@ -190,9 +193,11 @@ def _untrusted(quoted: str) -> str | None:
     return text if 0 < len(text) <= MAX_FIELD_CHARS else None
 
 
-def _present(text: str) -> str | None:
+def present(text: str) -> str | None:
+    """The value of a head's key; `None` if API Gateway had none."""
     return None if text in ("-", "") else text
 
 
-def _number(text: str) -> int | None:
+def number(text: str) -> int | None:
+    """The number of a head's key; `None` if API Gateway had none. Raises `SourceError`."""
     return None if text in ("-", "") else integer(text)

@@ -1,0 +1,242 @@
+"""The engine of replay: the same rules, keys, crossings and finding ids, with all state in this process.
+
+Enters: batches of events, and the time that the log has reached. Leaves: what `engine.Engine` over a store
+leaves for the same batches; a property test holds the two together. Invariants: nothing is forgotten that
+an accepted event could still need; a finding whose slot was not burnt by `settle` is raised again with the
+next event of its key. It leaves out what only a store needs: hashes to write, calls that fail.
+See docs/explanation/windows.md.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from sessionwarden.detection.engine import LATE_MS, SKEW_MS, Failure, Outcome
+from sessionwarden.detection.evidence import build_finding
+from sessionwarden.detection.key_log import KeyLog
+from sessionwarden.detection.keys import GroupKey, key_maker, raw_key_reader
+from sessionwarden.detection.window_log import Crossed, WindowLog, window_log
+from sessionwarden.detection.windows import Reader, build_windows
+from sessionwarden.model.event import Category, Event
+from sessionwarden.model.finding import Finding
+from sessionwarden.ruleset.compiled import CompiledRuleset
+from sessionwarden.ruleset.filters import Filter, compile_filter
+from sessionwarden.ruleset.predicates import Predicate, compile_expression
+
+SWEEP_MS = 3_600_000
+"""How much time of the log passes between two looks for what can be forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Windows that see the same events by the same keys: they are put into groups once."""
+
+    read: Callable[[Event], Any]
+    key: Callable[[Any], GroupKey | None]
+    logs: list[WindowLog]
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The events of one category that match, and who wants them."""
+
+    matching: Filter
+    matches: Predicate
+    groupings: dict[tuple[str, ...], Grouping] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    key: KeyLog
+    reader: Reader
+    slot: int
+    finding: Finding
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """A batch's events by category, less those that do not count."""
+
+    by_source: dict[Category, list[Event]]
+    late: int = 0
+    future: int = 0
+    refused: int = 0
+
+
+Touched = dict[tuple[int, GroupKey], tuple[WindowLog, KeyLog, list[Event]]]
+
+
+class InProcessEngine:
+    """Evaluates one rule set, with `Engine`'s interface. Raises `RulesetError` as that does."""
+
+    def __init__(self, ruleset: CompiledRuleset) -> None:
+        self._logs = [window_log(window) for window in build_windows(ruleset)]
+        self._selected = _share(self._logs)
+        self._ruleset_digest = ruleset.digest
+        self._raised: dict[str, _Raised] = {}
+        self._reached = self._swept = 0
+
+    def process(self, events: Sequence[Event], *, now_ms: int) -> Outcome:
+        """The findings of a batch. Emit them, then call `settle` with those that were accepted."""
+        self._expect_again(self._raised)
+        self._forget_now_and_then()
+        self._reached = now_ms
+        batch = _sort(events, now_ms=now_ms)
+        failed: list[tuple[Event, Exception]] = []
+        touched: Touched = {}
+        for category, found in batch.by_source.items():
+            for selected in self._selected.get(category, ()):
+                _collect(selected, found, touched, failed)
+        raised: dict[str, _Raised] = {}
+        behind: dict[str, Sequence[Event]] = {}
+        for log, key, its_events in touched.values():
+            crossed = log.take(key, its_events)
+            key.again = False
+            for one in crossed:
+                finding = self._finding(key, one)
+                raised[finding.id] = _Raised(key, one.reader, one.crossing.slot, finding)
+                behind[finding.id] = one.events
+        self._raised = raised
+        findings = sorted(
+            (one.finding for one in raised.values()), key=lambda one: (one.time, one.rule, one.id)
+        )
+        return Outcome(
+            findings=tuple(findings),
+            failures=tuple(
+                Failure(index, error) for event, error in failed for index in _indices([event], events)
+            ),
+            origins={finding: _indices(its_events, events) for finding, its_events in behind.items()},
+            late=batch.late,
+            future=batch.future,
+            refused=batch.refused,
+        )
+
+    def settle(self, findings: Sequence[Finding]) -> None:
+        """Burn the slots of findings that were emitted; `findings` are of the last `process`."""
+        for finding in findings:
+            raised = self._raised.pop(finding.id, None)
+            if raised is not None:
+                raised.key.burnt |= {(raised.reader.mark, raised.slot)}
+
+    def _finding(self, key: KeyLog, crossed: Crossed) -> Finding:
+        return build_finding(
+            ruleset_digest=self._ruleset_digest,
+            reader=crossed.reader,
+            state=key,
+            crossing=crossed.crossing,
+            seen=crossed.seen,
+            culprit=None if crossed.culprit is None else crossed.events[crossed.culprit],
+            latest=max(crossed.events, key=lambda event: (event.time, event.id)),
+        )
+
+    @staticmethod
+    def _expect_again(unsettled: Mapping[str, _Raised]) -> None:
+        for raised in unsettled.values():
+            raised.key.again = True
+
+    def _forget_now_and_then(self) -> None:
+        # as of the last batch: this one may hold the other half of what just began
+        if self._reached - self._swept <= SWEEP_MS or not self._swept:
+            self._swept = self._swept or self._reached
+            return
+        for log in self._logs:
+            log.forget(now_ms=self._reached, accepted_ms=self._reached - LATE_MS)
+        self._swept = self._reached
+
+
+def _share(logs: Iterable[WindowLog]) -> Mapping[Category, Sequence[Selected]]:
+    """Each expression once, for all windows that select by it."""
+    shared: dict[Category, dict[bytes, Selected]] = {}
+    for log in logs:
+        group_by = log.window.group_by
+        for category, expression in log.window.expressions.items():
+            name = msgspec.json.encode(expression)
+            selections = shared.setdefault(category, {})
+            if name not in selections:
+                selections[name] = Selected(compile_filter(expression), compile_expression(expression))
+            groupings = selections[name].groupings
+            if group_by not in groupings:
+                groupings[group_by] = Grouping(raw_key_reader(group_by), key_maker(group_by), [])
+            groupings[group_by].logs.append(log)
+    return {category: tuple(selections.values()) for category, selections in shared.items()}
+
+
+def _sort(events: Sequence[Event], *, now_ms: int) -> _Sorted:
+    batch = _Sorted(defaultdict(list))
+    by_source = batch.by_source
+    oldest, newest_allowed = now_ms - LATE_MS, now_ms + SKEW_MS
+    for event in events:
+        if event.time < oldest:
+            batch.late += 1
+        elif event.time > newest_allowed:
+            batch.future += 1
+        elif event.decision == "deny" and event.source == "api_access":
+            # our own refusal: counting it would extend the deny of whoever is already denied
+            batch.refused += 1
+        else:
+            by_source[event.source].append(event)
+    return batch
+
+
+def _collect(
+    selected: Selected, events: Sequence[Event], touched: Touched, failed: list[tuple[Event, Exception]]
+) -> None:
+    try:
+        found = selected.matching(events)
+    except Exception:  # a rule that raises on one event must not stop the others: find out which
+        found = _matching_one_by_one(selected.matches, events, failed)
+    for grouping in selected.groupings.values():
+        groups = _groups(found, grouping)
+        for log in grouping.logs:
+            _touch(log, groups, touched)
+
+
+def _matching_one_by_one(
+    matches: Predicate, events: Sequence[Event], failed: list[tuple[Event, Exception]]
+) -> list[Event]:
+    found = []
+    for event in events:
+        try:
+            if matches(event):
+                found.append(event)
+        except Exception as error:
+            failed.append((event, error))
+    return found
+
+
+def _groups(events: Sequence[Event], grouping: Grouping) -> dict[GroupKey, list[Event]]:
+    by_raw: defaultdict[Any, list[Event]] = defaultdict(list)
+    for raw, event in zip(map(grouping.read, events), events, strict=True):
+        by_raw[raw].append(event)
+    groups: dict[GroupKey, list[Event]] = {}
+    for raw, found in by_raw.items():
+        key = grouping.key(raw)
+        if key is not None:  # two addresses can be of one network
+            groups[key] = groups[key] + found if key in groups else found
+    return groups
+
+
+def _touch(log: WindowLog, groups: Mapping[GroupKey, list[Event]], touched: Touched) -> None:
+    keys, number = log.keys, id(log)
+    for name, events in groups.items():
+        key = keys.get(name)
+        if key is None:
+            keys[name] = key = KeyLog(log.window, name)
+        elif key.burnt:
+            events = [event for event in events if not key.is_burnt(event.time)]
+            if not events:
+                continue
+        place = number, name
+        if place in touched:  # a window over two categories
+            events = touched[place][2] + events
+        touched[place] = log, key, events
+
+
+def _indices(wanted: Sequence[Event], events: Sequence[Event]) -> tuple[int, ...]:
+    them = {id(event) for event in wanted}
+    return tuple(index for index, event in enumerate(events) if id(event) in them)

@@ -1,0 +1,227 @@
+"""One window evaluated in this process: what of a batch is new, and which slots that makes cross.
+
+Enters: a key's events of a batch. Leaves: crossings of slots that are not burnt. Invariant: the answer is
+that of `CountLayout` and `ValueLayout` over the same members, whose arithmetic decides here too. What is
+added is only a reason not to ask: an interval that holds a member at `t` lies within `(t - W, t + W)`,
+and if there are fewer members than the threshold in there, nothing can cross. That a crossing without a
+new member was found earlier, and its slot burnt, is what lets us look there alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from operator import attrgetter, lt
+from typing import Any, NamedTuple, Protocol
+
+from sessionwarden.detection.crossings import QUANTA, CountLayout, Crossing, Seen, ValueLayout
+from sessionwarden.detection.key_log import IDS_KEPT, KeyLog
+from sessionwarden.detection.keys import GroupKey, value_text
+from sessionwarden.detection.windows import ID_TEXT_LIMIT, Reader, Window
+from sessionwarden.model.event import Category, Event
+
+
+class Crossed(NamedTuple):
+    """A slot that must have a finding, the events at hand that count, what to show, and which crossed."""
+
+    reader: Reader
+    crossing: Crossing
+    events: Sequence[Event]
+    seen: Sequence[Seen]
+    culprit: int | None
+
+
+class WindowLog(Protocol):
+    """The keys of one window."""
+
+    window: Window
+    keys: dict[GroupKey, KeyLog]
+
+    def take(self, key: KeyLog, events: Sequence[Event]) -> list[Crossed]:
+        """Add a key's events of one batch; the slots of theirs that cross and are not burnt."""
+        ...
+
+    def forget(self, *, now_ms: int, accepted_ms: int) -> None:
+        """Drop what no event of `accepted_ms` or later can need; `now_ms` is the time of the log."""
+        ...
+
+
+def window_log(window: Window) -> WindowLog:
+    """The log for a window's kind."""
+    if window.layout is None:
+        return EventLog(window)
+    return CountLog(window, window.layout) if isinstance(window.layout, CountLayout) else ValueLog(window)
+
+
+class _Log:
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.keys: dict[GroupKey, KeyLog] = {}
+        self._threshold = min(reader.rule.threshold for reader in window.readers)
+        self._timespan_ms = window.layout.timespan_ms if window.layout else 0
+
+    def forget(self, *, now_ms: int, accepted_ms: int) -> None:
+        needed_ms = accepted_ms - self._timespan_ms
+        oldest, idle = self.stored_time(needed_ms), self.stored_time(now_ms - 2 * self._timespan_ms)
+        for name, key in list(self.keys.items()):
+            times = key.times
+            if times and times[0] < oldest:
+                key.forget_members(before=oldest)
+            if key.ids and times[-1] < idle:
+                key.forget_ids(kept=0)
+            if key.burnt:
+                key.forget_marks(before=needed_ms)
+            if not times and not key.burnt:
+                del self.keys[name]
+
+    def stored_time(self, time_ms: int) -> int:
+        """The time of a member as `KeyLog` holds it."""
+        return time_ms
+
+
+class EventLog(_Log):
+    """A rule on single events: the first of each slot, by time and id, is its finding."""
+
+    def take(self, key: KeyLog, events: Sequence[Event]) -> list[Crossed]:
+        crossed = []
+        by_time = sorted(range(len(events)), key=lambda index: (events[index].time, events[index].id))
+        for reader in self.window.readers:
+            raised = set()
+            for index in by_time:
+                event = events[index]
+                slot = event.time // reader.cooldown_ms
+                if slot not in raised and (reader.mark, slot) not in key.burnt:
+                    raised.add(slot)
+                    at = event.time
+                    crossing = Crossing(slot, at, at, at, 1, at - 1, at)
+                    crossed.append(Crossed(reader, crossing, events, [_seen(event)], index))
+        return crossed
+
+
+class CountLog(_Log):
+    """`event_count`: a member's time is in milliseconds, its token tells events apart."""
+
+    def __init__(self, window: Window, layout: CountLayout) -> None:
+        super().__init__(window)
+        self._layout = layout
+
+    def take(self, key: KeyLog, events: Sequence[Event]) -> list[Crossed]:
+        first, last = _add_events(key, events, SALTS)
+        times = key.times
+        if len(times) < self._threshold:
+            return []
+        start, end = 0, len(times)
+        if not key.again:
+            start, end = key.between(first - self._timespan_ms, last + self._timespan_ms)
+            if end - start < self._threshold:
+                return []
+        return self._crossed(key, times[start:end], events)
+
+    def _crossed(self, key: KeyLog, times: Sequence[int], events: Sequence[Event]) -> list[Crossed]:
+        here: list[Seen] = []
+        crossed = []
+        for reader in self.window.readers:
+            for crossing in self._layout.crossings_of(
+                times, threshold=reader.rule.threshold, cooldown_ms=reader.cooldown_ms
+            ):
+                if (reader.mark, crossing.slot) in key.burnt:
+                    continue
+                here = here or [_seen(event) for event in events]
+                known = key.times[len(key.times) - len(key.ids) :]
+                kept = [Seen(time, one, one) for time, one in zip(known, key.ids, strict=True)]
+                culprit = self._layout.culprit_of(crossing, here)
+                crossed.append(Crossed(reader, crossing, events, [*kept, *here], culprit))
+        return crossed
+
+
+class ValueLog(_Log):
+    """`value_count`: a member's time is its quantum, its token is the hash of the value."""
+
+    def __init__(self, window: Window) -> None:
+        super().__init__(window)
+        self._layout = ValueLayout(self._timespan_ms)
+        field = window.value_field
+        assert field is not None
+        self._field = field
+        self._read = attrgetter(field)
+
+    def stored_time(self, time_ms: int) -> int:
+        return self._layout.quantum(time_ms)
+
+    def take(self, key: KeyLog, events: Sequence[Event]) -> list[Crossed]:
+        span, read = self._timespan_ms, self._read
+        pairs: dict[tuple[int, Any], Event] = {}
+        for event in events:
+            pairs[event.time * QUANTA // span, read(event)] = event
+        fresh = [
+            quantum
+            for (quantum, value), event in pairs.items()
+            if value is not None
+            and key.insert(quantum, self._token(value), event.id[:ID_TEXT_LIMIT], event.time)
+        ]
+        if len(key.ids) > 2 * IDS_KEPT:
+            key.forget_ids(kept=IDS_KEPT)
+        start, end = 0, len(key.times)
+        if not key.again:
+            if not fresh or end < self._threshold:
+                return []
+            start, end = key.between(min(fresh) - QUANTA, max(fresh) + QUANTA)
+        tokens = key.tokens[start:end]
+        if len(tokens) < self._threshold or len(set(tokens)) < self._threshold:
+            return []
+        return self._crossed(key, key.by_time(start, end), events)
+
+    def _crossed(
+        self, key: KeyLog, by_quantum: dict[int, set[int]], events: Sequence[Event]
+    ) -> list[Crossed]:
+        crossed = []
+        counted = [event for event in events if self._read(event) is not None]
+        here = [Seen(one.time, one.id[:ID_TEXT_LIMIT], self._token(self._read(one))) for one in counted]
+        for reader in self.window.readers:
+            threshold = reader.rule.threshold
+            for crossing in self._layout.crossings_of(
+                by_quantum, threshold=threshold, cooldown_ms=reader.cooldown_ms
+            ):
+                if (reader.mark, crossing.slot) not in key.burnt:
+                    seen = [*self._kept(key), *here]
+                    culprit = self._layout.culprit_of(crossing, by_quantum, threshold=threshold, seen=here)
+                    crossed.append(Crossed(reader, crossing, counted, seen, culprit))
+        return crossed
+
+    def _token(self, value: Any) -> int:
+        # Python's hash of a text: SipHash under a key of this process, so nobody can aim for a collision
+        return hash(value_text(self._field, value))
+
+    def _kept(self, key: KeyLog) -> list[Seen]:
+        first = len(key.times) - len(key.ids)
+        return list(map(Seen, key.seen or (), key.ids, key.tokens[first:]))
+
+
+def _add_events(key: KeyLog, events: Sequence[Event], salts: Mapping[Category, int]) -> tuple[int, int]:
+    """Add all of them; the earliest and the latest time among them."""
+    if len(key.ids) > 2 * IDS_KEPT:
+        key.forget_ids(kept=IDS_KEPT)
+    added = [event.time for event in events]
+    first, last = added[0], added[-1]
+    if (not key.times or first > key.times[-1]) and all(map(lt, added, added[1:])):
+        key.times.extend(added)
+        key.tokens.extend([hash(event.id) ^ salts[event.source] for event in events])
+        key.ids += [event.id[:ID_TEXT_LIMIT] for event in events]
+        return first, last
+    for event in events:
+        token = hash(event.id) ^ salts[event.source]
+        key.insert(event.time, token, event.id[:ID_TEXT_LIMIT], event.time)
+    return min(added), max(added)
+
+
+SALTS: dict[Category, int] = {
+    "api_access": 0,
+    "api_authorizer": hash("api_authorizer"),
+    "identity": hash("identity"),
+    "application": hash("application"),
+}
+"""The access log and the authorizer both write about one request: two events of one id."""
+
+
+def _seen(event: Event) -> Seen:
+    shown = event.id[:ID_TEXT_LIMIT]
+    return Seen(event.time, shown, shown)

@@ -1,0 +1,126 @@
+r"""Many access-log lines at once, at a third of what they cost one by one.
+
+Enters: lines of our own two formats. Leaves: the event of each, or `None` if any of them is not plainly
+ours; whoever called then reads them one by one, which finds the reason. Invariant: where this answers,
+`parse_access_line` gives the same events (a property test holds them together).
+
+A list of heads is decoded in one call, and a line must not be able to smuggle a record in, nor to
+swallow its neighbour's. A line ends in no line, and a raw line end is legal between JSON values but not
+inside a string; so heads are joined by a line end and a comma. Each head ends with `}`, hence outside of
+any string; heads are flat, so nothing is open there and each head is one record or more. As many records
+as heads: each is exactly one. Duplicate keys: every record has all of its 18 keys with texts as values,
+so the quotation marks of all heads are 72 for each if and only if none has a duplicate (`strict_json`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+
+import msgspec
+
+from sessionwarden.errors import SourceError
+from sessionwarden.model.event import Event
+from sessionwarden.sources.access_log import HEAD_DELIMITERS, MAX_HEAD_CHARS, Head, number, present, untrusted
+from sessionwarden.sources.values import (
+    EARLIEST_MS,
+    MAX_AHEAD_MS,
+    MAX_FIELD_CHARS,
+    MAX_ID_CHARS,
+    MAX_INTEGER,
+    MAX_LINE_CHARS,
+    address,
+)
+
+_decode_heads = msgspec.json.Decoder(list[Head]).decode
+_decode_texts = msgspec.json.Decoder(list[str]).decode
+_decode_integers = msgspec.json.Decoder(list[int]).decode
+
+_NUMBERS = frozenset({"status", "response_bytes", "latency_ms"})
+
+
+def parse_access_lines(lines: Sequence[str], *, now_ms: int) -> list[Event] | None:
+    """The events of `lines` (none of which holds a line end), or `None`: read them one by one.
+
+    A line that is not ours makes all of them slow, so give it no more than a hundred or so.
+    """
+    parts = [line.split("\t") for line in lines]
+    if set(map(len, parts)) != {3} or max(map(len, lines)) > MAX_LINE_CHARS:
+        return None
+    heads, paths, agents = zip(*parts, strict=True)
+    try:
+        columns = _head_columns(heads, now_ms=now_ms)
+    except (msgspec.DecodeError, UnicodeError, SourceError):
+        return None
+    if columns is None:
+        return None
+    columns["path"] = _tail_column(paths)
+    columns["user_agent"] = _tail_column(agents)
+    columns["source"] = repeat("api_access")
+    return list(map(Event, *(columns.get(name, repeat(None)) for name in Event.__struct_fields__)))
+
+
+def _head_columns(heads: Sequence[str], *, now_ms: int) -> dict[str, Iterable[object]] | None:
+    text = "[" + "\n,".join(heads) + "]"
+    # no escape, so that text and values are the same characters, and none of them is a control character
+    if "\\" in text or "\x7f" in text or max(map(len, heads)) > MAX_HEAD_CHARS:
+        return None
+    if {head[-1:] for head in heads} != {"}"} or text.count('"') != HEAD_DELIMITERS * len(heads):
+        return None
+    records = _decode_heads(text)
+    if len(records) != len(heads):
+        return None
+    rows = map(msgspec.structs.astuple, records)
+    columns: dict[str, Sequence[str]] = dict(
+        zip(Head.__struct_fields__, zip(*rows, strict=True), strict=True)
+    )
+    return _checked(columns, now_ms=now_ms)
+
+
+def _checked(columns: dict[str, Sequence[str]], *, now_ms: int) -> dict[str, Iterable[object]] | None:
+    ids, times = columns.pop("id"), _integers(columns.pop("time"))
+    if set(columns.pop("v")) != {"1"} or "" in ids or "-" in ids or max(map(len, ids)) > MAX_ID_CHARS:
+        return None
+    if times is None or min(times) < EARLIEST_MS or max(times) > now_ms + MAX_AHEAD_MS:
+        return None
+    checked: dict[str, Iterable[object]] = {"id": ids, "time": times}
+    for name, texts in columns.items():
+        checked[name] = _numbers(texts) if name in _NUMBERS else _present(texts)
+    checked["source_ip"] = [text and address(text) for text in _present(columns["source_ip"])]
+    # a REST request that met no resource has no resourcePath
+    checked["route"] = [
+        text and (None if text.endswith(" -") else text) for text in _present(columns["route"])
+    ]
+    return checked
+
+
+def _present(texts: Sequence[str]) -> Sequence[str | None]:
+    return list(map(present, texts)) if "-" in texts or "" in texts else texts
+
+
+def _numbers(texts: Sequence[str]) -> Sequence[int | None]:
+    return _integers(texts) or list(map(number, texts))
+
+
+def _integers(texts: Sequence[str]) -> Sequence[int] | None:
+    """What `values.integer` makes of each, or `None` if that has to be asked."""
+    text = ",".join(texts)
+    if not text.replace(",", "").isdigit():
+        return None
+    try:
+        found = _decode_integers(f"[{text}]")
+    except msgspec.DecodeError:  # an absent one, or one that begins with 0
+        return None
+    return found if len(found) == len(texts) and max(found) <= MAX_INTEGER else None
+
+
+def _tail_column(quoted: Sequence[str]) -> Sequence[str | None]:
+    text = "[" + "\n,".join(quoted) + "]"
+    if "\\" not in text and max(map(len, quoted)) <= MAX_FIELD_CHARS:
+        try:
+            values = _decode_texts(text)
+        except (msgspec.DecodeError, UnicodeError):
+            values = []
+        if len(values) == len(quoted):
+            return _present(values)
+    return list(map(untrusted, quoted))

@@ -75,10 +75,13 @@ def judge(
     pools: tuple[str, ...] = (POOL,),
     protected: Protected | None = None,
     limit: int = 10,
+    alerts: int = 60,
     lifetime: int = 30 * DAY,
 ) -> Judge:
     return Judge(
-        policy=Policy(protected=protected or Protected(), enforcements_per_hour=limit),
+        policy=Policy(
+            protected=protected or Protected(), enforcements_per_hour=limit, alerts_per_hour=alerts
+        ),
         deployment=Deployment(mode=mode, pools=pools, session_lifetime_seconds=lifetime),
     )
 

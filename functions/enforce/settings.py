@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, Json, PositiveInt, StringConstraints
+from pydantic import BaseModel, ConfigDict, Json, PositiveInt, StringConstraints
 
 from sessionwarden.policy.deployment import DEFAULT_SESSION_LIFETIME_SECONDS, Deployment
 
@@ -35,7 +35,8 @@ class Settings(BaseModel):
     control_table: Name
     alert_topic_arn: Name
     stack: Name
-    user_pools: Annotated[Json[tuple[Pool, ...]], Field(min_length=1)]
+    user_pools: Json[tuple[Pool, ...]]
+    """May be empty: then nobody can be denied, and findings are still told."""
     region: Name
     session_lifetime_seconds: PositiveInt = DEFAULT_SESSION_LIFETIME_SECONDS
     ruleset: Path = Path("ruleset.json")

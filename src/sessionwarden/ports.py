@@ -121,8 +121,8 @@ class ControlStore(Protocol):
         """Who switched it on and when, strongly consistent; `None` while enforcement runs."""
         ...
 
-    def spend(self, *, hour: int, decision_id: str, limit: int) -> bool:
-        """Take one enforcement from the hour's budget; true again for the same decision id."""
+    def spend(self, *, budget: str, hour: int, decision_id: str, limit: int) -> bool:
+        """Take one unit of the named budget of the hour; true again for the same decision id."""
         ...
 
     def stop(self, *, by: str, at_ms: int) -> None: ...

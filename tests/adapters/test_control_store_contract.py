@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -34,28 +35,36 @@ def test_enforcement_runs_until_it_is_stopped_and_again_when_resumed(store: Cont
 
 
 def test_a_budget_is_spent_and_not_exceeded(store: ControlStore) -> None:
-    spent = [store.spend(hour=5, decision_id=f"d-{number}", limit=2) for number in range(4)]
+    spent = [store.spend(budget="b", hour=5, decision_id=f"d-{number}", limit=2) for number in range(4)]
     assert spent == [True, True, False, False]
 
 
 def test_a_decision_spends_once_however_often_it_is_delivered(store: ControlStore) -> None:
-    assert all(store.spend(hour=5, decision_id="d-1", limit=2) for _ in range(3))
-    assert store.spend(hour=5, decision_id="d-2", limit=2)
-    assert store.spend(hour=5, decision_id="d-1", limit=2), "its unit was taken before the budget was empty"
+    assert all(store.spend(budget="b", hour=5, decision_id="d-1", limit=2) for _ in range(3))
+    assert store.spend(budget="b", hour=5, decision_id="d-2", limit=2)
+    assert store.spend(budget="b", hour=5, decision_id="d-1", limit=2), (
+        "its unit was taken before the budget was empty"
+    )
 
 
 def test_each_hour_has_its_own_budget(store: ControlStore) -> None:
-    assert store.spend(hour=5, decision_id="d-1", limit=1)
-    assert store.spend(hour=6, decision_id="d-2", limit=1)
+    assert store.spend(budget="b", hour=5, decision_id="d-1", limit=1)
+    assert store.spend(budget="b", hour=6, decision_id="d-2", limit=1)
+
+
+def test_budgets_of_different_names_are_apart(store: ControlStore) -> None:
+    assert store.spend(budget="alerts#r1", hour=5, decision_id="d-1", limit=1)
+    assert store.spend(budget="alerts#r2", hour=5, decision_id="d-2", limit=1)
+    assert not store.spend(budget="alerts#r1", hour=5, decision_id="d-2", limit=1)
 
 
 @pytest.mark.parametrize("limit", [0, -1])
 def test_no_budget_means_no_enforcement(store: ControlStore, limit: int) -> None:
-    assert not store.spend(hour=5, decision_id="d-1", limit=limit)
+    assert not store.spend(budget="b", hour=5, decision_id="d-1", limit=limit)
 
 
 def test_the_switch_is_not_part_of_any_budget(store: ControlStore) -> None:
-    store.spend(hour=5, decision_id="d-1", limit=1)
+    store.spend(budget="b", hour=5, decision_id="d-1", limit=1)
     assert not store.stopped()
 
 
@@ -70,10 +79,26 @@ def test_a_limit_never_lets_the_item_grow_without_bound(request: pytest.FixtureR
     with dynamodb("moto", request) as client:
         table = make_table(client, control_table)
         full = {"SS": [f"d-{number}" for number in range(MAX_LIMIT)]}
-        client.put_item(TableName=table, Item={"control": {"S": "budget#5"}, "decisions": full})
-        assert not DynamoDBControlStore(client, table).spend(hour=5, decision_id="new", limit=10**9)
+        client.put_item(TableName=table, Item={"control": {"S": "budget#b#5"}, "decisions": full})
+        assert not DynamoDBControlStore(client, table).spend(
+            budget="b", hour=5, decision_id="new", limit=10**9
+        )
 
 
 def test_a_switch_that_cannot_be_read_is_an_error_and_not_off(request: pytest.FixtureRequest) -> None:
     with dynamodb("moto", request) as client, pytest.raises(StoreError):
         DynamoDBControlStore(client, "no-such-table").stopped()
+
+
+def test_the_kill_switch_is_read_strongly_consistent() -> None:
+    requests: list[dict[str, Any]] = []
+
+    class Recorder:
+        def get_item(self, **request: Any) -> Any:
+            requests.append(request)
+            return {}
+
+    store = DynamoDBControlStore(Recorder(), "control")  # type: ignore[arg-type]
+    store.stopped()
+    store.switch()
+    assert [request.get("ConsistentRead") for request in requests] == [True, True]

@@ -123,3 +123,16 @@ def test_a_record_that_cannot_be_read_is_a_store_error(request: pytest.FixtureRe
         client.put_item(TableName=table, Item={"decision_id": {"S": "d-1"}, "record": {"S": "{}"}})
         with pytest.raises(StoreError):
             DynamoDBDecisionStore(client, table).get("d-1")
+
+
+def test_a_decision_is_read_strongly_consistent() -> None:
+    # a lift that a read misses would let enforcement go on
+    requests: list[dict[str, Any]] = []
+
+    class Recorder:
+        def get_item(self, **request: Any) -> Any:
+            requests.append(request)
+            return {}
+
+    assert DynamoDBDecisionStore(Recorder(), "decisions").get("d-1") is None  # type: ignore[arg-type]
+    assert [request.get("ConsistentRead") for request in requests] == [True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -98,3 +99,19 @@ def test_a_damaged_item_is_an_error_and_not_skipped(request: pytest.FixtureReque
         client.put_item(TableName=table, Item={"principal": {"S": WHO}, "decision_id": {"S": "d-1"}})
         with pytest.raises(StoreError):
             DynamoDBDenylistStore(client, table).entries(WHO)
+
+
+def test_entries_are_read_strongly_consistent() -> None:
+    requests: list[dict[str, Any]] = []
+
+    class Recorder:
+        def get_paginator(self, operation: str) -> Any:
+            assert operation == "query"
+            return self
+
+        def paginate(self, **request: Any) -> Any:
+            requests.append(request)
+            return []
+
+    DynamoDBDenylistStore(Recorder(), "denylist").entries(WHO)  # type: ignore[arg-type]
+    assert [request.get("ConsistentRead") for request in requests] == [True]

@@ -52,7 +52,9 @@ def entries(stack: DeployedStack) -> list[DenyEntry]:
 def enforced(stack: DeployedStack, **changes: Any) -> Decision:
     """A decision of a rule, carried out."""
     store = DynamoDBDecisionStore(stack.dynamodb, stack.decisions)
-    fields = {"pool": stack.pools[0], "user": stack.sub, "key": {"user": stack.sub}}
+    fields: dict[str, Any] = {
+        "pool": stack.pools[0], "user": stack.sub, "key": {"user": stack.sub}, "time": system_clock(),
+    }  # fmt: skip
     answer = response(actions=("disable_user", "alert"), deny_seconds=3600)
     given = finding(answer=answer, **(fields | changes))
     decision = judge(pools=(stack.pools[0],)).decide(given, now_ms=system_clock())
@@ -145,6 +147,16 @@ def test_a_simulated_decision_says_why_it_was_withheld(
     assert "simulated (unknown_pool)" in out
     status, out, _ = sessionwarden("decisions", "delete", "f-2")
     assert (status, out) == (0, "The decision is marked as lifted; it had denied nothing.\n")
+
+
+def test_a_reduced_decision_says_so(stack: DeployedStack, sessionwarden: Sessionwarden) -> None:
+    decision = enforced(stack)
+    store = DynamoDBDecisionStore(stack.dynamodb, stack.decisions)
+    store.record(replace(decision, id="f-2", reduced="budget"))
+    _, out, _ = sessionwarden("decisions", "show", "f-2")
+    assert "reduced          to this session (budget)" in out
+    _, out, _ = sessionwarden("decisions", "show", "f-1")
+    assert "reduced" not in out
 
 
 def test_nothing_that_a_user_chose_can_drive_the_terminal(

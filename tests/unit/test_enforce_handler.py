@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from functions.enforce import handler
 from functions.enforce.settings import Settings
+from sessionwarden.adapters.clock import system_clock
 from sessionwarden.denylist.principal import principal
 from sessionwarden.model.finding import Finding
 from sessionwarden.ruleset.compiled import CompiledRuleset, Policy, Protected
@@ -33,7 +34,7 @@ CONTEXT = SimpleNamespace(
 
 
 def ruleset_file(folder: Path) -> Path:
-    policy = Policy(protected=Protected(), enforcements_per_hour=10)
+    policy = Policy(protected=Protected(), enforcements_per_hour=10, alerts_per_hour=60)
     ruleset = CompiledRuleset(format=1, digest="", rules=(), policy=policy)
     path = folder / "ruleset.json"
     path.write_bytes(canonical_json(msgspec.structs.replace(ruleset, digest=digest_of(ruleset))))
@@ -73,7 +74,12 @@ class Account:
         }
 
     def finding(self, **changes: Any) -> Finding:
-        fields = {"pool": self.pool, "user": self.sub, "key": {"user": self.sub}}
+        fields: dict[str, Any] = {
+            "pool": self.pool,
+            "user": self.sub,
+            "key": {"user": self.sub},
+            "time": system_clock(),
+        }
         return finding(**(fields | changes))
 
     def denied(self) -> list[str]:
@@ -157,6 +163,22 @@ def test_an_observing_deployment_touches_nobody(account: Account, monkeypatch: p
     assert "NOTHING was done" in alerts[0]["Message"]
 
 
+def test_a_deployment_without_pools_touches_nobody_and_still_tells(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SESSIONWARDEN_USER_POOLS", "[]")
+    stranger = response(scope="source_ip", actions=("alert",))
+    findings = (
+        account.finding(),
+        account.finding(id="f-2", key={"source_ip": "203.0.113.7"}, answer=stranger),
+    )
+    assert invoke(*map(msgspec.json.encode, findings)) == []
+    assert account.denied() == []
+    alerts = [message for message in account.received() if message.get("Type") == "Notification"]
+    assert len(alerts) == 2
+    assert "not one that this deployment watches" in alerts[0]["Message"]
+
+
 def test_a_batch_in_which_every_message_fails_is_still_answered_one_by_one(account: Account) -> None:
     assert invoke("{", "[") == ["m-0", "m-1"]
 
@@ -173,7 +195,7 @@ def test_settings_that_are_wrong_are_named_all_at_once(account: Account) -> None
     broken = account.environment | {
         "AWS_REGION": "us-east-1",
         "SESSIONWARDEN_MODE": "on",
-        "SESSIONWARDEN_USER_POOLS": "[]",
+        "SESSIONWARDEN_USER_POOLS": "[{}]",
         "SESSIONWARDEN_SESSION_LIFETIME_SECONDS": "0",
     }
     with pytest.raises(ValidationError) as caught:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sessionwarden.enforcement.acts import Pending
-from sessionwarden.enforcement.alert import SUBJECT_LIMIT, WHY_WITHHELD, Alert, compose
+from sessionwarden.enforcement.alert import SUBJECT_LIMIT, WHY_WITHHELD, Alert, compose, compose_notice
 from sessionwarden.enforcement.printable import ascii_line, printable
 from sessionwarden.errors import UserPoolError
 from sessionwarden.model.decision import ActionResult, Enforcement, Withheld
@@ -119,3 +121,55 @@ def test_printable_text_keeps_what_can_be_seen() -> None:
     assert printable("a\tb\x9b\ud800", limit=40) == r"a\tb\x9b\ud800"
     assert printable("x" * 50, limit=10) == "x" * 9 + "…"
     assert ascii_line("ü" + "x" * 50, limit=10) == "?" + "x" * 8 + "~"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("www.evil.example", "www[.]evil[.]example"),
+        ("evil.example/reset", "evil[.]example/reset"),
+        ("help@evil.example", "help[at]evil[.]example"),
+        ("https://evil.example", "https[:]//evil[.]example"),
+        ("evil\u3002example\uff0ecom\uff61", "evil[.]example[.]com[.]"),
+    ],
+)
+def test_a_username_does_not_become_a_link_in_mail(name: str, shown: str) -> None:
+    by_name = response(scope="user", actions=("alert",))
+    _, message, _ = composed(finding(username=name, key={"user": SUB, "username": name}, answer=by_name))
+    assert f'username, chosen by the user: "{shown}"' in message
+    assert f'grouped by username: "{shown}"' in message
+    assert name not in message
+    assert 'from address: "203.0.113.7"' in message, "an address stays legible"
+
+
+def test_what_a_stranger_says_in_a_group_key_does_not_become_a_link() -> None:
+    answer = response(scope="source_ip", actions=("alert",))
+    key = {"source_ip": "203.0.113.7", "user_agent": "www.evil.example"}
+    _, message, _ = composed(finding(key=key, answer=answer))
+    assert 'grouped by user_agent: "www[.]evil[.]example"' in message
+    assert 'grouped by source_ip: "203.0.113.7"' in message
+
+
+def test_a_reduced_decision_says_so_and_what_the_rule_asked_for() -> None:
+    subject, message, _ = composed(finding(), World(judge=judge(limit=0)))
+    assert subject.startswith("[high] Sessionwarden: deny (reduced: budget): ")
+    assert (
+        "REDUCED to a deny of this one session, because this hour's enforcement budget is spent.\n" in message
+    )
+    assert "The rule asks for: deny, sign_out (scope user). Other sessions go on." in message
+    assert "sessionwarden decisions delete f-1" in message
+
+
+def test_a_notice_is_as_bounded_and_escaped_as_an_alert() -> None:
+    hostile = finding(title="x\r\nBcc: a@b\u202e" + "y" * 300_000, rule="r\n" * 1000)
+    alert = Alert(
+        finding=hostile,
+        enforcement=Enforcement(decision=judge().decide(hostile, now_ms=NOW_MS), results=(), time=NOW_MS),
+    )
+    notice = compose_notice(alert, until_ms=NOW_MS, stack="s; rm", region="r")
+    assert len(notice.subject) <= SUBJECT_LIMIT
+    assert notice.subject.isascii()
+    assert len(notice.text) < 2_000
+    assert notice.text.count("\n") == 8
+    assert all(character.isprintable() for character in notice.text.replace("\n", ""))
+    assert "decisions list --stack 's; rm' --region r" in notice.text

@@ -17,12 +17,15 @@ from sessionwarden.adapters.memory_enforcement import (
 from sessionwarden.denylist.principal import principal
 from sessionwarden.errors import DeliveryError, StoreError, UserPoolError
 from sessionwarden.model.decision import Enforcement
+from sessionwarden.model.finding import Response
 from sessionwarden.ports import PoolUser
 from sessionwarden.ruleset.compiled import Protected
-from tests.enforcement_factory import NOW_MS, NOW_S, POOL, SUB, World, finding, judge, response
+from tests.enforcement_factory import NOW_MS, NOW_S, POOL, SESSION, SUB, World, finding, judge, response
 
 WHO = principal(POOL, SUB)
 HARSH = response(actions=("deny", "sign_out", "disable_user", "alert"))
+SESSION_DENY = response(scope="session", actions=("deny", "alert"))
+STRANGER = response(scope="source_ip", actions=("alert",))
 
 
 def outcomes(enforcement: Enforcement) -> list[tuple[str, str, str]]:
@@ -96,7 +99,9 @@ def test_a_stopped_deployment_denies_nobody_even_after_it_resumes() -> None:
     world.control.resume()
     assert world.enforcer.enforce(finding()).decision.withheld == "stopped"
     assert not world.denylist.entries(WHO)
-    assert world.control.spend(hour=NOW_MS // 3_600_000, decision_id="other", limit=1), "no budget was taken"
+    assert world.control.spend(
+        budget="enforcements", hour=NOW_MS // 3_600_000, decision_id="other", limit=1
+    ), "no budget was taken"
 
 
 def test_the_kill_switch_holds_between_two_acts() -> None:
@@ -125,20 +130,165 @@ def test_nothing_is_enforced_while_the_kill_switch_cannot_be_read() -> None:
     assert not world.alerts.sent
 
 
-def test_over_budget_users_are_spared_while_session_denies_go_on() -> None:
+def test_over_budget_only_the_session_that_was_caught_is_denied() -> None:
     world = World(judge=judge(limit=1))
-    session = response(scope="session", actions=("deny", "alert"))
-    assert not world.enforcer.enforce(finding(id="a")).decision.simulated
-    assert world.enforcer.enforce(finding(id="b")).decision.withheld == "budget"
-    assert not world.enforcer.enforce(finding(id="c", answer=session)).decision.simulated
-    assert [entry.decision_id for entry in world.denylist.entries(WHO)] == ["a", "c"]
-    assert "budget" in world.alerts.sent[1].message
+    world.enforcer.enforce(finding(id="sacrificed"))
+    done = world.enforcer.enforce(finding(id="caught", answer=HARSH))
+    assert outcomes(done) == [("deny", "done", ""), ("alert", "done", "")]
+    assert (done.decision.scope, done.decision.value, done.decision.reduced) == ("session", SESSION, "budget")
+    (entry,) = (entry for entry in world.denylist.entries(WHO) if entry.decision_id == "caught")
+    assert (entry.session, entry.not_before, entry.deny_until) == (SESSION, None, None)
+    assert world.users.signed_out == [(POOL, SUB)], "only the first"
+    assert not world.users.disabled
 
 
-def test_a_session_rule_that_signs_out_counts_against_the_budget() -> None:
+def test_a_reduced_decision_stays_reduced_when_it_is_delivered_again() -> None:
     world = World(judge=judge(limit=0))
-    answer = response(scope="session", actions=("deny", "sign_out"))
-    assert world.enforcer.enforce(finding(answer=answer)).decision.withheld == "budget"
+    world.enforcer.enforce(finding())
+    world.now_ms += 3_600_000
+    world.judge = judge(limit=10)
+    assert world.enforcer.enforce(finding()).decision.reduced == "budget"
+    assert not world.users.signed_out
+
+
+def test_over_budget_a_user_without_a_session_is_spared() -> None:
+    world = World(judge=judge(limit=0))
+    done = world.enforcer.enforce(finding(session=None))
+    assert (done.decision.withheld, done.decision.reduced) == ("budget", None)
+    assert not world.denylist.entries(WHO)
+    assert "budget is spent, and the finding names no session" in world.alerts.sent[0].message
+
+
+def test_denies_of_sessions_need_no_budget() -> None:
+    world = World(judge=judge(limit=0))
+    done = world.enforcer.enforce(finding(answer=SESSION_DENY))
+    assert (done.decision.simulated, done.decision.reduced) == (False, None)
+    assert world.denylist.entries(WHO)
+
+
+@pytest.mark.parametrize(
+    "harsh",
+    [
+        response(scope="session", actions=("deny", "sign_out")),
+        response(scope="session", actions=("deny", "disable_user")),
+        response(actions=("deny",)),
+        response(actions=("deny",), deny_seconds=3600),
+    ],
+    ids=["session-sign-out", "session-disable", "user-deny", "user-deny-with-duration"],
+)
+def test_all_but_the_deny_of_a_session_counts_against_the_budget(harsh: Response) -> None:
+    world = World(judge=judge(limit=1))
+    assert world.enforcer.enforce(finding(id="a", answer=harsh)).decision.reduced is None
+    assert world.enforcer.enforce(finding(id="b", answer=harsh)).decision.reduced == "budget"
+
+
+def test_a_flood_of_findings_ends_in_the_limit_of_alerts_and_one_notice() -> None:
+    world = World(judge=judge(alerts=3))
+    done = [world.enforcer.enforce(finding(id=f"f-{number}", answer=STRANGER)) for number in range(50)]
+    assert len(world.alerts.sent) == 4
+    assert [outcomes(one) for one in done[:3]] == [[("alert", "done", "")]] * 3
+    assert {tuple(outcomes(one)) for one in done[3:]} == {(("alert", "skipped", "budget"),)}
+    notice = world.alerts.sent[3]
+    assert "alerts held back until 2027-01-15 09:00:00Z" in notice.subject
+    assert "sessionwarden decisions list --stack warden --region eu-west-1" in notice.message
+    assert notice.attributes["held_back"] == "true"
+    assert len(world.bus.published) == 50, "subscribers of the bus are told of everything"
+
+
+def test_each_rule_and_each_hour_has_its_own_alerts() -> None:
+    world = World(judge=judge(alerts=1))
+    for number in range(3):
+        world.enforcer.enforce(finding(id=f"a-{number}", answer=STRANGER))
+    for number in range(3):
+        world.enforcer.enforce(finding(id=f"b-{number}", rule="another", answer=STRANGER))
+    sent = [(one.attributes["rule"], "held_back" in one.attributes) for one in world.alerts.sent]
+    one_rule = "request-rate-per-user"
+    assert sent == [(one_rule, False), (one_rule, True), ("another", False), ("another", True)]
+    world.now_ms += 3_600_000
+    world.enforcer.enforce(finding(id="c", answer=STRANGER))
+    assert "held_back" not in world.alerts.sent[4].attributes
+    world.enforcer.enforce(finding(id="d", answer=STRANGER))
+    assert world.alerts.sent[5].attributes["held_back"] == "true"
+
+
+def test_noise_by_strangers_silences_no_enforcement() -> None:
+    world = World(judge=judge(alerts=1))
+    for number in range(5):
+        world.enforcer.enforce(finding(id=f"noise-{number}", answer=STRANGER))
+    done = world.enforcer.enforce(finding(id="real"))
+    assert ("alert", "done", "") in outcomes(done)
+    assert world.alerts.sent[-1].attributes["decision"] == "real"
+
+
+def test_enforcements_that_are_always_told_take_no_alert_from_the_rule() -> None:
+    world = World(judge=judge(alerts=1))
+    world.enforcer.enforce(finding(id="a"))
+    world.enforcer.enforce(finding(id="b"))
+    world.enforcer.enforce(finding(id="c", answer=STRANGER))
+    assert [sent.attributes["decision"] for sent in world.alerts.sent] == ["a", "b", "c"]
+    assert all("held_back" not in sent.attributes for sent in world.alerts.sent)
+
+
+def test_a_session_is_denied_also_when_its_alert_is_held_back() -> None:
+    world = World(judge=judge(alerts=1))
+    for number in range(4):
+        done = world.enforcer.enforce(finding(id=f"f-{number}", answer=SESSION_DENY))
+    assert outcomes(done) == [("deny", "done", ""), ("alert", "skipped", "budget")]
+    assert len(world.denylist.entries(WHO)) == 4
+    assert len(world.alerts.sent) == 2
+
+
+def test_withheld_decisions_share_the_limit_of_alerts() -> None:
+    world = World(judge=judge(alerts=1, mode="observe"))
+    for number in range(4):
+        world.enforcer.enforce(finding(id=f"f-{number}"))
+    assert len(world.alerts.sent) == 2
+
+
+def test_a_notice_that_was_not_accepted_is_sent_again() -> None:
+    class Flaky(MemoryAlertSink):
+        refusals = 1
+
+        def alert(self, *, subject: str, message: str, attributes: Mapping[str, str]) -> None:
+            if self.refusals and "held_back" in attributes:
+                self.refusals -= 1
+                raise DeliveryError("alert topic: Throttled")
+            super().alert(subject=subject, message=message, attributes=attributes)
+
+    world = World(judge=judge(alerts=1), alerts=Flaky())
+    world.enforcer.enforce(finding(id="a", answer=STRANGER))
+    with pytest.raises(DeliveryError):
+        world.enforcer.enforce(finding(id="b", answer=STRANGER))
+    world.enforcer.enforce(finding(id="c", answer=STRANGER))
+    assert len(world.alerts.sent) == 1
+    world.enforcer.enforce(finding(id="b", answer=STRANGER))
+    assert world.alerts.sent[1].attributes["held_back"] == "true"
+
+
+def test_an_alert_that_was_not_accepted_keeps_its_place_in_the_limit() -> None:
+    class Flaky(MemoryAlertSink):
+        refusals = 1
+
+        def alert(self, *, subject: str, message: str, attributes: Mapping[str, str]) -> None:
+            if self.refusals:
+                self.refusals -= 1
+                raise DeliveryError("alert topic: Throttled")
+            super().alert(subject=subject, message=message, attributes=attributes)
+
+    world = World(judge=judge(alerts=1), alerts=Flaky())
+    with pytest.raises(DeliveryError):
+        world.enforcer.enforce(finding(id="a", answer=STRANGER))
+    assert outcomes(world.enforcer.enforce(finding(id="a", answer=STRANGER))) == [("alert", "done", "")]
+
+
+def test_a_finding_redriven_days_later_is_told_and_cuts_no_newer_session() -> None:
+    world = World()
+    world.now_ms += 2 * 86_400_000
+    done = world.enforcer.enforce(finding(answer=HARSH))
+    assert (done.decision.withheld, outcomes(done)) == ("stale", [("alert", "done", "")])
+    assert not world.denylist.entries(WHO)
+    assert not world.users.signed_out
+    assert "more than 6 hours ago" in world.alerts.sent[0].message
 
 
 def test_simulated_decisions_take_nothing_from_the_budget() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sessionwarden.policy.judge import STALE_MS
 from sessionwarden.ruleset.compiled import Protected
 from tests.enforcement_factory import DAY, NOW_MS, NOW_S, POOL, SESSION, SUB, finding, judge, response
 
@@ -89,14 +90,50 @@ def test_a_user_of_another_pool_is_not_denied() -> None:
     assert (decision.simulated, decision.withheld) == (True, "unknown_pool")
 
 
-def test_the_only_pool_is_meant_where_none_is_named() -> None:
-    decision = judge().decide(finding(pool=None), now_ms=NOW_MS)
-    assert (decision.pool, decision.simulated) == (POOL, False)
+@pytest.mark.parametrize("pools", [(POOL,), (POOL, "eu-west-1_Other"), ()])
+@pytest.mark.parametrize("pool", [None, ""])
+def test_a_user_without_a_pool_is_nobody_even_where_there_is_one_pool(
+    pools: tuple[str, ...], pool: str | None
+) -> None:
+    decision = judge(pools=pools).decide(finding(pool=pool), now_ms=NOW_MS)
+    assert (decision.pool, decision.simulated, decision.withheld) == (pool, True, "no_principal")
 
 
-def test_of_several_pools_none_is_guessed() -> None:
-    decision = judge(pools=(POOL, "eu-west-1_Other")).decide(finding(pool=None), now_ms=NOW_MS)
-    assert (decision.pool, decision.withheld) == (None, "unknown_pool")
+def test_where_no_pool_is_watched_nobody_is_denied() -> None:
+    assert judge(pools=()).decide(finding(), now_ms=NOW_MS).withheld == "unknown_pool"
+
+
+@pytest.mark.parametrize("scope", ["user", "session"])
+def test_a_finding_that_comes_more_than_six_hours_late_cuts_nobody(scope: str) -> None:
+    late = finding(answer=response(scope=scope, actions=("deny", "alert")), time=NOW_MS - STALE_MS)
+    assert STALE_MS == 6 * 3_600_000
+    assert not judge().decide(late, now_ms=NOW_MS).simulated
+    decision = judge().decide(late, now_ms=NOW_MS + 1)
+    assert (decision.simulated, decision.withheld) == (True, "stale")
+
+
+def test_a_late_finding_that_only_alerts_withholds_nothing() -> None:
+    late = finding(answer=response(actions=("alert",)), time=0)
+    assert not judge().decide(late, now_ms=NOW_MS).simulated
+
+
+def test_over_the_budget_only_the_session_is_denied() -> None:
+    answer = response(actions=("deny", "sign_out", "disable_user"), deny_seconds=3600)
+    full = judge().decide(finding(answer=answer), now_ms=NOW_MS)
+    reduced = judge().over_budget(full, session=SESSION)
+    assert (reduced.scope, reduced.value, reduced.session) == ("session", SESSION, SESSION)
+    assert reduced.actions == ("deny", "alert")
+    assert (reduced.not_before, reduced.deny_until) == (None, None)
+    assert (reduced.simulated, reduced.withheld, reduced.reduced) == (False, None, "budget")
+    assert reduced.expires_at == NOW_S + 30 * DAY
+    assert (reduced.id, reduced.pool, reduced.user) == (full.id, POOL, SUB)
+
+
+@pytest.mark.parametrize("session", [None, ""])
+def test_over_the_budget_without_a_session_nothing_is_left(session: str | None) -> None:
+    full = judge().decide(finding(), now_ms=NOW_MS)
+    left = judge().over_budget(full, session=session)
+    assert (left.simulated, left.withheld, left.reduced) == (True, "budget", None)
 
 
 @pytest.mark.parametrize("deployment", ["observe", "enforce"])

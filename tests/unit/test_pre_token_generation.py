@@ -20,6 +20,7 @@ from sessionwarden.model.deny import DenyEntry
 from tests.adapters.enforcement_tables import denylist_table, make_table
 from tests.enforcement_factory import DAY, POOL, SUB
 
+OTHER_POOL = "eu-west-1_Other"
 CONTEXT = SimpleNamespace(
     function_name="pre",
     memory_limit_in_mb=512,
@@ -76,11 +77,11 @@ def invoke(event: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def deny(denylist: DynamoDBDenylistStore, **fields: Any) -> None:
+def deny(denylist: DynamoDBDenylistStore, *, pool: str = POOL, **fields: Any) -> None:
     now = system_clock() // 1000
     times = {name: now + value if isinstance(value, int) else value for name, value in fields.items()}
     entry = DenyEntry(decision_id="d-1", **({"expires_at": now + DAY} | times))
-    denylist.put(principal(POOL, SUB), entry)
+    denylist.put(principal(pool, SUB), entry)
 
 
 @pytest.mark.parametrize("version", ["1", "2", "3"])
@@ -120,9 +121,16 @@ def test_a_new_session_is_let_in_where_no_deny_time_is_in_force(
     assert invoke(trigger_event())["userName"] == "bob"
 
 
-def test_another_pools_users_are_left_alone(denylist: DynamoDBDenylistStore) -> None:
-    deny(denylist, deny_until=3600)
-    assert invoke(trigger_event(pool="eu-west-1_Other"))["userName"] == "bob"
+def test_a_pool_that_is_not_configured_is_left_alone_whatever_the_denylist_says(
+    denylist: DynamoDBDenylistStore,
+) -> None:
+    deny(denylist, pool=OTHER_POOL, deny_until=3600)
+    assert invoke(trigger_event(pool=OTHER_POOL))["userName"] == "bob"
+
+
+def test_a_user_is_not_mistaken_for_one_of_another_pool(denylist: DynamoDBDenylistStore) -> None:
+    deny(denylist, pool=OTHER_POOL, deny_until=3600)
+    assert invoke(trigger_event())["userName"] == "bob"
 
 
 def test_a_denylist_that_cannot_be_read_fails_open_and_is_counted(

@@ -224,7 +224,7 @@ def test_the_policy_gives_defaults_protection_and_limits(compiled: Compile) -> N
         BASE + count("[user]"),
         policy=(
             "defaults: {mode: enforce, cooldown: 1h, actions: {user: [alert, deny]}}\n"
-            "protected: {users: [b, a], groups: [admins]}\nlimits: {enforcements_per_hour: 7}\n"
+            "protected: {users: [b, a], groups: [admins]}\nlimits: {enforcements_per_hour: 7, alerts_per_hour: 5}\n"
         ),
     )
     response = only(ruleset).response
@@ -234,13 +234,13 @@ def test_the_policy_gives_defaults_protection_and_limits(compiled: Compile) -> N
         ("deny", "alert"),
     )
     assert (ruleset.policy.protected.users, ruleset.policy.protected.groups) == (("a", "b"), ("admins",))
-    assert ruleset.policy.enforcements_per_hour == 7
+    assert (ruleset.policy.enforcements_per_hour, ruleset.policy.alerts_per_hour) == (7, 5)
 
 
 def test_rules_observe_and_limits_hold_without_a_policy(compiled: Compile) -> None:
     ruleset = compiled(BASE + count("[user]"))
     assert only(ruleset).response.mode == "observe"
-    assert ruleset.policy.enforcements_per_hour == 20
+    assert (ruleset.policy.enforcements_per_hour, ruleset.policy.alerts_per_hour) == (20, 60)
 
 
 def test_cases_policy_and_hidden_folders_are_no_rules(compiled: Compile, tmp_path: Path) -> None:

@@ -547,6 +547,10 @@ def test_group_by_that_names_nobody_is_refused_with_the_scopes_there_are(tmp_pat
             "1:10: limits.enforcements_per_hour: must be at least 1, not 0 (to act on nobody, deploy in observe)",
         ),
         (
+            "limits: {alerts_per_hour: -1}",
+            "1:10: limits.alerts_per_hour: must be at least 1, not -1 (to be told nothing, leave alert out of the actions)",
+        ),
+        (
             "limits: {enforcements_per_hour: 2.5}",
             "1:10: limits.enforcements_per_hour: must be a whole number, not the fraction 2.5",
         ),

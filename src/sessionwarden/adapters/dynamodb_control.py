@@ -1,6 +1,6 @@
-"""The brakes in DynamoDB: the kill switch, and one set of decision ids per hour as the budget.
+"""The brakes in DynamoDB: the kill switch, and one set of decision ids per budget and hour.
 
-Invariant: a decision takes at most one unit of an hour, however often it is delivered, because the
+Invariant: a decision takes at most one unit of a budget's hour, however often it is delivered, because the
 set holds its id; and the set never exceeds the limit, because the condition is checked with the
 write. The set is bounded: DynamoDB bills the whole item on every write, and refuses it at 400 KB.
 """
@@ -46,7 +46,7 @@ class DynamoDBControlStore:
         at_ms = item.get("stopped_at", {}).get("N", "0")
         return Stop(by=item.get("stopped_by", {}).get("S", ""), at_ms=int(float(at_ms)))
 
-    def spend(self, *, hour: int, decision_id: str, limit: int) -> bool:
+    def spend(self, *, budget: str, hour: int, decision_id: str, limit: int) -> bool:
         bounded = min(limit, MAX_LIMIT)
         if bounded < 1:
             return False
@@ -54,7 +54,7 @@ class DynamoDBControlStore:
             try:
                 self._client.update_item(
                     TableName=self._table,
-                    Key={"control": {"S": f"budget#{hour}"}},
+                    Key={"control": {"S": f"budget#{budget}#{hour}"}},
                     UpdateExpression="ADD decisions :ids SET expires_at = :expires_at",
                     ConditionExpression=(
                         "attribute_not_exists(decisions) OR size(decisions) < :limit"

@@ -84,7 +84,7 @@ class MemoryControlStore:
 
     def __init__(self) -> None:
         self._switch: Stop | None = None
-        self._spent: dict[int, set[str]] = {}
+        self._spent: dict[tuple[str, int], set[str]] = {}
 
     def stopped(self) -> bool:
         return self._switch is not None
@@ -92,8 +92,8 @@ class MemoryControlStore:
     def switch(self) -> Stop | None:
         return self._switch
 
-    def spend(self, *, hour: int, decision_id: str, limit: int) -> bool:
-        spent = self._spent.setdefault(hour, set())
+    def spend(self, *, budget: str, hour: int, decision_id: str, limit: int) -> bool:
+        spent = self._spent.setdefault((budget, hour), set())
         if decision_id not in spent and len(spent) >= limit:
             return False
         spent.add(decision_id)

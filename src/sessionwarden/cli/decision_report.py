@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from sessionwarden.enforcement.printable import printable
-from sessionwarden.model.decision import ActionResult, Enforcement
+from sessionwarden.model.decision import ActionResult, Enforcement, Reduced
 
 LIMIT = 120
 
@@ -54,6 +54,7 @@ def as_details(known: Enforcement) -> Iterator[str]:
         "tokens refused": _until("of sign-ins up to", decision.not_before),
         "all refused": _until("until", decision.deny_until),
         "session refused": decision.session,
+        "reduced": _because(decision.reduced),
         "forgotten": _until("after", decision.expires_at),
         "lifted": _until("at", known.lifted_at),
         "lifted by": known.lifted_by,
@@ -105,6 +106,10 @@ def _outcome(action: str, results: Sequence[ActionResult]) -> str:
 
 def _until(word: str, epoch_s: int | None) -> str | None:
     return None if epoch_s is None else f"{word} {_time_ms(epoch_s * 1000)}"
+
+
+def _because(reduced: Reduced | None) -> str | None:
+    return None if reduced is None else f"to this session ({reduced})"
 
 
 def _time_ms(epoch_ms: int) -> str:

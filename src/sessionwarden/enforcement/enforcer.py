@@ -3,7 +3,8 @@
 Enters: a finding from the queue. Leaves: what was done, after the denylist, Cognito, the alert and the
 bus had their turn, in that order. Invariants: the decision is recorded before its first act, and a
 later delivery reads it back, so `not_before` never moves; brakes are read before anything is written;
-an alert is sent at least once and, barring a crash between sending and noting, once.
+an alert within the rule's hourly limit is sent at least once and, barring a crash between sending and
+noting, once.
 """
 
 from __future__ import annotations
@@ -15,13 +16,12 @@ import msgspec
 from msgspec.structs import replace
 
 from sessionwarden.enforcement.acts import Acts, Progress, with_result
-from sessionwarden.enforcement.alert import Alert, compose
+from sessionwarden.enforcement.alert import Alert, Message, compose, compose_notice
+from sessionwarden.enforcement.budgets import MS_PER_HOUR, Budgets, Telling, acts
 from sessionwarden.enforcement.entries import user_of
-from sessionwarden.model.decision import ActionResult, Decision, Enforcement, Withheld
+from sessionwarden.model.decision import ActionResult, Decision, Enforcement
 from sessionwarden.model.finding import Finding
 from sessionwarden.ports import AlertSink, Publisher
-
-MS_PER_HOUR = 3_600_000
 
 
 class Judge(Protocol):
@@ -32,12 +32,21 @@ class Judge(Protocol):
         """How many harsh decisions may act per hour."""
         ...
 
+    @property
+    def alert_limit(self) -> int:
+        """How many alerts a rule may send per hour, apart from those of harsh decisions."""
+        ...
+
     def lacks_facts(self, finding: Finding) -> bool:
         """Whether name and groups of the user must be looked up first."""
         ...
 
     def decide(self, finding: Finding, *, now_ms: int) -> Decision:
         """What to do about the finding."""
+        ...
+
+    def over_budget(self, decision: Decision, *, session: str | None) -> Decision:
+        """What is left of a harsh decision when the hour's budget is spent."""
         ...
 
 
@@ -77,12 +86,11 @@ class Enforcer:
     def _decide(self, finding: Finding) -> Decision:
         now_ms = self.acts.clock()
         decision = self.judge.decide(finding, now_ms=now_ms)
-        if _acts(decision) and self.judge.lacks_facts(finding):
+        if acts(decision) and self.judge.lacks_facts(finding):
             decision = self.judge.decide(self._with_facts(finding, decision), now_ms=now_ms)
-        if not _acts(decision):
+        if not acts(decision):
             return decision
-        withheld = self._braked(decision, hour=now_ms // MS_PER_HOUR)
-        return replace(decision, simulated=withheld is not None, withheld=withheld)
+        return self._braked(finding, decision, hour=now_ms // MS_PER_HOUR)
 
     def _with_facts(self, finding: Finding, decision: Decision) -> Finding:
         """The finding with the user's name and groups, as the user pool has them now.
@@ -99,14 +107,18 @@ class Enforcer:
             groups=(*(finding.groups or ()), *user.groups),
         )
 
-    def _braked(self, decision: Decision, *, hour: int) -> Withheld | None:
-        control = self.acts.control
-        if control.stopped():
-            return "stopped"
-        limit = self.judge.hourly_limit
-        if _harsh(decision) and not control.spend(hour=hour, decision_id=decision.id, limit=limit):
-            return "budget"
-        return None
+    def _braked(self, finding: Finding, decision: Decision, *, hour: int) -> Decision:
+        if self.acts.control.stopped():
+            return replace(decision, simulated=True, withheld="stopped")
+        if self._budgets.may_enforce(decision, hour=hour):
+            return decision
+        return self.judge.over_budget(decision, session=finding.session)
+
+    @property
+    def _budgets(self) -> Budgets:
+        return Budgets(
+            control=self.acts.control, enforcements=self.judge.hourly_limit, alerts=self.judge.alert_limit
+        )
 
     def _tell(self, finding: Finding, progress: Progress) -> Enforcement:
         enforcement = progress.enforcement
@@ -114,21 +126,24 @@ class Enforcer:
         if told or "alert" not in enforcement.decision.actions:
             return enforcement
         alert = Alert(finding=finding, enforcement=enforcement, pending=progress.pending)
-        subject, message, attributes = compose(alert, stack=self.place.stack, region=self.place.region)
-        self.alerts.alert(subject=subject, message=message, attributes=attributes)
-        result = ActionResult(action="alert", outcome="done", time=self.acts.clock())
+        hour = self.acts.clock() // MS_PER_HOUR
+        telling = self._budgets.telling(enforcement.decision, rule=finding.rule, hour=hour)
+        if telling == "alert":
+            self._send(compose(alert, stack=self.place.stack, region=self.place.region))
+        elif telling == "notice":
+            until_ms = (hour + 1) * MS_PER_HOUR
+            self._send(
+                compose_notice(alert, until_ms=until_ms, stack=self.place.stack, region=self.place.region)
+            )
+        result = self._told(telling)
         self.acts.decisions.note(enforcement.decision.id, result)
         return with_result(enforcement, result)
 
+    def _send(self, message: Message) -> None:
+        self.alerts.alert(subject=message.subject, message=message.text, attributes=message.attributes)
 
-def _acts(decision: Decision) -> bool:
-    return not decision.simulated and "deny" in decision.actions
-
-
-def _harsh(decision: Decision) -> bool:
-    """Whether it counts against the hourly budget: all but the deny of a single session.
-
-    Session denies stay outside, so that an attacker who sacrifices accounts to empty the budget
-    still loses every session that a rule catches.
-    """
-    return decision.scope != "session" or not {"sign_out", "disable_user"}.isdisjoint(decision.actions)
+    def _told(self, telling: Telling) -> ActionResult:
+        now_ms = self.acts.clock()
+        if telling == "alert":
+            return ActionResult(action="alert", outcome="done", time=now_ms)
+        return ActionResult(action="alert", outcome="skipped", time=now_ms, detail="budget")

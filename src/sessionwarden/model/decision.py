@@ -12,9 +12,13 @@ import msgspec
 
 from sessionwarden.model.finding import Action, Level, Scope
 
-Withheld = Literal["observe", "protected", "budget", "stopped", "no_principal", "unknown_pool"]
+Withheld = Literal["observe", "protected", "stale", "budget", "stopped", "no_principal", "unknown_pool"]
 """Why a decision was not carried out (`simulated`): rule or deployment in `observe`, a protected
-principal, the hourly limit, the kill switch, or a finding that names nobody who can be denied."""
+principal, abuse too long ago, the hourly limit, the kill switch, or a finding that names nobody who can
+be denied."""
+
+Reduced = Literal["budget"]
+"""Why a decision does less than its rule asks for: the hourly limit left only the deny of one session."""
 
 
 Outcome = Literal["done", "failed", "skipped"]
@@ -37,6 +41,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     actions: tuple[Action, ...]
     simulated: bool
     withheld: Withheld | None = None
+    reduced: Reduced | None = None
 
     rule: str | None = None
     title: str | None = None

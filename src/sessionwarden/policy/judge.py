@@ -3,7 +3,8 @@
 Enters: a finding, the published policy, the deployment, now. Leaves: a `Decision` that says what is to
 be done, or, `simulated`, what would have been done and which brake withheld it. Invariants: only a
 verified user of a configured pool is ever acted upon; times are fixed here, once, so that a retry
-cannot move them. Addresses, clients and identities are reported and not yet denied.
+cannot move them; a finding that comes too late cuts nobody. Addresses, clients and identities are
+reported and not yet denied.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from sessionwarden.policy.deployment import Deployment
 from sessionwarden.policy.protected import is_protected, lacks_facts
 from sessionwarden.ruleset.compiled import Policy
 
+STALE_MS = 6 * 3_600_000
+"""Six hours: more than the queue's own retries take, less than a night in the dead-letter queue. A deny
+cuts sign-ins up to now; redriven a day later it would end the sessions of a user who has long changed
+the password, and a person has seen the dead-letter queue's alarm in between."""
 PRINCIPAL_SCOPES = frozenset({"user", "session"})
 
 
@@ -33,6 +38,11 @@ class Judge:
         """How many decisions of user scope, or harsher than a session deny, may act per hour."""
         return self.policy.enforcements_per_hour
 
+    @property
+    def alert_limit(self) -> int:
+        """How many alerts one rule may send per hour, apart from those of harsh decisions."""
+        return self.policy.alerts_per_hour
+
     def lacks_facts(self, finding: Finding) -> bool:
         """Whether the user pool must be asked for name and groups before this finding may act."""
         return lacks_facts(finding, self.policy.protected)
@@ -43,7 +53,6 @@ class Judge:
         `sign_out` and `disable_user` imply `deny`: without it the access tokens in the abuser's hand
         would go on working at every API.
         """
-        pool = self._pool(finding)
         decision = Decision(
             id=finding.id,
             created_at=now_ms,
@@ -55,32 +64,48 @@ class Judge:
             rule=finding.rule,
             title=finding.title,
             level=finding.level,
-            pool=pool,
+            pool=finding.pool,
             user=finding.user,
             username=finding.username,
         )
         if not _acts(decision):
             return decision
-        withheld = self._withheld(finding, pool)
+        withheld = self._withheld(finding, now_ms=now_ms)
         if withheld not in ("no_principal", "unknown_pool"):
             decision = self._with_times(decision, finding, now_s=now_ms // 1000)
         return replace(decision, simulated=withheld is not None, withheld=withheld)
 
-    def _pool(self, finding: Finding) -> str | None:
-        """The finding's pool; access logs of a deployment with one pool need not name it."""
-        if finding.pool is None and len(self.deployment.pools) == 1:
-            return self.deployment.pools[0]
-        return finding.pool
+    def over_budget(self, decision: Decision, *, session: str | None) -> Decision:
+        """What is left of a harsh decision when the hour's budget is spent.
 
-    def _withheld(self, finding: Finding, pool: str | None) -> Withheld | None:
+        The deny of the one session that crossed the threshold: whoever empties the budget with
+        accounts they can spare must not thereby keep the session that was caught. `session` is the
+        finding's; without one, the decision is withheld.
+        """
+        if not session:
+            return replace(decision, simulated=True, withheld="budget")
+        return replace(
+            decision,
+            scope="session",
+            value=session,
+            actions=("deny", "alert"),
+            not_before=None,
+            deny_until=None,
+            session=session,
+            reduced="budget",
+        )
+
+    def _withheld(self, finding: Finding, *, now_ms: int) -> Withheld | None:
         if not _names_principal(finding):
             return "no_principal"
-        if pool not in self.deployment.pools:
+        if finding.pool not in self.deployment.pools:
             return "unknown_pool"
         if is_protected(finding, self.policy.protected):
             return "protected"
         if "observe" in (self.deployment.mode, finding.response.mode):
             return "observe"
+        if now_ms - finding.time > STALE_MS:
+            return "stale"
         return None
 
     def _with_times(self, decision: Decision, finding: Finding, *, now_s: int) -> Decision:
@@ -115,9 +140,13 @@ def _value(finding: Finding) -> str:
 
 
 def _names_principal(finding: Finding) -> bool:
-    """Whether the scope's value and its user are known, and the key does not contradict the event."""
+    """Whether the scope's value and its user are known, and the key does not contradict the event.
+
+    A user without a pool is nobody: our authorizer always names the pool whose key verified the token,
+    so such an identity came from elsewhere, and a sub is only unique within its pool.
+    """
     scope = finding.response.scope
-    if scope not in PRINCIPAL_SCOPES or not finding.user or not _value(finding):
+    if scope not in PRINCIPAL_SCOPES or not finding.pool or not finding.user or not _value(finding):
         return False
     named = {"user": finding.user, "session": finding.session}
     return all(finding.key.get(field, value) == value for field, value in named.items())

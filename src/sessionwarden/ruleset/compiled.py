@@ -58,10 +58,14 @@ class Protected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`rules/policy.yml` after checking, less the defaults that went into each rule's response."""
+    """`rules/policy.yml` after checking, less the defaults that went into each rule's response.
+
+    `enforcements_per_hour` holds for the deployment, `alerts_per_hour` for each rule by itself.
+    """
 
     protected: Protected
     enforcements_per_hour: int
+    alerts_per_hour: int
 
 
 class CompiledRuleset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -27,7 +27,11 @@ BUILT_IN_ACTIONS: dict[Scope, tuple[Action, ...]] = {
     "source_ip": ("alert",),
 }
 BUILT_IN_COOLDOWN_SECONDS = 15 * 60
-BUILT_IN_ENFORCEMENTS_PER_HOUR = 20
+BUILT_IN_LIMITS = {"enforcements_per_hour": 20, "alerts_per_hour": 60}
+ADVICE = {
+    "enforcements_per_hour": "to act on nobody, deploy in observe",
+    "alerts_per_hour": "to be told nothing, leave alert out of the actions",
+}
 
 
 class PolicyFile(NamedTuple):
@@ -39,7 +43,7 @@ class PolicyFile(NamedTuple):
 
 BUILT_IN = PolicyFile(
     Defaults("observe", BUILT_IN_COOLDOWN_SECONDS, BUILT_IN_ACTIONS),
-    Policy(protected=Protected(), enforcements_per_hour=BUILT_IN_ENFORCEMENTS_PER_HOUR),
+    Policy(protected=Protected(), **BUILT_IN_LIMITS),
 )
 
 
@@ -51,8 +55,8 @@ def read_policy(check: Check) -> PolicyFile:
     check.keys(data, ("defaults", "protected", "limits"), ())
     defaults = _read_defaults(check.section(data, "defaults", ()) or {}, check, ("defaults",))
     protected = _read_protected(check.section(data, "protected", ()) or {}, check, ("protected",))
-    limit = _read_limit(check.section(data, "limits", ()) or {}, check, ("limits",))
-    return PolicyFile(defaults, Policy(protected=protected, enforcements_per_hour=limit))
+    limits = _read_limits(check.section(data, "limits", ()) or {}, check, ("limits",))
+    return PolicyFile(defaults, Policy(protected=protected, **limits))
 
 
 def _read_defaults(section: dict[str, Any], check: Check, path: Path) -> Defaults:
@@ -89,11 +93,15 @@ def _read_protected(section: dict[str, Any], check: Check, path: Path) -> Protec
     return Protected(**names)
 
 
-def _read_limit(section: dict[str, Any], check: Check, path: Path) -> int:
-    check.keys(section, ("enforcements_per_hour",), path)
-    here = (*path, "enforcements_per_hour")
-    limit: int | None = check.option(section, "enforcements_per_hour", int, path)
-    if limit is not None and limit < 1:
-        check.refuse(here, f"must be at least 1, not {limit}", "to act on nobody, deploy in observe")
-        return BUILT_IN_ENFORCEMENTS_PER_HOUR
-    return BUILT_IN_ENFORCEMENTS_PER_HOUR if limit is None else limit
+def _read_limits(section: dict[str, Any], check: Check, path: Path) -> dict[str, int]:
+    check.keys(section, tuple(BUILT_IN_LIMITS), path)
+    limits = dict(BUILT_IN_LIMITS)
+    for key in BUILT_IN_LIMITS:
+        limit: int | None = check.option(section, key, int, path)
+        if limit is None:
+            continue
+        if limit < 1:
+            check.refuse((*path, key), f"must be at least 1, not {limit}", ADVICE[key])
+            continue
+        limits[key] = limit
+    return limits

@@ -54,6 +54,9 @@ def main() -> None:
 
         click.echo(describe_mistakes(error.mistakes), err=True)
         sys.exit(2)
+    except OSError as error:
+        click.echo(f"sessionwarden: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+        sys.exit(3)
     except SessionwardenError as error:
         click.echo(f"sessionwarden: {error}", err=True)
         sys.exit(3)

@@ -36,13 +36,10 @@ _LINES_PER_WRITE = 1_000
 def simulate(lines: int, seed: int, out: Path, truth: Path | None) -> None:
     """Write a made-up day of an API's access log, with abuse and lookalikes planted in it."""
     simulation = simulate_log(lines=lines, seed=seed)
-    try:
-        with _opened(out) as file:
-            _write(file, simulation.lines)
-        if truth is not None:
-            truth.write_bytes(msgspec.json.format(msgspec.json.encode(simulation.truth), indent=2) + b"\n")
-    except OSError as error:
-        raise click.FileError(str(error.filename or out), error.strerror) from error
+    with _opened(out) as file:
+        _write(file, simulation.lines)
+    if truth is not None:
+        truth.write_bytes(msgspec.json.format(msgspec.json.encode(simulation.truth), indent=2) + b"\n")
     planted, lookalikes = len(simulation.truth.planted), len(simulation.truth.lookalikes)
     click.echo(f"{lines:,} lines, {planted} planted abusers, {lookalikes} lookalikes", err=True)
 

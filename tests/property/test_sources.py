@@ -69,6 +69,8 @@ events = st.builds(
     status=st.none() | st.integers(100, 599),
     user=optional,
     session=optional,
+    pool=present,
+    decision=st.sampled_from(["allow", "deny"]),
     source_ip=st.none() | st.ip_addresses(v=4).map(str),
     path=optional,
     user_agent=optional,

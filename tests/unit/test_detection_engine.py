@@ -7,9 +7,11 @@ import pytest
 
 from sessionwarden.adapters.memory import MemoryWindowStore
 from sessionwarden.detection import engine as module
-from sessionwarden.detection.engine import LATE_MS, SKEW_MS, Engine
+from sessionwarden.detection.acceptance import LATE_MS, SKEW_MS
+from sessionwarden.detection.engine import Engine
 from sessionwarden.detection.windows import ID_TEXT_LIMIT
 from sessionwarden.errors import RulesetError, StoreError
+from sessionwarden.model.deny import DENYLIST_REASONS
 from sessionwarden.model.event import Event
 from sessionwarden.ports import MAX_THRESHOLDS, MEMBER_LIMIT
 from sessionwarden.ruleset.compiled import CompiledRule
@@ -117,6 +119,17 @@ def test_our_own_refusals_do_not_feed_rules_on_the_access_log(store: CountingSto
     engine = Engine(ruleset(rule(), single()), store)
     outcome = engine.process([event(number, decision="deny") for number in range(5)], now_ms=NOW)
     assert (outcome.findings, outcome.refused, store.calls) == ((), 5, [])
+
+
+def test_a_bad_token_does_not_make_its_address_invisible() -> None:
+    happened = [event(number, at=number, decision="deny", reason="bad_signature") for number in range(3)]
+    assert len(found(happened, rule())) == 1
+
+
+def test_what_the_denylist_refused_feeds_no_rule_on_the_access_log() -> None:
+    for reason in DENYLIST_REASONS:
+        happened = [event(number, at=number, decision="deny", reason=reason) for number in range(3)]
+        assert found(happened, rule()) == []
 
 
 def test_a_rule_on_the_authorizer_sees_its_refusals() -> None:

@@ -12,6 +12,7 @@ from sessionwarden.sources.access_log import (
     format_access_line,
     parse_access_line,
 )
+from sessionwarden.sources.access_log_batch import parse_access_lines
 
 NOW = 1_760_000_000_000
 
@@ -202,3 +203,12 @@ def test_nothing_a_client_writes_becomes_identity(forged: str) -> None:
 def test_an_address_has_one_spelling() -> None:
     assert parse(with_head(source_ip="2001:DB8:0:0::1")).source_ip == "2001:db8::1"
     assert parse(with_head(source_ip="::ffff:203.0.113.5")).source_ip == "203.0.113.5"
+
+
+@pytest.mark.parametrize("changes", [{"decision": "-"}, {"pool": "-"}, {"decision": "maybe"}])
+def test_a_user_that_another_authorizer_put_into_its_context_is_not_believed(changes: dict[str, str]) -> None:
+    line = with_head(**changes)
+
+    for event in (parse(line), *(parse_access_lines([line], now_ms=NOW) or ())):
+        assert (event.user, event.session, event.token, event.client, event.pool) == (None,) * 5
+        assert event.status == 200

@@ -39,6 +39,7 @@ from sessionwarden.cli.replay_report import (
     finding_table,
     print_summary,
 )
+from sessionwarden.detection.acceptance import LogTime
 from sessionwarden.detection.in_process import InProcessEngine
 from sessionwarden.errors import InputFileError, Mistake
 from sessionwarden.model.event import Event
@@ -123,20 +124,22 @@ class Replayer:
 
     def __init__(self, ruleset: CompiledRuleset) -> None:
         self._engine = InProcessEngine(ruleset)
-        self._watermark = 0
+        self._time = LogTime()
         self.late = 0
         self.refused = 0
         self.failed = 0
 
     def feed(self, events: list[Event]) -> tuple[Finding, ...]:
         """The findings of the next events of the log."""
-        self._watermark = max(self._watermark, max((event.time for event in events), default=0))
-        outcome = self._engine.process(events, now_ms=self._watermark)
-        self._engine.settle(outcome.findings)
-        self.late += outcome.late
-        self.refused += outcome.refused
-        self.failed += len(outcome.failures)
-        return outcome.findings
+        findings: list[Finding] = []
+        for batch, now_ms in self._time.batches(events):
+            outcome = self._engine.process(batch, now_ms=now_ms)
+            self._engine.settle(outcome.findings)
+            self.late += outcome.late
+            self.refused += outcome.refused
+            self.failed += len(outcome.failures)
+            findings += outcome.findings
+        return tuple(findings)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from sessionwarden.detection.acceptance import LATE_MS, SKEW_MS, is_our_refusal
 from sessionwarden.detection.evaluation import Evaluator, Raised
 from sessionwarden.detection.windows import KeyState, build_watches, build_windows, event_hash
 from sessionwarden.errors import StoreError
@@ -20,12 +21,6 @@ from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
 from sessionwarden.ports import WindowStore
 from sessionwarden.ruleset.compiled import CompiledRuleset
-
-LATE_MS = 24 * 3_600_000
-"""Events older than this are dropped: their sets may be gone."""
-
-SKEW_MS = 5 * 60_000
-"""Events further in the future than this are quarantined."""
 
 KEPT_MS = LATE_MS + 3_600_000
 """How long sets and marks outlive the last event time that can need them."""
@@ -130,8 +125,7 @@ class Engine:
                 batch.late += 1
             elif event.time > newest_allowed:
                 batch.future += 1
-            elif event.decision == "deny" and event.source == "api_access":
-                # our own refusal: counting it would extend the deny of whoever is already denied
+            elif is_our_refusal(event):
                 batch.refused += 1
             else:
                 self._collect_event(batch, works, index, event)

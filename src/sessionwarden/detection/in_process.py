@@ -16,7 +16,8 @@ from typing import Any
 
 import msgspec
 
-from sessionwarden.detection.engine import LATE_MS, SKEW_MS, Failure, Outcome
+from sessionwarden.detection.acceptance import LATE_MS, SKEW_MS, is_our_refusal
+from sessionwarden.detection.engine import Failure, Outcome
 from sessionwarden.detection.evidence import build_finding
 from sessionwarden.detection.key_log import KeyLog
 from sessionwarden.detection.keys import GroupKey, key_maker, raw_key_reader
@@ -175,8 +176,7 @@ def _sort(events: Sequence[Event], *, now_ms: int) -> _Sorted:
             batch.late += 1
         elif event.time > newest_allowed:
             batch.future += 1
-        elif event.decision == "deny" and event.source == "api_access":
-            # our own refusal: counting it would extend the deny of whoever is already denied
+        elif is_our_refusal(event):
             batch.refused += 1
         else:
             by_source[event.source].append(event)

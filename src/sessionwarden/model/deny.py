@@ -27,7 +27,9 @@ class DenyEntry(NamedTuple):
     tokens_revived: bool = False
 
 
-DENYLIST_REASONS = frozenset({"denied_until", "signed_out", "session_denied"})
+DENYLIST_REASONS = frozenset(
+    {"denied_until", "signed_out", "session_denied", "client_denied", "network_denied"}
+)
 """Reasons by which the denylist refuses a token that is good otherwise."""
 
 

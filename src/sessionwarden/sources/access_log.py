@@ -106,6 +106,8 @@ def parse_access_line(line: str, *, now_ms: int) -> Event:
     path, user_agent = _read_tail(tail)
     source_ip = present(head.source_ip)
     route = present(head.route)
+    decision, pool = present(head.decision), present(head.pool)
+    ours = is_ours(decision, pool)
     return Event(
         id=head.id,
         time=checked_time(integer(head.time), now_ms=now_ms),
@@ -119,14 +121,14 @@ def parse_access_line(line: str, *, now_ms: int) -> Event:
         status=number(head.status),
         response_bytes=number(head.response_bytes),
         latency_ms=number(head.latency_ms),
-        user=present(head.user),
-        session=present(head.session),
-        token=present(head.token),
-        client=present(head.client),
-        pool=present(head.pool),
+        user=present(head.user) if ours else None,
+        session=present(head.session) if ours else None,
+        token=present(head.token) if ours else None,
+        client=present(head.client) if ours else None,
+        pool=pool if ours else None,
         source_ip=None if source_ip is None else address(source_ip),
         user_agent=user_agent,
-        decision=present(head.decision),
+        decision=decision,
         reason=present(head.reason),
     )
 
@@ -191,6 +193,14 @@ def untrusted(quoted: str) -> str | None:
     except (msgspec.DecodeError, UnicodeError, SourceError):
         return None
     return text if 0 < len(text) <= MAX_FIELD_CHARS else None
+
+
+def is_ours(decision: str | None, pool: str | None) -> bool:
+    """Whether our authorizer wrote the identity: another one's context may hold `user` as well.
+
+    Ours always says what it decided and in which pool; what another one calls `user` may be a header.
+    """
+    return pool is not None and decision in ("allow", "deny")
 
 
 def present(text: str) -> str | None:

@@ -21,7 +21,15 @@ import msgspec
 
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import Event
-from sessionwarden.sources.access_log import HEAD_DELIMITERS, MAX_HEAD_CHARS, Head, number, present, untrusted
+from sessionwarden.sources.access_log import (
+    HEAD_DELIMITERS,
+    MAX_HEAD_CHARS,
+    Head,
+    is_ours,
+    number,
+    present,
+    untrusted,
+)
 from sessionwarden.sources.values import (
     EARLIEST_MS,
     MAX_AHEAD_MS,
@@ -36,6 +44,7 @@ _decode_heads = msgspec.json.Decoder(list[Head]).decode
 _decode_texts = msgspec.json.Decoder(list[str]).decode
 _decode_integers = msgspec.json.Decoder(list[int]).decode
 
+_IDENTITY = ("user", "session", "token", "client", "pool")
 _NUMBERS = frozenset({"status", "response_bytes", "latency_ms"})
 
 
@@ -87,11 +96,20 @@ def _checked(columns: dict[str, Sequence[str]], *, now_ms: int) -> dict[str, Ite
     for name, texts in columns.items():
         checked[name] = _numbers(texts) if name in _NUMBERS else _present(texts)
     checked["source_ip"] = [text and address(text) for text in _present(columns["source_ip"])]
+    _forget_what_others_said(checked)
     # a REST request that met no resource has no resourcePath
     checked["route"] = [
         text and (None if text.endswith(" -") else text) for text in _present(columns["route"])
     ]
     return checked
+
+
+def _forget_what_others_said(columns: dict[str, Iterable[object]]) -> None:
+    ours = list(map(is_ours, columns["decision"], columns["pool"]))  # type: ignore[arg-type]
+    if all(ours):
+        return
+    for name in _IDENTITY:
+        columns[name] = [value if known else None for value, known in zip(columns[name], ours, strict=True)]
 
 
 def _present(texts: Sequence[str]) -> Sequence[str | None]:

@@ -9,7 +9,7 @@ new member was found earlier, and its slot burnt, is what lets us look there alo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from operator import attrgetter, lt
 from typing import Any, NamedTuple, Protocol
 
@@ -105,7 +105,7 @@ class CountLog(_Log):
         self._layout = layout
 
     def take(self, key: KeyLog, events: Sequence[Event]) -> list[Crossed]:
-        first, last = _add_events(key, events, SALTS)
+        first, last = _add_events(key, events)
         times = key.times
         if len(times) < self._threshold:
             return []
@@ -196,7 +196,7 @@ class ValueLog(_Log):
         return list(map(Seen, key.seen or (), key.ids, key.tokens[first:]))
 
 
-def _add_events(key: KeyLog, events: Sequence[Event], salts: Mapping[Category, int]) -> tuple[int, int]:
+def _add_events(key: KeyLog, events: Sequence[Event]) -> tuple[int, int]:
     """Add all of them; the earliest and the latest time among them."""
     if len(key.ids) > 2 * IDS_KEPT:
         key.forget_ids(kept=IDS_KEPT)
@@ -204,11 +204,11 @@ def _add_events(key: KeyLog, events: Sequence[Event], salts: Mapping[Category, i
     first, last = added[0], added[-1]
     if (not key.times or first > key.times[-1]) and all(map(lt, added, added[1:])):
         key.times.extend(added)
-        key.tokens.extend([hash(event.id) ^ salts[event.source] for event in events])
+        key.tokens.extend([hash(event.id) ^ SALTS[event.source] for event in events])
         key.ids += [event.id[:ID_TEXT_LIMIT] for event in events]
         return first, last
     for event in events:
-        token = hash(event.id) ^ salts[event.source]
+        token = hash(event.id) ^ SALTS[event.source]
         key.insert(event.time, token, event.id[:ID_TEXT_LIMIT], event.time)
     return min(added), max(added)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import repeat
+from typing import Any
 
 import msgspec
 
@@ -45,7 +46,7 @@ _decode_texts = msgspec.json.Decoder(list[str]).decode
 _decode_integers = msgspec.json.Decoder(list[int]).decode
 
 _IDENTITY = ("user", "session", "token", "client", "pool")
-_NUMBERS = frozenset({"status", "response_bytes", "latency_ms"})
+_NUMBERS = ("time", "status", "response_bytes", "latency_ms")
 
 
 def parse_access_lines(lines: Sequence[str], *, now_ms: int) -> list[Event] | None:
@@ -83,29 +84,30 @@ def _head_columns(heads: Sequence[str], *, now_ms: int) -> dict[str, Iterable[ob
     columns: dict[str, Sequence[str]] = dict(
         zip(Head.__struct_fields__, zip(*rows, strict=True), strict=True)
     )
-    return _checked(columns, now_ms=now_ms)
+    numbers = _all_numbers(columns)
+    # most lines of signed-in traffic lack nothing; looking once is cheaper than at each value
+    if '"-"' in text or '""' in text:
+        present_columns: dict[str, Sequence[Any]] = {name: _present(found) for name, found in columns.items()}
+    else:
+        present_columns = dict(columns)
+    return _checked(present_columns | numbers, now_ms=now_ms)
 
 
-def _checked(columns: dict[str, Sequence[str]], *, now_ms: int) -> dict[str, Iterable[object]] | None:
-    ids, times = columns.pop("id"), _integers(columns.pop("time"))
-    if set(columns.pop("v")) != {"1"} or "" in ids or "-" in ids or max(map(len, ids)) > MAX_ID_CHARS:
+def _checked(columns: dict[str, Sequence[Any]], *, now_ms: int) -> dict[str, Iterable[object]] | None:
+    ids, times = columns["id"], columns["time"]
+    if set(columns.pop("v")) != {"1"} or None in ids or None in times or max(map(len, ids)) > MAX_ID_CHARS:
         return None
-    if times is None or min(times) < EARLIEST_MS or max(times) > now_ms + MAX_AHEAD_MS:
+    if min(times) < EARLIEST_MS or max(times) > now_ms + MAX_AHEAD_MS:
         return None
-    checked: dict[str, Iterable[object]] = {"id": ids, "time": times}
-    for name, texts in columns.items():
-        checked[name] = _numbers(texts) if name in _NUMBERS else _present(texts)
-    checked["source_ip"] = [text and address(text) for text in _present(columns["source_ip"])]
-    _forget_what_others_said(checked)
+    columns["source_ip"] = [text and address(text) for text in columns["source_ip"]]
+    _forget_what_others_said(columns)
     # a REST request that met no resource has no resourcePath
-    checked["route"] = [
-        text and (None if text.endswith(" -") else text) for text in _present(columns["route"])
-    ]
-    return checked
+    columns["route"] = [text and (None if text.endswith(" -") else text) for text in columns["route"]]
+    return dict(columns)
 
 
-def _forget_what_others_said(columns: dict[str, Iterable[object]]) -> None:
-    ours = list(map(is_ours, columns["decision"], columns["pool"]))  # type: ignore[arg-type]
+def _forget_what_others_said(columns: dict[str, Sequence[Any]]) -> None:
+    ours = list(map(is_ours, columns["decision"], columns["pool"]))
     if all(ours):
         return
     for name in _IDENTITY:
@@ -116,8 +118,17 @@ def _present(texts: Sequence[str]) -> Sequence[str | None]:
     return list(map(present, texts)) if "-" in texts or "" in texts else texts
 
 
-def _numbers(texts: Sequence[str]) -> Sequence[int | None]:
-    return _integers(texts) or list(map(number, texts))
+def _all_numbers(columns: dict[str, Sequence[str]]) -> dict[str, Sequence[Any]]:
+    """Takes the columns of numbers out of `columns`: read in one go, or one by one where one is absent."""
+    texts = {name: columns.pop(name) for name in _NUMBERS}
+    count = len(texts["time"])
+    found = _integers([text for column in texts.values() for text in column])
+    if found is None:
+        return {name: list(map(number, column)) for name, column in texts.items()}
+    return {
+        name: found[start : start + count]
+        for name, start in zip(texts, range(0, len(found), count), strict=True)
+    }
 
 
 def _integers(texts: Sequence[str]) -> Sequence[int] | None:

@@ -104,6 +104,7 @@ def test_a_header_that_others_could_read_differently_is_refused(header: bytes) -
         PAYLOAD[:-1] + b',"exp2":Infinity}',
         PAYLOAD[:-1] + b',"name":"\\udfff"}',
         PAYLOAD[:-1] + b',"deep":' + b"[" * 3000 + b"]" * 3000 + b"}",
+        PAYLOAD[:-1] + b',"deep":' + b"[" * 32 + b"]" * 32 + b"}",
         PAYLOAD[:-1] + b',"big":1' + b"0" * 5000 + b"}",
         PAYLOAD.decode().encode("utf-16-le"),
         PAYLOAD[:-1] + b',"name":"\xff"}',

@@ -13,6 +13,9 @@ import json
 from typing import Any
 
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+MAX_DEPTH = 32
+"""Levels of arrays and objects. Ours, because interpreters draw that line at very different depths."""
+
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 
 
@@ -50,10 +53,24 @@ def load_json(raw: bytes) -> Any:
         value = _DECODER.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    # each level opens with a bracket, so most texts are known to be flat without a look
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        _refuse_depth(value)
     if "\\u" in text:
         # an escaped half of a surrogate pair is no text: it cannot be logged, stored or compared
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     return value
+
+
+def _refuse_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inside = [item for item in level if isinstance(item, dict | list)]
+        level = [child for item in inside for child in (item.values() if isinstance(item, dict) else item)]
+        if not level:
+            return
+    if any(isinstance(item, dict | list) for item in level):
+        raise ValueError("nested too deeply")
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -69,11 +69,6 @@ FIELDS: frozenset[str] = frozenset(Event.__struct_fields__)
 INTEGER_FIELDS: frozenset[str] = frozenset({"time", "status", "response_bytes", "latency_ms"})
 LIST_FIELDS: frozenset[str] = frozenset({"groups", "scope"})
 
-UNTRUSTED_FIELDS: frozenset[str] = frozenset(
-    {"path", "query", "host", "referer", "user_agent", "username", "claimed_user", "error"}
-)
-"""Text that a client can write freely: rules may match it and count it as a value."""
-
 UNGROUPABLE_FIELDS: frozenset[str] = LIST_FIELDS | {"claimed_user", "id", "time"}
 """Fields that can never be a group key. `claimed_user`: else a stranger could name a victim."""
 

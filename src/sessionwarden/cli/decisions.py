@@ -19,16 +19,16 @@ from sessionwarden.enforcement.acts import Acts
 from sessionwarden.enforcement.lift import Lift, Lifted
 from sessionwarden.enforcement.printable import printable
 from sessionwarden.policy.manual import Order, decide_manually
+from sessionwarden.ruleset.durations import UNIT_SECONDS
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-MAX_SECONDS = 3650 * UNITS["d"]
+MAX_SECONDS = 3650 * UNIT_SECONDS["d"]
 ID_LIMIT = 200
 
 
 def duration(text: str) -> int:
     """`90s`, `30m`, `1h` or `7d`, as seconds."""
     match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
-    seconds = int(match[1]) * UNITS[match[2]] if match else 0
+    seconds = int(match[1]) * UNIT_SECONDS[match[2]] if match else 0
     if not 0 < seconds <= MAX_SECONDS:
         raise click.BadParameter(f"{text!r} is not a duration such as 90s, 30m, 1h or 7d, at most 3650d.")
     return seconds
@@ -107,7 +107,7 @@ def add(
 
 @decisions.command()
 @click.argument("decision_id", metavar="ID")
-@click.option("--revive-tokens", is_flag=True, help="Let tokens from before the cut-off work again, too.")
+@click.option("--revive-tokens", is_flag=True, help="Let tokens from before work again, too.")
 @target_options
 def delete(*, decision_id: str, revive_tokens: bool, output: Output, **target: str | None) -> None:
     """Undo a decision: lift its deny, and enable the account if it was disabled."""

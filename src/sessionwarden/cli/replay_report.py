@@ -14,10 +14,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sessionwarden.enforcement.printable import printable
 from sessionwarden.model.finding import Finding
 
 MAX_ROWS = 1_000
 """Rows of the text table; JSON output has no limit."""
+
+TEXT_LIMIT = 1_024
+"""Characters of a title or key in the table."""
 
 _LEVEL_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 
@@ -86,8 +90,8 @@ def finding_table(findings: list[Finding]) -> Table:
         table.add_row(
             f"{_moment(finding.time):%Y-%m-%d %H:%M:%S}",
             Text(finding.level, style=_LEVEL_STYLES.get(finding.level, "")),
-            Text(printable(finding.title)),
-            Text(printable(key)),
+            Text(printable(finding.title, limit=TEXT_LIMIT)),
+            Text(printable(key, limit=TEXT_LIMIT)),
             str(finding.count),
         )
     return table
@@ -101,13 +105,10 @@ def print_summary(console: Console, facts: dict[str, str]) -> None:
 
 def counted(counts: Counter[str]) -> str:
     """A total, with its parts: `3 (not_json 2, duplicate_key 1)`."""
-    parts = ", ".join(f"{printable(name)} {count:,}" for name, count in counts.most_common())
+    parts = ", ".join(
+        f"{printable(name, limit=TEXT_LIMIT)} {count:,}" for name, count in counts.most_common()
+    )
     return f"{counts.total():,} ({parts})" if parts else "0"
-
-
-def printable(text: str) -> str:
-    """`text` with everything escaped that a terminal might obey."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _moment(time_ms: int) -> datetime:

@@ -5,25 +5,22 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from functions.authorizer.handler import Service
 from sessionwarden.adapters.dynamodb_lean import LeanDenylist, lean_denylist
-from sessionwarden.adapters.jwks_http import fetch_jwks
 from sessionwarden.authorization.authorizer import Authorizer
 from sessionwarden.authorizer.note import note
 from sessionwarden.denylist.item import to_item
 from sessionwarden.denylist.principal import principal
 from sessionwarden.model.deny import DenyEntry
-from sessionwarden.tokens.cognito import CognitoVerifier, Pool
 from tests.authorizer_events import http_event
+from tests.emulated_pool import EmulatedPool
 
 if TYPE_CHECKING:
     from sessionwarden.local.emulator import Emulator
-
-PASSWORD = "Correct-horse-1"
 
 
 @pytest.fixture(scope="module")
@@ -55,26 +52,6 @@ def put(emulator: Emulator, table: str, key: str, entry: DenyEntry) -> None:
     emulator.client("dynamodb").put_item(TableName=table, Item=to_item(key, entry))
 
 
-def sign_in(emulator: Emulator) -> tuple[str, str, str]:
-    """Pool, client and access token of a new user."""
-    cognito = emulator.client("cognito-idp")
-    pool = cognito.create_user_pool(PoolName="p")["UserPool"]["Id"]
-    client: Any = cognito.create_user_pool_client(
-        UserPoolId=pool,
-        ClientName="c",
-        ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
-    )["UserPoolClient"]["ClientId"]
-    cognito.admin_create_user(UserPoolId=pool, Username="alice", MessageAction="SUPPRESS")
-    cognito.admin_set_user_password(UserPoolId=pool, Username="alice", Password=PASSWORD, Permanent=True)
-    answer = cognito.admin_initiate_auth(
-        UserPoolId=pool,
-        ClientId=client,
-        AuthFlow="ADMIN_USER_PASSWORD_AUTH",
-        AuthParameters={"USERNAME": "alice", "PASSWORD": PASSWORD},
-    )
-    return pool, client, answer["AuthenticationResult"]["AccessToken"]
-
-
 def test_entries_written_with_boto3_are_read_back_whole(
     emulator: Emulator, table: str, denylist: LeanDenylist
 ) -> None:
@@ -92,25 +69,18 @@ def test_entries_written_with_boto3_are_read_back_whole(
 def test_a_real_sign_in_passes_until_a_deny_is_written(
     emulator: Emulator, table: str, denylist: LeanDenylist
 ) -> None:
-    pool, client, token = sign_in(emulator)
-    jwks_url = f"{emulator.endpoint_url}/{pool}/.well-known/jwks.json"
+    people = EmulatedPool(emulator)
+    people.add("alice")
+    token = people.sign_in("alice").access
     service = Service(
-        Authorizer(
-            verifier=CognitoVerifier(
-                [Pool(pool, frozenset({client}), jwks_url)], fetch=fetch_jwks, clock=time.time
-            ),
-            denylist=denylist,
-            clock=time.time,
-            report=note,
-        )
+        Authorizer(verifier=people.verifier(time.time), denylist=denylist, clock=time.time, report=note)
     )
     before = service.answer(http_event(token), invocation_id="1")
     assert before["isAuthorized"] is True
     assert before["context"]["username"] == "alice"
 
     now = int(time.time())
-    put(
-        emulator, table, principal(pool, before["context"]["user"]), DenyEntry("d", now + 900, not_before=now)
-    )
+    key = principal(people.pool_id, before["context"]["user"])
+    put(emulator, table, key, DenyEntry("d", now + 900, not_before=now))
     after = service.answer(http_event(token), invocation_id="2")
     assert (after["isAuthorized"], after["context"]["reason"]) == (False, "signed_out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -24,13 +25,14 @@ def no(kind: str, status: str = "400 Bad Request") -> Turn:
 class World:
     """One scripted server, one check, and a clock that tests set."""
 
-    def __init__(self, *turns: Turn) -> None:
+    # nothing waits for the deadline, except where a test says so
+    def __init__(self, *turns: Turn, deadline_seconds: float = 10) -> None:
         self.now = float(NOW)
         self.server = Server(*turns)
         self.check = OnlineCheck(
             endpoint_of=lambda region: self.server.url,
             clock=lambda: self.now,
-            deadline_seconds=10,  # nothing here waits for it
+            deadline_seconds=deadline_seconds,
             capacity=2,
         )
 
@@ -46,8 +48,8 @@ class World:
 def world() -> Iterator[Callable[..., World]]:
     worlds: list[World] = []
 
-    def start(*turns: Turn) -> World:
-        worlds.append(World(*turns))
+    def start(*turns: Turn, deadline_seconds: float = 10) -> World:
+        worlds.append(World(*turns, deadline_seconds=deadline_seconds))
         return worlds[-1]
 
     yield start
@@ -139,6 +141,41 @@ def test_a_connection_that_died_is_tried_again_once(world: Callable[..., World])
     assert here.confirms()
     assert here.confirms()
     assert here.server.connections == 2
+
+
+def test_an_endpoint_where_nobody_listens_is_no_word_of_cognitos() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    check = OnlineCheck(endpoint_of=lambda region: url, clock=lambda: NOW)
+    with pytest.raises(StoreError, match="was not asked"):
+        check.confirms(CLAIMS, "a.b.c", max_age_seconds=0)
+
+
+def test_an_answer_that_does_not_come_is_waited_for_no_longer_than_the_deadline(
+    world: Callable[..., World],
+) -> None:
+    def silent(peer: socket.socket) -> bool:
+        return here.server.ended.wait(30)
+
+    here = world(silent, silent, deadline_seconds=0.2)
+    with pytest.raises(StoreError, match="was not asked"):
+        here.confirms()
+
+
+def test_a_failure_is_not_remembered_as_an_answer(world: Callable[..., World]) -> None:
+    here = world(no("TooManyRequestsException"), YES)
+    with pytest.raises(StoreError):
+        here.confirms(age=30)
+    assert here.confirms(age=30) is True
+    assert here.asked == 2
+
+
+def test_a_failure_does_not_let_an_older_yes_serve_longer(world: Callable[..., World]) -> None:
+    here = world(YES, no("TooManyRequestsException"))
+    assert here.confirms(age=30) is True
+    here.now += 30
+    with pytest.raises(StoreError):
+        here.confirms(age=30)
 
 
 def test_the_endpoint_is_that_of_the_pools_region_unless_the_environment_names_one() -> None:

@@ -13,8 +13,7 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from functions.authorizer.answer import UNNAMEABLE, nameable
-from functions.authorizer.events import Door, read_event
+from functions.authorizer.events import read_event
 from sessionwarden.authorization.authorizer import Authorizer
 from sessionwarden.authorization.decision import Decision
 from sessionwarden.errors import DamagedItemError, StoreError
@@ -97,11 +96,7 @@ def decide(attack: Attack) -> Decision:
     door = read_event(attack.event)
     if door.answer == "unknown":
         return Decision(403, "unsupported_event")
-    return _named(door, service.decide(door.authorization, door.request))
-
-
-def _named(door: Door, decision: Decision) -> Decision:
-    return decision if nameable(door) else Decision(403, UNNAMEABLE)
+    return service.decide(door.authorization, door.request)
 
 
 HEADERS: tuple[tuple[str, object], ...] = (

@@ -14,7 +14,6 @@ from functions.authorizer.events import Door
 from sessionwarden.authorization.decision import Decision, shape_context
 
 UNKNOWN_PRINCIPAL = "unverified"
-UNNAMEABLE = "unnameable_method"
 
 
 class Unauthorized(Exception):  # noqa: N818 - its name and message are what API Gateway reads
@@ -25,15 +24,6 @@ class Unauthorized(Exception):  # noqa: N818 - its name and message are what API
 
     def __init__(self) -> None:
         super().__init__("Unauthorized")
-
-
-def nameable(door: Door) -> bool:
-    """Whether a policy can name what is asked for and nothing else.
-
-    The ARN ends in the path as the client wrote it; `*` and `?` there are wildcards to IAM, `${` a
-    variable. An Allow for them, kept in a result cache, would open other methods.
-    """
-    return door.answer != "policy" or not any(sign in door.resource for sign in ("*", "?", "${"))
 
 
 def shape_answer(door: Door, decision: Decision) -> dict[str, Any]:

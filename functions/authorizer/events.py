@@ -18,6 +18,9 @@ from sessionwarden.routes.match import CATCH_ALL, Asked
 
 MAX_ARN_LENGTH = 2048
 CONNECT = "$connect"
+# an ARN ends in the path as the client wrote it, and these are wildcards and variables to IAM: an
+# Allow for them, kept in a result cache that somebody switched on, would open other methods
+_UNNAMEABLE = ("*", "?", "${")
 
 Answer = Literal["simple", "policy", "graphql", "unknown"]
 Event = Mapping[Any, Any]
@@ -54,6 +57,13 @@ UNKNOWN = Door("unknown")
 
 def read_event(event: object, reading: Reading = Reading()) -> Door:  # noqa: B008 - immutable
     """What `event` asks."""
+    door = _read(event, reading)
+    if door.answer == "policy" and any(sign in door.resource for sign in _UNNAMEABLE):
+        return door._replace(request=door.request._replace(nameable=False))
+    return door
+
+
+def _read(event: object, reading: Reading) -> Door:
     if not isinstance(event, dict):
         return UNKNOWN
     version, kind = event.get("version"), event.get("type")

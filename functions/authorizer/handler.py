@@ -11,7 +11,7 @@ import os
 import time
 from typing import Any, NamedTuple
 
-from functions.authorizer.answer import UNNAMEABLE, nameable, shape_answer
+from functions.authorizer.answer import shape_answer
 from functions.authorizer.events import UNKNOWN, Door, Reading, read_event
 from sessionwarden.authorization.authorizer import Authorizer
 from sessionwarden.authorization.decision import Decision, shape_line
@@ -45,10 +45,7 @@ class Service(NamedTuple):
             return Decision(403, "misconfigured")
         if door.answer == "unknown":
             return Decision(403, "unsupported_event")
-        decision = self.authorizer.decide(door.authorization, door.request)
-        if decision.allowed and not nameable(door):
-            return Decision(403, UNNAMEABLE, decision.claims)
-        return decision
+        return self.authorizer.decide(door.authorization, door.request)
 
 
 def write_line(line: str) -> None:

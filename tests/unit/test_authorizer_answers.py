@@ -161,10 +161,22 @@ def test_keys_that_cannot_be_fetched_fail_closed_as_403_so_that_clients_do_not_a
 
 
 @pytest.mark.parametrize("path", ["*", "a/*", "a?b", "${aws:username}"])
-def test_a_path_that_a_policy_cannot_name_without_naming_others_is_refused(path: str) -> None:
-    found = answer(rest_event(token(), methodArn=f"arn:aws:execute-api:r:1:a/prod/GET/{path}"))
+def test_a_path_that_a_policy_cannot_name_without_naming_others_is_refused_without_a_read(
+    path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    denylist = Denylist()
+    event = rest_event(token(), methodArn=f"arn:aws:execute-api:r:1:a/prod/GET/{path}")
+    found = answer(event, denylist)
     assert found["policyDocument"]["Statement"][0]["Effect"] == "Deny"
     assert found["context"]["reason"] == "unnameable_method"
+    line = last_line(capsys)
+    assert (line["reason"], line["user"]) == ("unnameable_method", SUB)
+    assert denylist.asked == []
+
+
+def test_the_token_of_a_path_that_no_policy_can_name_is_verified_all_the_same() -> None:
+    with pytest.raises(Unauthorized):
+        answer(rest_event(token(claims(exp=NOW)), methodArn="arn:aws:execute-api:r:1:a/prod/GET/*"))
 
 
 def test_the_line_of_an_allowed_request_names_the_verified_identity(

@@ -26,6 +26,7 @@ UNAVAILABLE = "denylist_unavailable"
 DAMAGED = "denylist_damaged"
 REVOKED_ONLINE = "revoked_online"
 ONLINE_UNAVAILABLE = "online_unavailable"
+UNNAMEABLE = "unnameable_method"
 
 # GetUser takes no token without it
 # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_GetUser.html
@@ -87,7 +88,7 @@ class Authorizer(NamedTuple):
     def _decide(self, authorization: str | tuple[str, ...] | None, request: Request) -> Decision:
         policy = self.routes.policy(request.asked)
         if request.preflight and policy.preflight_open:
-            return Decision(200, PREFLIGHT)
+            return Decision(200, PREFLIGHT) if request.nameable else Decision(403, UNNAMEABLE)
         token = ""
         try:
             token = bearer_token(authorization)
@@ -98,6 +99,8 @@ class Authorizer(NamedTuple):
         refused = policy.refusal(claims)
         if refused is not None:
             return Decision(403, refused, claims)
+        if not request.nameable:
+            return Decision(403, UNNAMEABLE, claims)
         verdict = self._read(claims, policy, request)
         unread = verdict.reason == UNAVAILABLE
         if verdict.allowed and policy.online_seconds is not None:

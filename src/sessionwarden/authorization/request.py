@@ -40,11 +40,13 @@ class Request(NamedTuple):
 
     `fields` are event fields for the decision line, by their names; absent ones are left out.
     `graphql`: it may ask for any field of the API, so the decision says which are denied.
+    `nameable`: an answer that lets it pass can name it and nothing else.
     """
 
     asked: Asked = Asked()
     preflight: bool = False
     graphql: bool = False
+    nameable: bool = True
     fields: Mapping[str, str | int] = {}
 
 

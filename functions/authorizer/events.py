@@ -18,6 +18,11 @@ from sessionwarden.routes.match import CATCH_ALL, Asked
 
 MAX_ARN_LENGTH = 2048
 CONNECT = "$connect"
+# browsers send none of them with a preflight; an application that heeds the others would take one
+# that passed without a token for a DELETE
+_NOT_IN_PREFLIGHTS = frozenset(
+    {"authorization", "x-http-method", "x-http-method-override", "x-method-override"}
+)
 # an ARN ends in the path as the client wrote it, and these are wildcards and variables to IAM: an
 # Allow for them, kept in a result cache that somebody switched on, would open other methods
 _UNNAMEABLE = ("*", "?", "${")
@@ -185,7 +190,7 @@ def _request(asked: Asked, headers: Mapping[str, tuple[str, ...]], reading: Read
         asked.method == "OPTIONS"
         and any(headers.get("origin", ()))
         and any(headers.get("access-control-request-method", ()))
-        and not any(headers.get("authorization", ()))
+        and _NOT_IN_PREFLIGHTS.isdisjoint(headers)
     )
     return Request(asked, preflight=preflight)
 

@@ -28,7 +28,7 @@ routes:
     online_unavailable: open
   GET /profile:
     token: id
-  GET /catalogue:
+  ANY /catalogue:
     denylist: open
     preflight: allow
     token: any
@@ -68,7 +68,7 @@ def test_each_route_asks_what_the_file_says_and_takes_the_rest_from_the_default(
         online_open=True,
     )
     assert policy("GET /profile").uses == {"id"}
-    assert policy("GET /catalogue") == RoutePolicy(
+    assert policy("ANY /catalogue") == RoutePolicy(
         uses=frozenset({"access", "id"}), any_groups=customers, denylist_open=True, preflight_open=True
     )
     assert policy("$connect").online_seconds == 0
@@ -143,6 +143,8 @@ routes:
         "version: 1\nroutes:\n  GET /a:\n    online: true\n",
         "version: 1\nroutes:\n  GET /a:\n    online: 30\n",
         "version: 1\ndefault:\n  token: refresh\n",
+        "version: 1\nroutes:\n  GET /a: {preflight: allow}\n",
+        "version: 1\nroutes:\n  $connect: {preflight: allow}\n",
         "version: 1\nroutes: *x\n",
         ": :\n",
     ],
@@ -208,7 +210,7 @@ def test_the_command_says_what_each_route_asks_or_what_is_wrong(tmp_path: Path) 
     file = str(tmp_path / "authorizer.yml")
     run = CliRunner().invoke(command, ["check", file])
     assert run.exit_code == 0
-    assert "GET /catalogue: access or id token, a group of customers, PASSES if the denylist" in run.output
+    assert "ANY /catalogue: access or id token, a group of customers, PASSES if the denylist" in run.output
     assert "7 routes, no mistakes." in run.output
     out = tmp_path / "routes.json"
     assert CliRunner().invoke(command, ["compile", file, "--out", str(out)]).exit_code == 0

@@ -14,7 +14,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from sessionwarden.errors import InputFileError
-from sessionwarden.routes.match import Routes, load_routes, normal_path
+from sessionwarden.routes.match import CATCH_ALL, Routes, load_routes, normal_path
 from sessionwarden.routes.policy import DEFAULT_POLICY, FORMAT, USES, RoutePolicy, dump_policy
 from sessionwarden.ruleset.checking import Check, quoted
 from sessionwarden.ruleset.durations import duration_seconds
@@ -79,6 +79,12 @@ def _read(check: Check) -> Routes:
             continue
         is_field = _FIELD.fullmatch(key) is not None
         policy = _policy(section, default, check, path, FIELD_KEYS if is_field else KEYS)
+        if not is_field and section.get("preflight") == "allow" and not _takes_options(key):
+            check.refuse(
+                (*path, "preflight"),
+                f"no preflight reaches {quoted(name)}: browsers ask with OPTIONS",
+                "allow it for the route that takes OPTIONS: `OPTIONS /path`, `ANY /path` or $default",
+            )
         if key in seen:
             line = check.document.place(seen[key]).line
             check.refuse(path, f"{quoted(name)} is the same route as the one on line {line}")
@@ -118,6 +124,10 @@ def _route_key(name: object, check: Check, path: Path) -> str | None:
         )
         return None
     return f"{method} {normal_path(template)}"
+
+
+def _takes_options(key: str) -> bool:
+    return key == CATCH_ALL or key.partition(" ")[0] in ("OPTIONS", "ANY")
 
 
 def _is_template(template: str) -> bool:

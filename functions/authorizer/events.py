@@ -141,7 +141,8 @@ def _rest_request(event: Event, arn: str, reading: Reading, *, id_name: str = "e
 
 def _rest_token(event: Event, arn: str) -> Door:
     # nothing but the token and the ARN: arn:...:<api>/<stage>/<method>/<path>
-    api_id, stage, method, path = (*arn.rpartition(":")[2].split("/", 3), "", "", "")[:4]
+    # from the left: the path is the client's and may hold colons of its own
+    api_id, stage, method, path = (*arn.split(":", 5)[-1].split("/", 3), "", "", "")[:4]
     token = event.get("authorizationToken")
     texts = {"api_id": api_id, "stage": stage, "method": method, "path": f"/{path}"}
     request = Request(Asked("", method, f"/{path}"), fields=line_fields(texts))

@@ -233,6 +233,12 @@ def test_a_line_stays_readable_with_the_longest_names_a_token_can_carry(
     assert len(last_line(capsys)["groups"]) == 3
 
 
+def test_a_name_with_a_line_break_reaches_no_integration() -> None:
+    names = {"username": "alice\r\nX-Role: admin", "cognito:groups": ["staff\r\nX-Role: admin", "b\x00"]}
+    context = answer(http_event(token(claims(**names))))["context"]
+    assert (context["user"], context.keys() & {"username", "groups"}) == (SUB, set())
+
+
 def test_a_group_with_a_space_in_its_name_does_not_become_two_in_the_context() -> None:
     payload = claims(**{"cognito:groups": ["staff", "not admin"]})
     assert answer(http_event(token(payload)))["context"]["groups"] == "staff"

@@ -178,6 +178,13 @@ def test_what_each_door_asks_for_is_what_its_api_says() -> None:
     assert read_event(default).request.asked.route == "$default"
 
 
+def test_a_colon_in_the_path_does_not_move_what_a_token_authorizer_is_told() -> None:
+    event = token_event(methodArn="arn:aws:execute-api:r:1:abc/prod/DELETE/admin/a:b/c/GET/public")
+    request = read_event(event).request
+    assert request.asked == Asked("", "DELETE", "/admin/a:b/c/GET/public")
+    assert (request.fields["api_id"], request.fields["stage"]) == ("abc", "prod")
+
+
 @pytest.mark.parametrize(
     ("door", "fields"),
     [

@@ -66,7 +66,9 @@ def test_a_route_that_the_api_names_is_looked_up_and_an_unknown_one_gets_the_def
     "path",
     [
         "/admin", "/admin/", "//admin", "/Admin", "/%61dmin", "/x/../admin", "/prod/admin", "/v1/eu/admin",
-        "/a/..;/admin", "/x%2fadmin", "/x\\admin", "/./admin", "/%2e/admin",
+        "/a/..;/admin", "/x%2fadmin", "/x\\admin", "/./admin", "/%2e/admin", "/admin/.", "/admin.json",
+        "/admin.", "/admin ", "/admin\t", "/admin%3fx/y", "/admin%23x/y", "/admin?x/y", "/admin#x/y",
+        "/admin%00/x", "/adm\u0131n", "/\uff41dmin", "/x%252fadmin", "/x/y%c0%afadmin",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("route", ["$default", "GET /{proxy+}", "ANY /{proxy+}", ""])
@@ -89,6 +91,31 @@ def test_a_route_that_is_not_named_at_all_gets_what_its_path_may_mean_or_the_def
     assert FILE.policy(Asked("", "POST", "/files/a/b")) == ORDERS
     assert FILE.policy(Asked("", "GET", "/nothing/of/that")) == BASE
     assert FILE.policy(Asked("", "POST", "/files")) == BASE
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/secret/open",
+        "/Open",
+        "//open",
+        "/%6fpen",
+        "/open.json",
+        "/open;x",
+        "/op\u0435n",
+        "/open//",
+        "/x",
+        "/Files/a;b",
+    ],
+)
+def test_a_path_that_only_resembles_a_lax_route_loses_nothing_that_the_default_asks(path: str) -> None:
+    strict = routes(ADMIN, **{"GET /open": OPEN, "GET /Files/{}": OPEN})
+    assert strict.policy(Asked("", "GET", "/open")) == OPEN
+    assert strict.policy(Asked("", "GET", "/open/")) == OPEN
+    assert strict.policy(Asked("", "GET", "/Files/5")) == OPEN
+    for method in ("GET", "HEAD", "POST"):
+        found = strict.policy(Asked("", method, path))
+        assert (found.any_groups, found.denylist_open) == (ADMIN.any_groups, False)
 
 
 def test_without_a_file_every_route_gets_the_strict_default() -> None:

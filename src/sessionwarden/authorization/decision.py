@@ -42,7 +42,7 @@ def shape_context(decision: Decision) -> dict[str, str]:
     """Flat strings for integrations and access logs; what is absent is left out.
 
     `groups` and `scope` are space-separated; a name with a space in it would read as two, so it is
-    left out.
+    left out. So is any name with a control character: integrations put these into headers.
     """
     context = {"decision": "allow" if decision.allowed else "deny", "reason": decision.reason}
     claims = decision.claims
@@ -50,11 +50,11 @@ def shape_context(decision: Decision) -> dict[str, str]:
         return context
     for name in ("user", "username", "session", "token", "client", "pool"):
         value = getattr(claims, name)
-        if value is not None:
+        if value is not None and value.isprintable():
             context[name] = value
     if claims.scope:
         context["scope"] = " ".join(claims.scope)
-    groups = " ".join(group for group in claims.groups if not any(map(str.isspace, group)))
+    groups = " ".join(group for group in claims.groups if group.isprintable() and " " not in group)
     return context | {"groups": groups} if groups else context
 
 

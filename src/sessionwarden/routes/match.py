@@ -16,17 +16,25 @@ from sessionwarden.routes.policy import DEFAULT_POLICY, FORMAT, RoutePolicy, loa
 
 ANY = "ANY"
 CATCH_ALL = "$default"
-# dots and back slashes walk, semicolons hide, encoded slashes part a segment in two
-_UNREADABLE = ("..", "/./", "\\", ";", "%2f", "%5c", "%2e")
+# dots and back slashes walk, semicolons hide, question marks, hashes and NULs cut the rest off;
+# encoded slashes, also twice encoded or over-long ones, part a segment in two
+_UNREADABLE = (
+    *("..", "/./", "\\", ";", "?", "#"),
+    *("%00", "%23", "%25", "%2e", "%2f", "%3f", "%5c", "%c0", "%c1", "%u"),
+)
 
 Segments = tuple[str | None, ...]
 """A path template: lower-case text of each segment, `None` for a parameter."""
 
 
 class Template(NamedTuple):
-    """A route with a path. `greedy`: its last segment takes the rest of the path."""
+    """A route with a path. `greedy`: its last segment takes the rest of the path.
+
+    `spelt` are its segments as the file writes them, `segments` the same in lower case.
+    """
 
     method: str
+    spelt: Segments
     segments: Segments
     greedy: bool
     policy: RoutePolicy
@@ -56,16 +64,17 @@ class Routes(NamedTuple):
         """The policy of a request.
 
         A catch-all (`$default`, `{proxy+}`) or unnamed route says little of what is asked for: every
-        route of the file whose path may be meant is added, and the strictest of all holds.
+        route of the file whose path may be meant is added, and the strictest of all holds. So does the
+        default, unless the path of an unnamed route is a listed one to the letter.
         """
         named = self._named(asked)
         if asked.route and not _catches_all(asked.route):
             return self.default if named is None else named
         meant = [template.policy for template in self.templates if _may_mean(template, asked)]
-        if named is not None or asked.route:
-            meant.append(self.default if named is None else named)
-        if not meant:
-            return self.default
+        if named is not None:
+            meant.append(named)
+        elif asked.route or not any(_is_spelt(template, asked) for template in self.templates):
+            meant.append(self.default)
         policy = meant[0]
         for other in meant[1:]:
             policy = policy.tighten(other)
@@ -128,6 +137,7 @@ def _template(key: str, policy: RoutePolicy) -> Template:
     greedy = bool(parts) and parts[-1] == "{+}"
     return Template(
         method,
+        tuple(None if part in ("{}", "{+}") else part for part in parts),
         tuple(None if part in ("{}", "{+}") else part.lower() for part in parts),
         greedy,
         policy,
@@ -148,12 +158,32 @@ def _split(path: str) -> list[str]:
     return [part for part in path.split("/") if part]
 
 
+def _is_unreadable(path: str) -> bool:
+    # a dot may be the last segment
+    text = f"{path.lower()}/"
+    return any(sign in text for sign in _UNREADABLE) or not text.isprintable()
+
+
+def _is_spelt(template: Template, asked: Asked) -> bool:
+    """Whether API Gateway itself would take the path for this route, or for a more exact one."""
+    parts = asked.path.removeprefix("/").removesuffix("/").split("/") if asked.path.strip("/") else []
+    long_enough = len(parts) >= len(template.spelt) if template.greedy else len(parts) == len(template.spelt)
+    return (
+        long_enough
+        and template.method in (ANY, asked.method)
+        and all(
+            part and segment in (None, part) for segment, part in zip(template.spelt, parts, strict=False)
+        )
+        and not _is_unreadable(asked.path)
+    )
+
+
 def _may_mean(template: Template, asked: Asked) -> bool:
     method = asked.method.upper()
     if template.method not in (ANY, method) and not (method == "HEAD" and template.method == "GET"):
         return False
-    # without knowing how the application reads these, each could be any route
-    if any(sign in asked.path.lower() for sign in _UNREADABLE):
+    # without knowing how the application reads it, it could be any route
+    if _is_unreadable(asked.path):
         return True
     parts = _split(asked.path)
     spare = len(parts) - len(template.segments)
@@ -174,4 +204,9 @@ def _fits(template: Template, parts: list[str]) -> bool:
 
 
 def _segment_fits(segment: str | None, part: str) -> bool:
-    return segment is None or "%" in part or part.lower() == segment
+    # folding letter case makes an ASCII letter of some others
+    if segment is None or "%" in part or not part.isascii():
+        return True
+    text = part.lower().strip(" ")
+    # a format that is asked for by a suffix: frameworks serve /admin.json as /admin
+    return segment in (text, text.partition(".")[0])

@@ -213,7 +213,8 @@ def _name(payload: dict[str, Any], name: str) -> str | None:
 
 def _scope(payload: dict[str, Any]) -> tuple[str, ...]:
     value = payload.get("scope", "")
-    if not isinstance(value, str):
+    # RFC 6749 section 3.3: another white space would part a name for us that is one for others
+    if not isinstance(value, str) or not value.isprintable():
         raise TokenError("malformed_claims", actual="scope")
     return tuple(value.split())
 

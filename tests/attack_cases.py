@@ -5,15 +5,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding
-
-from functions.authorizer.events import read_event
+from functions.authorizer.events import Reading, read_event
 from sessionwarden.authorization.authorizer import Authorizer
 from sessionwarden.authorization.decision import Decision
 from sessionwarden.errors import DamagedItemError, StoreError
@@ -22,24 +18,35 @@ from sessionwarden.routes.match import NO_ROUTES, Routes, load_routes
 from sessionwarden.routes.policy import RoutePolicy, dump_policy
 from sessionwarden.tokens.cognito import CognitoVerifier, Pool
 from sessionwarden.tokens.verified import VerifiedTokens
-from tests.authorizer_events import appsync_event, http_event, rest_event, token_event
+from tests.attack_events import ARN, CARRIERS, EVENTS, NO_PREFLIGHTS, PREFLIGHT, options_event
+from tests.attack_tokens import (
+    GOOD,
+    GROUPS,
+    HEADERS,
+    MISSHAPEN,
+    SCOPES,
+    SESSION,
+    WRONG_VALUES,
+    algorithms,
+    documents,
+    encodings,
+    paddings,
+    signatures,
+)
+from tests.authorizer_events import appsync_event, http_event, rest_event, token_event, websocket_event
 from tests.tokens_factory import (
     CLIENT,
     ISSUER,
     KID,
     NOW,
     POOL,
-    b64,
     claims,
+    jwk,
     jwks,
-    private_key,
-    sign,
     token,
 )
 
-SESSION = "0a0a0a0a-1111-4222-8333-444444444444"
 FAR = NOW + 86_400
-GOOD = token()
 ADMIN = RoutePolicy(any_groups=(frozenset({"admin"}),))
 GUARDED = load_routes(
     {
@@ -49,6 +56,26 @@ GUARDED = load_routes(
         "fields": {},
     }
 )
+LAX = load_routes(
+    {
+        "format": 1,
+        "default": dump_policy(ADMIN),
+        "routes": {"GET /open": dump_policy(RoutePolicy(preflight_open=True))},
+        "fields": {},
+    }
+)
+PREFLIGHTS = Routes(default=RoutePolicy(preflight_open=True))
+ASKING = Routes(default=RoutePolicy(all_scopes=frozenset({"orders"}), any_groups=(frozenset({"admin"}),)))
+
+# the other pool's key has the name that ours has
+OTHER_POOL = "eu-west-1_Zz99Yy88"
+OTHER_CLIENT = "9zz9other0000000000000000"
+OTHER_KEY = "the other pool's"
+OTHER_ISSUER = ISSUER.replace(POOL, OTHER_POOL)
+FETCHED = {
+    Pool(POOL, None).keys_url: jwks(),
+    Pool(OTHER_POOL, None).keys_url: jwks(jwk(OTHER_KEY, kid=KID)),
+}
 
 
 class Attack(NamedTuple):
@@ -59,6 +86,7 @@ class Attack(NamedTuple):
     routes: Routes = NO_ROUTES
     before: object = None
     now: int = NOW
+    reading: Reading = Reading()
 
 
 class Denylist:
@@ -79,8 +107,8 @@ def decide(attack: Attack) -> Decision:
     clock = [NOW]
     service = Authorizer(
         verifier=CognitoVerifier(
-            [Pool(POOL, frozenset({CLIENT}))],
-            fetch=lambda url: jwks(),
+            [Pool(POOL, frozenset({CLIENT})), Pool(OTHER_POOL, frozenset({OTHER_CLIENT}))],
+            fetch=FETCHED.__getitem__,
             clock=lambda: clock[0],
             cache=VerifiedTokens(),
         ),
@@ -93,49 +121,15 @@ def decide(attack: Attack) -> Decision:
         door = read_event(attack.before)
         assert service.decide(door.authorization, door.request).allowed
     clock[0] = attack.now
-    door = read_event(attack.event)
+    door = read_event(attack.event, attack.reading)
     if door.answer == "unknown":
         return Decision(403, "unsupported_event")
     return service.decide(door.authorization, door.request)
 
 
-HEADERS: tuple[tuple[str, object], ...] = (
-    ("jku", "https://evil.example/keys"),
-    ("x5u", "https://evil.example/cert"),
-    ("jwk", {"kty": "RSA"}),
-    ("x5c", ["x"]),
-    ("x5t", "x"),
-    ("x5t#S256", "x"),
-    ("crit", ["exp"]),
-    ("crit", []),
-    ("b64", False),
-    ("zip", "DEF"),
-    ("cty", "JWT"),
-    ("epk", {}),
-    ("iss", ISSUER),
-    ("", 1),
-)
-WRONG_VALUES: tuple[object, ...] = (None, True, 1.5, [], {}, "")
-ARN = "arn:aws:execute-api:r:1:a/prod/GET/"
-EVENTS: tuple[object, ...] = (
-    None,
-    [],
-    "x",
-    5,
-    {},
-    {"type": "REQUEST"},
-    http_event(GOOD, version="3.0"),
-    rest_event(GOOD, type="OTHER"),
-    rest_event(GOOD, methodArn=None),
-    rest_event(GOOD, methodArn="a" * 3000),
-    *(rest_event(GOOD, methodArn=f"{ARN}{path}") for path in ("*", "a?", "${x}")),
-    token_event(GOOD, methodArn="arn:aws:execute-api:r:1:a/*/GET/x"),
-)
-
-
 def attacks() -> Iterator[tuple[str, list[Attack]]]:
     """Every class of attack with its cases."""
-    yield "the algorithm is chosen by the token", [Attack(http_event(text)) for text in _algorithms()]
+    yield "the algorithm is chosen by the token", [Attack(http_event(text)) for text in algorithms()]
     yield (
         "the header brings its own key or its own rules",
         [
@@ -143,18 +137,41 @@ def attacks() -> Iterator[tuple[str, list[Attack]]]:
             for name, value in HEADERS
         ],
     )
-    yield "the signature is another's, or none", [Attack(http_event(text)) for text in _signatures()]
+    yield "the signature is another's, or none", [Attack(http_event(text)) for text in signatures()]
+    yield (
+        "the right key signed a block that is none of RS256's",
+        [Attack(http_event(text)) for text in paddings()],
+    )
     yield (
         "one token is written in two ways",
-        [Attack(http_event(text), before=http_event(GOOD)) for text in _encodings()],
+        [Attack(http_event(text), before=http_event(GOOD)) for text in encodings()],
     )
-    yield "what is signed is not one clear JSON object", [Attack(http_event(text)) for text in _documents()]
+    yield "what is signed is not one clear JSON object", [Attack(http_event(text)) for text in documents()]
     yield (
         "a claim has another type or shape",
         [
             Attack(http_event(token(claims(**{name: value}))))
             for name in ("exp", "iat", "auth_time", "sub", "client_id", "username", "origin_jti", "jti")
             for value in WRONG_VALUES
+        ]
+        + [Attack(http_event(token(claims(**changes)))) for changes in MISSHAPEN],
+    )
+    yield (
+        "a number is not the whole number that it looks like",
+        [
+            Attack(http_event(token(json.dumps(claims(**{name: "N"})).replace('"N"', number).encode())))
+            for name in ("exp", "iat", "auth_time", "nbf")
+            for number in (f"{NOW}.0", f"{NOW}e0", "1.79e9", "1e999", "-0", f"-{NOW}", "9" * 40, f'"{NOW}"')
+        ],
+    )
+    yield (
+        "a scope or group only looks like the one asked for",
+        [
+            Attack(http_event(token(claims(**{"scope": scope, "cognito:groups": groups}))), routes=ASKING)
+            for scope, groups in (
+                *((scope, ["admin"]) for scope in SCOPES),
+                *(("orders", groups) for groups in GROUPS),
+            )
         ],
     )
     yield (
@@ -192,6 +209,23 @@ def attacks() -> Iterator[tuple[str, list[Attack]]]:
                 {"iss": "https://evil.example"},
                 {"iss": [ISSUER]},
                 {"username": ...},
+                {"client_id": OTHER_CLIENT},
+                {"iss": ISSUER.replace(POOL, POOL.lower())},
+                {"iss": ISSUER.upper()},
+                {"iss": ISSUER.replace(POOL, f"{POOL}/../{OTHER_POOL}")},
+                {"iss": ISSUER + "?"},
+                {"iss": " " + ISSUER},
+            )
+        ]
+        + [
+            Attack(http_event(text))
+            for text in (
+                # two pools whose keys have one name: each signs for itself only
+                token(key=OTHER_KEY, header={"alg": "RS256", "kid": KID}),
+                token(claims(iss=OTHER_ISSUER, client_id=OTHER_CLIENT)),
+                token(claims(iss=OTHER_ISSUER), key=OTHER_KEY, header={"alg": "RS256", "kid": KID}),
+                token(claims(token_use="id", aud=[CLIENT])),
+                token(claims(token_use="id", aud=CLIENT, **{"cognito:username": "alice"})),
             )
         ],
     )
@@ -215,6 +249,21 @@ def attacks() -> Iterator[tuple[str, list[Attack]]]:
             Attack(rest_event(multiValueHeaders={"Authorization": [GOOD, None]})),
             Attack(token_event(authorizationToken=None)),
             Attack(appsync_event("")),
+        ]
+        + [Attack(event, reading=Reading(token_parameter="t")) for event in CARRIERS],
+    )
+    yield (
+        "a request claims to be a preflight",
+        [
+            Attack(event, routes=routes)
+            for routes in (PREFLIGHTS, LAX)
+            for event in (
+                *(options_event(headers, method=method) for headers, method in NO_PREFLIGHTS),
+                token_event("", methodArn=f"{ARN.replace('GET', 'OPTIONS')}x"),
+                websocket_event("", headers=PREFLIGHT, multiValueHeaders={}),
+                appsync_event("", requestHeaders=PREFLIGHT),
+                rest_event("", httpMethod="OPTIONS", headers={}, multiValueHeaders={}, methodArn=f"{ARN}*"),
+            )
         ],
     )
     yield "the event is not one of ours, or names more than one method", [Attack(event) for event in EVENTS]
@@ -271,122 +320,53 @@ def attacks() -> Iterator[tuple[str, list[Attack]]]:
                 "/v1/admin",
                 "/x\\..\\admin",
                 "/%2e/admin",
+                "/admin/.",
+                "/admin.json",
+                "/admin.",
+                "/admin ",
+                "/admin\t",
+                "/admin\n/x",
+                "/admin#/x",
+                "/admin%3fx/y",
+                "/admin%23/x",
+                "/admin%00/x",
+                "/x%252fadmin",
+                "/x/y%c0%afadmin",
+                "/adm\u0131n",
+                "/\uff41dmin",
             )
             for event in (
                 http_event(GOOD, routeKey="$default", rawPath=path),
                 http_event(GOOD, routeKey="ANY /{proxy+}", rawPath=path),
                 token_event(GOOD, methodArn=f"arn:aws:execute-api:r:1:a/prod/GET{path}"),
             )
+        ]
+        + [
+            Attack(token_event(GOOD, methodArn=f"arn:aws:execute-api:r:1:a/prod/GET{path}"), routes=GUARDED)
+            for path in ("/v/admin:x/y/POST/z/../admin", "/:/admin", "/a:b/c/GET/admin")
         ],
     )
-
-
-def _algorithms() -> Iterator[str]:
-    _, body, signature = GOOD.split(".")
-    for alg in (
-        "none",
-        "None",
-        "NONE",
-        "",
-        "HS256",
-        "RS384",
-        "RS512",
-        "PS256",
-        "ES256",
-        "rs256",
-        None,
-        ["RS256"],
-    ):
-        forged = b64(json.dumps({"alg": alg, "kid": KID}).encode())
-        yield f"{forged}.{body}.{signature}"
-        yield f"{forged}.{body}."
-    yield f"{b64(json.dumps({'kid': KID}).encode())}.{body}.{signature}"
-
-
-def _signatures() -> Iterator[str]:
-    head, body, signature = GOOD.split(".")
-    raw = base64.urlsafe_b64decode(signature + "==")
-    other = token(claims(jti="other")).split(".")[2]
-    signing_input = f"{head}.{body}".encode()
-    key = private_key()
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    yield (
+        "a path is spelt so that a laxer route is taken for its own",
+        [
+            Attack(token_event(GOOD, methodArn=f"arn:aws:execute-api:r:1:a/prod/{asked}"), routes=LAX)
+            for asked in (
+                "GET/x/open",
+                "GET/open.json",
+                "GET//open",
+                "GET/Open",
+                "GET/%6fpen",
+                "GET/open;x",
+                "GET/open/.",
+                "GET/x/../open",
+                "GET/x:y/z/GET/open",
+                "POST/x:y/z/GET/open",
+                "HEAD/open",
+                "get/open",
+                "GET/op\u0435n",
+            )
+        ],
     )
-    pss = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
-    for forged in (
-        b"",
-        bytes(256),
-        raw[:-1],
-        raw + b"\0",
-        b"\0" + raw,
-        raw[::-1],
-        bytes([raw[0] ^ 1]) + raw[1:],
-        public,
-        key.sign(signing_input, pss, hashes.SHA256()),
-        key.sign(signing_input, padding.PKCS1v15(), hashes.SHA384()),
-    ):
-        yield f"{head}.{body}.{b64(forged)}"
-    yield f"{head}.{body}.{other}"
-    yield token(key="a key of nobody", header={"alg": "RS256", "kid": KID})
-    yield token(key="unlisted")
-    yield f"{head}.{b64(json.dumps(claims(sub='victim')).encode())}.{signature}"
-
-
-def _encodings() -> Iterator[str]:
-    head, body, signature = GOOD.split(".")
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    yield f"{head}.{body}.{signature[:-1]}{letters[letters.index(signature[-1]) ^ 1]}"
-    yield from (
-        f"{GOOD}=",
-        f"{GOOD}==",
-        f"{head}=.{body}.{signature}",
-        f"{GOOD}.",
-        f".{GOOD}",
-        f"{GOOD}.{signature}",
-    )
-    yield from (
-        f"{head}.{body}",
-        head,
-        f"{head}..{signature}",
-        f"{head}.{body}.{signature}\n",
-        f"{head}\n.{body}.{signature}",
-    )
-    yield from (
-        f"{head}.{body}.{signature}%3D",
-        GOOD.replace(".", "%2E"),
-        GOOD + "\u200b",
-        GOOD.replace("e", "\uff45", 1),
-    )
-    yield json.dumps({"protected": head, "payload": body, "signature": signature})
-
-
-def _documents() -> Iterator[str]:
-    good = json.dumps(claims())
-    head = json.dumps({"alg": "RS256", "kid": KID}).encode()
-    for payload in (
-        good.encode("utf-16"),
-        good.encode("utf-16-le"),
-        good.encode("utf-32"),
-        b"\xef\xbb\xbf" + good.encode(),
-        good[:-1].encode() + b',"sub":"victim"}',
-        b'{"sub":"victim",' + good[1:].encode(),
-        good[:-1].encode() + b',"x":{"a":1,"a":2}}',
-        good[:-1].encode() + b',"x":NaN}',
-        good[:-1].encode() + b',"x":Infinity}',
-        good[:-1].encode() + b',"x":"\\ud800"}',
-        good[:-1].encode() + b',"x":"\xff"}',
-        good[:-1].encode(),
-        good.encode() + b"{}",
-        b"[" + good.encode() + b"]",
-        b"",
-        b"null",
-        b'"x"',
-        good[:-1].encode() + b',"x":' + b"[" * 3000 + b"]" * 3000 + b"}",
-        good[:-1].encode() + b',"x":"' + b"a" * 10_240 + b'"}',
-    ):
-        yield sign(head, payload)
-    yield sign(b'{"alg":"RS256","alg":"none","kid":"key-1="}', good.encode())
-    yield sign(b'{"alg":"none","alg":"RS256","kid":"key-1="}', good.encode())
 
 
 def rows() -> list[tuple[str, int, int, int, int]]:

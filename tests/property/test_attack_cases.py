@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.attack_cases import attacks, decide, table
+import pytest
+
+from tests.attack_cases import ASKING, GUARDED, LAX, NOW, PREFLIGHTS, Attack, Reading, attacks, decide, table
+from tests.attack_events import ARN, PREFLIGHT, options_event
+from tests.attack_tokens import GOOD
+from tests.authorizer_events import (
+    appsync_event,
+    http_1_event,
+    http_event,
+    rest_event,
+    token_event,
+    websocket_event,
+)
+from tests.tokens_factory import claims, token
 
 DOC = Path(__file__).resolve().parents[2] / "docs/explanation/attack-cases.md"
 
@@ -16,6 +29,28 @@ def test_every_attack_is_refused_with_a_reason_that_is_ours() -> None:
             assert decision.status in (401, 403), (name, number)
             # a mistake of ours refuses too, but nobody should need it: except where one is injected
             assert decision.reason != "internal_error" or isinstance(case.entries, Exception), (name, number)
+
+
+RIGHT = token(claims(scope="x orders", **{"cognito:groups": ["staff", "admin"]}))
+PARAMETER = {"headers": {}, "multiValueHeaders": {}, "multiValueQueryStringParameters": {"t": [GOOD]}}
+
+
+@pytest.mark.parametrize(
+    "honest",
+    [
+        *(Attack(door(GOOD)) for door in (http_event, http_1_event, rest_event, token_event)),
+        Attack(websocket_event(**PARAMETER), reading=Reading(token_parameter="t")),
+        Attack(appsync_event(GOOD)),
+        Attack(http_event(RIGHT), routes=ASKING),
+        Attack(http_event(token(claims(nbf=NOW)))),
+        Attack(http_event(RIGHT, routeKey="$default", rawPath="/admin"), routes=GUARDED),
+        Attack(http_event(GOOD, routeKey="$default", rawPath="/else"), routes=GUARDED),
+        Attack(token_event(GOOD, methodArn=f"{ARN}open"), routes=LAX),
+        Attack(options_event(PREFLIGHT, method="OPTIONS"), routes=PREFLIGHTS),
+    ],
+)
+def test_the_same_requests_without_the_lie_are_allowed(honest: Attack) -> None:
+    assert decide(honest).status == 200
 
 
 def test_the_docs_show_this_table() -> None:

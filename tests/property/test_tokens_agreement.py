@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import example, given, settings
@@ -13,6 +14,7 @@ from joserfc.jwk import RSAKey
 
 from sessionwarden.errors import TokenError
 from sessionwarden.tokens.jws import parse_jws, verify_signature
+from tests.attack_tokens import documents, encodings, paddings, right_block, signatures, signed_block
 from tests.tokens_factory import KID, b64, claims, jwk, private_key, sign, token
 
 ORACLE_KEY = RSAKey.import_key(jwk())
@@ -106,3 +108,17 @@ def test_the_classic_attacks(alg: str) -> None:
         text = f"{head}.{body}.{signature}"
         assert ours(text) is None
         assert theirs(text) is None
+
+
+@pytest.mark.parametrize("texts", [signatures, paddings, encodings, documents])
+def test_the_attacks_that_we_count(texts: Callable[[], Iterator[str]]) -> None:
+    for text in texts():
+        agree(text)
+
+
+def test_both_refuse_every_forged_padding_and_take_the_right_one() -> None:
+    for text in paddings():
+        assert ours(text) is None
+        assert theirs(text) is None
+    right = signed_block(right_block())
+    assert ours(right) == theirs(right) == claims()

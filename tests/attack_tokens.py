@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -36,6 +36,12 @@ HEADERS: tuple[tuple[str, object], ...] = (
     ("", 1),
 )
 WRONG_VALUES: tuple[object, ...] = (None, True, 1.5, [], {}, "")
+
+
+def _each(name: str, values: Iterable[object]) -> list[dict[str, object]]:
+    return [{name: value} for value in values]
+
+
 MISSHAPEN: tuple[dict[str, object], ...] = (
     {"sub": f"{SESSION}#d"},
     {"sub": f"{SESSION}\n"},
@@ -47,15 +53,15 @@ MISSHAPEN: tuple[dict[str, object], ...] = (
     {"origin_jti": ["x"]},
     {"jti": "x" * 129},
     {"username": "a" * 2049},
-    *({"nbf": value} for value in WRONG_VALUES),
-    *({"scope": value} for value in (None, True, 1, ["orders"], {})),
-    *({"cognito:groups": value} for value in (None, True, "admin", {"admin": 1}, [1], [["admin"]], [""])),
+    *_each("nbf", WRONG_VALUES),
+    *_each("scope", (None, True, 1, ["orders"], {})),
+    *_each("cognito:groups", (None, True, "admin", {"admin": 1}, [1], [["admin"]], [""])),
 )
 SCOPES = (
     *("", "order", "Orders", "orders/read", "x,orders", "orders;", "orders\n", "\torders", "x\u00a0orders"),
     *("x\u2003orders", "x\u200borders", "\u03bfrders", "orders\u0000", "x\x1corders"),
 )
-GROUPS = (
+GROUPS: tuple[object, ...] = (
     *([], ["Admin"], [" admin"], ["admin "], ["admin\0"], ["\u0430dmin"], ["staff admin"], ["admin,staff"]),
     *("admin", [["admin"]], {"admin": True}),
 )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.attack_cases import ASKING, GUARDED, LAX, NOW, PREFLIGHTS, Attack, Reading, attacks, decide, table
+from functions.authorizer.events import Reading
+from tests.attack_cases import ASKING, GUARDED, LAX, PREFLIGHTS, Attack, attacks, decide, table
 from tests.attack_events import ARN, PREFLIGHT, options_event
 from tests.attack_tokens import GOOD
 from tests.authorizer_events import (
@@ -17,7 +19,7 @@ from tests.authorizer_events import (
     token_event,
     websocket_event,
 )
-from tests.tokens_factory import claims, token
+from tests.tokens_factory import NOW, claims, token
 
 DOC = Path(__file__).resolve().parents[2] / "docs/explanation/attack-cases.md"
 
@@ -32,7 +34,11 @@ def test_every_attack_is_refused_with_a_reason_that_is_ours() -> None:
 
 
 RIGHT = token(claims(scope="x orders", **{"cognito:groups": ["staff", "admin"]}))
-PARAMETER = {"headers": {}, "multiValueHeaders": {}, "multiValueQueryStringParameters": {"t": [GOOD]}}
+PARAMETER: dict[str, Any] = {
+    "headers": {},
+    "multiValueHeaders": {},
+    "multiValueQueryStringParameters": {"t": [GOOD]},
+}
 
 
 @pytest.mark.parametrize(

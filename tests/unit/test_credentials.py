@@ -25,6 +25,8 @@ ANSWER = {
     "Expiration": "2026-11-22T12:00:00.123456789Z",
 }
 
+ODD: tuple[object, ...] = (None, "", 1, [], {})
+
 
 def test_credentials_come_from_the_environment_and_do_not_show_their_secret() -> None:
     found = environment_credentials(KEYS)
@@ -107,7 +109,7 @@ def test_an_answer_as_lambda_writes_it_is_read() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [(name, value) for name in ANSWER for value in (None, "", 1, [], {})]
+    [(name, value) for name in ANSWER for value in ODD]
     + [(name, "a\r\nX: y") for name in ANSWER]
     + [("Token", "a b"), ("AccessKeyId", "\u00e9")]
     + [("Expiration", text) for text in ("2026-11-22T12:00:00", "tomorrow", "1795348800")],

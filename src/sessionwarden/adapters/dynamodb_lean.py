@@ -1,8 +1,8 @@
 """The denylist, read with as little CPU as a signed request can cost.
 
-Enters: a principal. Leaves: all its entries, strongly consistent. Invariants: an answer comes
-within 300 ms (name resolution aside) or `StoreError` does; nothing is left out: a page that cannot
-be read, an item that is damaged or another principal's, fails the whole read. boto3's GetItem
+Enters: a principal. Leaves: all its entries, strongly consistent. Invariants: an answer comes within
+300 ms (name resolution and fetching credentials aside) or `StoreError` does; nothing is left out: a page
+that cannot be read, an item that is damaged or another principal's, fails the whole read. boto3's GetItem
 costs 650 to 880 µs of CPU for what a raw socket does in 35 to 58; writing stays with boto3.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
 """
@@ -52,8 +52,8 @@ _RETRYABLE = frozenset(
 class LeanDenylist:
     """Reads a denylist table over one kept connection. Not for several threads at once.
 
-    `credentials` is asked before each read, in its own time; `deadline_seconds` covers connecting, every page
-    and one retry on a fresh connection (a Query changes nothing, so repeating it is safe).
+    `credentials` is asked before each read, in its own time; `deadline_seconds` covers connecting, every
+    page and one retry on a fresh connection (a Query changes nothing, so repeating it is safe).
     """
 
     def __init__(

@@ -24,9 +24,13 @@ from sessionwarden.constructs.enforcement import Enforcement, FindingsQueue
 from sessionwarden.constructs.ingest import ApiKind, Ingest
 from sessionwarden.constructs.pre_token_generation import PreTokenGeneration
 from sessionwarden.constructs.state import State
-from stacks.settings import Settings, UserPool
+from stacks.settings import Settings, SnapStart, UserPool
 from stacks.targets import PROFILES, jwks_url
 
+SNAP_START: Mapping[SnapStart, lambda_.SnapStartConf | None] = {
+    "on": lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS,
+    "off": None,
+}
 EVENTS_MAX_AGE_SECONDS = 300
 FINDINGS_MAX_AGE_SECONDS = 120
 
@@ -93,12 +97,10 @@ class SessionwardenStack(Stack):
             denylist=self.state.denylist,
             user_pools_json=pools_json,
             reserved_concurrency=settings.authorizer_concurrency,
-            denylist_deadline_ms=profile.denylist_deadline_ms,
+            snap_start=SNAP_START[settings.authorizer_snap_start],
+            options=_authorizer_options(settings),
         )
-        for api_id in settings.http_api_ids:
-            self.authorizer.register_http_api(api_id)
-        for api_id in settings.rest_api_ids:
-            self.authorizer.register_rest_api(api_id)
+        self._open_doors()
         self.ingest = Ingest(
             self,
             "Ingest",
@@ -146,6 +148,19 @@ class SessionwardenStack(Stack):
         self._watch()
         self._describe(pools_json=pools_json, log_formats=log_formats)
 
+    def _open_doors(self) -> None:
+        doors, settings = self.authorizer.doors, self.settings
+        for api_id in settings.http_api_ids:
+            doors.register_http_api(api_id, answer=settings.http_api_answer)
+        for api_id in settings.rest_api_ids:
+            doors.register_rest_api(api_id)
+        for api_id in settings.rest_token_api_ids:
+            doors.register_rest_token_api(api_id)
+        for api_id in settings.websocket_api_ids:
+            doors.register_websocket_api(api_id, token_parameter=settings.websocket_token_parameter)
+        for api_id in settings.appsync_api_ids:
+            doors.admit_appsync_api(api_id)
+
     def _user_pools_json(self) -> str:
         """The value of `SESSIONWARDEN_USER_POOLS`: docs/reference/data.md."""
         pools: list[dict[str, object]] = []
@@ -191,7 +206,7 @@ class SessionwardenStack(Stack):
         self._output("WindowsTable", self.state.windows.table_name)
         self._output("AlertTopic", self.alerts.topic.topic_arn)
         self._output("EventBus", self.bus.event_bus_name)
-        self._output("AuthorizerFunction", self.authorizer.authorizer.function.function_arn)
+        self._output("AuthorizerFunction", self.authorizer.live.function_arn)
         self._output("PreTokenGenerationFunction", self.pre_token_generation.trigger.function.function_arn)
         self._output("UserPools", pools_json)
         self._output("SessionLifetimeSeconds", str(self.settings.session_lifetime_seconds))
@@ -199,8 +214,10 @@ class SessionwardenStack(Stack):
         self._output("RestApiLogFormat", log_formats.rest_api)
         for api_id, log_group in self.ingest.access_logs.items():
             self._output(f"AccessLogGroup{api_id}", log_group.log_group_arn)
-        for api_id, authorizer_id in self.authorizer.registrations.items():
+        for api_id, authorizer_id in self.authorizer.doors.registrations.items():
             self._output(f"AuthorizerId{api_id}", authorizer_id)
+        for api_id, config in self.authorizer.doors.appsync.items():
+            self._output(f"AppSyncAuthorizer{api_id}", self.to_json_string(config))
 
     def _output(self, name: str, value: str) -> None:
         CfnOutput(self, name, value=value)
@@ -213,5 +230,20 @@ def _code(bundle: Bundle) -> lambda_.Code:
 
 def _kinds(settings: Settings) -> Mapping[str, ApiKind]:
     http: dict[str, ApiKind] = dict.fromkeys(settings.http_api_ids, "http_api")
-    rest: dict[str, ApiKind] = dict.fromkeys(settings.rest_api_ids, "rest_api")
+    # the authorizer's type changes nothing in a REST API's access log
+    rest: dict[str, ApiKind] = dict.fromkeys(settings.rest_api_ids + settings.rest_token_api_ids, "rest_api")
     return http | rest
+
+
+def _authorizer_options(settings: Settings) -> dict[str, str]:
+    """What the authorizer is told beyond its defaults: docs/reference/data.md."""
+    deadline_ms = PROFILES[settings.target].denylist_deadline_ms
+    options = {
+        "SESSIONWARDEN_COUNTRY_HEADER": settings.country_header,
+        "SESSIONWARDEN_DENYLIST_DEADLINE_MS": None if deadline_ms is None else str(deadline_ms),
+        "SESSIONWARDEN_HTTP_API_ANSWER": None
+        if settings.http_api_answer == "simple"
+        else settings.http_api_answer,
+        "SESSIONWARDEN_WEBSOCKET_TOKEN_PARAMETER": settings.websocket_token_parameter,
+    }
+    return {name: value for name, value in options.items() if value is not None}

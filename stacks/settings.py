@@ -19,6 +19,8 @@ from sessionwarden.errors import ContextError
 
 Target = Literal["aws", "local"]
 Mode = Literal["observe", "enforce"]
+HttpApiAnswer = Literal["simple", "policy"]
+SnapStart = Literal["on", "off"]
 
 DEFAULT_SESSION_LIFETIME_SECONDS = 2_592_000
 # Cognito's bounds of a refresh token's life: 60 minutes to 10 years
@@ -31,8 +33,13 @@ _API_ID = re.compile(r"[a-z0-9]{1,40}")
 _POOL_ID = re.compile(r"[\w-]{1,40}_[0-9A-Za-z]{1,40}")
 _CLIENT_ID = re.compile(r"[\w+]{1,128}")
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+# a header's name as clients of CDNs write them; RFC 9110 would allow more
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+# what API Gateway takes in `route.request.querystring.<name>`
+_PARAMETER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _EMAIL = re.compile(r"[^\s@,]{1,64}@[^\s@,]{1,255}")
 _ENDPOINT = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\]):\d{1,5}")
+_API_LISTS = ("http_api_ids", "rest_api_ids", "rest_token_api_ids", "websocket_api_ids", "appsync_api_ids")
 # stored by the CDK CLI beside our own keys; its other keys hold a colon or a slash
 _CLI_KEYS = frozenset({"acknowledged-issue-numbers", "cli-telemetry"})
 
@@ -58,9 +65,16 @@ class Settings:
     user_pools: tuple[UserPool, ...] = ()
     http_api_ids: tuple[str, ...] = ()
     rest_api_ids: tuple[str, ...] = ()
+    rest_token_api_ids: tuple[str, ...] = ()
+    websocket_api_ids: tuple[str, ...] = ()
+    appsync_api_ids: tuple[str, ...] = ()
+    http_api_answer: HttpApiAnswer = "simple"
+    websocket_token_parameter: str | None = None
+    country_header: str | None = None
     alert_email: str | None = None
     session_lifetime_seconds: int = DEFAULT_SESSION_LIFETIME_SECONDS
     authorizer_concurrency: int | None = DEFAULT_AUTHORIZER_CONCURRENCY
+    authorizer_snap_start: SnapStart = "on"
     local_endpoint: str | None = None
 
 
@@ -104,8 +118,24 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         mistakes.append("local_endpoint: target local needs the emulator's address")
     if not local and "local_endpoint" in values:
         mistakes.append("local_endpoint: only for target local")
-    both = set(values.get("http_api_ids", ())) & set(values.get("rest_api_ids", ()))
-    mistakes.extend(f"rest_api_ids: {api_id} is also in http_api_ids" for api_id in sorted(both))
+    for key, needed in (
+        ("http_api_answer", "http_api_ids"),
+        ("websocket_token_parameter", "websocket_api_ids"),
+    ):
+        if key in values and not values.get(needed):
+            mistakes.append(f"{key}: only with {needed}")
+    return [*mistakes, *_in_two_lists(values)]
+
+
+def _in_two_lists(values: Mapping[str, Any]) -> list[str]:
+    """An API has one kind and one authorizer of ours, so its id is in one list."""
+    mistakes = []
+    listed: dict[str, str] = {}
+    for key in _API_LISTS:
+        for api_id in values.get(key, ()):
+            if api_id in listed:
+                mistakes.append(f"{key}: {api_id} is also in {listed[api_id]}")
+            listed.setdefault(api_id, key)
     return mistakes
 
 
@@ -204,9 +234,18 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "user_pools": _user_pools,
     "http_api_ids": _api_ids,
     "rest_api_ids": _api_ids,
+    "rest_token_api_ids": _api_ids,
+    "websocket_api_ids": _api_ids,
+    "appsync_api_ids": _api_ids,
+    "http_api_answer": _one_of("simple", "policy"),
+    "websocket_token_parameter": _matching(
+        _PARAMETER, "a query parameter (letters, digits, ._-; at most 64)"
+    ),
+    "country_header": _matching(_HEADER, "a header's name (letters, digits, hyphens; at most 64)"),
     "alert_email": _matching(_EMAIL, "an e-mail address"),
     "session_lifetime_seconds": _integer(MIN_SESSION_LIFETIME_SECONDS, MAX_SESSION_LIFETIME_SECONDS),
     "authorizer_concurrency": _concurrency,
+    "authorizer_snap_start": _one_of("on", "off"),
     "local_endpoint": _matching(_ENDPOINT, "a loopback address (like http://127.0.0.1:4566)"),
 }
 """What reads each context value; the keys are the fields of `Settings`."""

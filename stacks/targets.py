@@ -33,7 +33,10 @@ PROFILES: Mapping[Target, Profile] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One permitted difference: a property of a resource type, or of an output, by its path in dots."""
+    """One permitted difference: a property of a resource type, or of an output, by its path in dots.
+
+    The path `logical id` stands for a resource that goes by another name.
+    """
 
     where: str
     path: str
@@ -55,6 +58,16 @@ DIFFERENCES: tuple[Difference, ...] = (
         where="AWS::Lambda::Function",
         path="Environment.Variables.SESSIONWARDEN_DENYLIST_DEADLINE_MS",
         reason="The emulator shares this machine's cores with every function; 300 ms would test the machine.",
+    ),
+    Difference(
+        where="AWS::Lambda::Version",
+        path="logical id",
+        reason="A version is named after what it publishes: the code and the environment, as above.",
+    ),
+    Difference(
+        where="AWS::Lambda::Alias",
+        path="FunctionVersion.Fn::GetAtt",
+        reason="The alias points at that version.",
     ),
     Difference(
         where="Outputs",

@@ -317,6 +317,21 @@ def test_over_tls_one_connection_serves_many_reads(serve: Serve, tmp_path: Path)
     assert server.connections == 1
 
 
+def test_each_handshake_mixes_fresh_randomness_into_a_generator_that_a_snapshot_may_share(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixed: list[bytes] = []
+    monkeypatch.setattr(ssl, "RAND_add", lambda fresh, entropy: mixed.append(fresh))
+    certificate = write_certificate(tmp_path, address="127.0.0.1")
+    server = serve(GOOD, GOOD, tls=server_context(certificate))
+    denylist = reader(server.url, cafile=str(certificate))
+    denylist.entries("p#u")
+    denylist.close()
+    denylist.entries("p#u")
+    assert [len(fresh) for fresh in mixed] == [32, 32]
+    assert mixed[0] != mixed[1]
+
+
 def test_a_server_whose_certificate_nobody_vouches_for_is_not_asked(serve: Serve, tmp_path: Path) -> None:
     server = serve(GOOD, GOOD, tls=server_context(write_certificate(tmp_path, address="127.0.0.1")))
     with pytest.raises(StoreError, match="CERTIFICATE_VERIFY_FAILED"):

@@ -9,7 +9,7 @@ import pytest
 
 from sessionwarden.local.bundles import build_all
 from stacks.settings import Settings, read_settings
-from tests.stacks.synthesized import CONTEXT, LOCAL, ROOT, Assembly, Synthesized
+from tests.stacks.synthesized import CONTEXT, LOCAL, ROOT, VARIED, Assembly, Synthesized
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +28,8 @@ def assembly(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     app = build_app(settings, context={}, outdir=str(out))
     empty = read_settings({"stack_name": "empty"})
     add_stack(app, "Empty", empty)
+    varied = read_settings({**CONTEXT, **VARIED, "stack_name": "varied"})
+    add_stack(app, "Varied", varied)
     app.synth()
     # an app of its own: names and logical ids come from the place in the tree
     local_settings = read_settings({**CONTEXT, **LOCAL})
@@ -36,6 +38,7 @@ def assembly(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     return Assembly(
         aws=_load(settings, out / "Sessionwarden.template.json"),
         local=_load(local_settings, local_out / "Sessionwarden.template.json"),
+        varied=_load(varied, out / "Varied.template.json"),
         empty=_load(empty, out / "Empty.template.json"),
         report=json.loads((out / "validation-report.json").read_text(encoding="utf-8")),
     )

@@ -10,12 +10,24 @@ from stacks.settings import Settings
 ROOT = Path(__file__).parents[2]
 HTTP_API = "a1b2c3d4e5"
 REST_API = "f6g7h8i9j0"
+REST_TOKEN_API = "k1l2m3n4o5"
+WEBSOCKET_API = "p6q7r8s9t0"
+APPSYNC_API = "abcdefghijklmnopqrstuvwxyz"
 POOL = "eu-west-1_AbCdEf123"
 CONTEXT: dict[str, object] = {
     "user_pools": [{"pool_id": POOL, "client_ids": ["client1"]}, "eu-west-1_Second456"],
     "http_api_ids": [HTTP_API],
     "rest_api_ids": [REST_API],
+    "rest_token_api_ids": [REST_TOKEN_API],
+    "websocket_api_ids": [WEBSOCKET_API],
+    "appsync_api_ids": [APPSYNC_API],
     "alert_email": "team@example.com",
+}
+VARIED: dict[str, object] = {
+    "http_api_answer": "policy",
+    "websocket_token_parameter": "token",
+    "country_header": "CloudFront-Viewer-Country",
+    "authorizer_snap_start": "off",
 }
 LOCAL: dict[str, object] = {"target": "local", "local_endpoint": "http://127.0.0.1:4566"}
 
@@ -55,9 +67,10 @@ class Synthesized(NamedTuple):
 
 
 class Assembly(NamedTuple):
-    """Both targets with both kinds of API, AWS without any, and cdk-nag's report on all three."""
+    """Both targets with every kind of API, AWS with other choices and without any API, cdk-nag's report."""
 
     aws: Synthesized
     local: Synthesized
+    varied: Synthesized
     empty: Synthesized
     report: dict[str, Any]

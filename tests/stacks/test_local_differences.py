@@ -10,6 +10,8 @@ from stacks.targets import DIFFERENCES
 from tests.stacks.synthesized import ROOT, Assembly
 
 ABSENT = object()
+LOGICAL_ID = "logical id"
+"""Stands for a resource that is in one of the templates only."""
 
 
 def test_templates_differ_in_the_listed_points_only(assembly: Assembly) -> None:
@@ -43,7 +45,7 @@ def _differences(one: dict[str, Any], other: dict[str, Any]) -> Iterator[tuple[s
     for section, *path in _paths(one, other, ()):
         if section == "Resources":
             name, *rest = path
-            yield types[name], ".".join(rest).removeprefix("Properties.")
+            yield types[name], ".".join(rest).removeprefix("Properties.") or LOGICAL_ID
         else:
             yield section, ".".join(path)
 

@@ -62,6 +62,28 @@ def test_authorizer_concurrency_of_zero_reserves_none() -> None:
         ({"http_api_ids": ["*"]}, "http_api_ids: '*' is not an API id"),
         ({"http_api_ids": ["a", "a"]}, "http_api_ids: 'a' occurs twice"),
         ({"http_api_ids": ["a"], "rest_api_ids": ["a"]}, "rest_api_ids: a is also in http_api_ids"),
+        (
+            {"rest_token_api_ids": ["a"], "rest_api_ids": ["a"]},
+            "rest_token_api_ids: a is also in rest_api_ids",
+        ),
+        (
+            {"websocket_api_ids": ["a"], "http_api_ids": ["a"]},
+            "websocket_api_ids: a is also in http_api_ids",
+        ),
+        (
+            {"appsync_api_ids": ["a"], "websocket_api_ids": ["a"]},
+            "appsync_api_ids: a is also in websocket_api_ids",
+        ),
+        ({"appsync_api_ids": ["A"]}, "appsync_api_ids: 'A' is not an API id"),
+        ({"http_api_answer": "jwt"}, "http_api_answer: 'jwt' is not one of simple, policy"),
+        ({"http_api_answer": "policy"}, "http_api_answer: only with http_api_ids"),
+        ({"websocket_token_parameter": "t"}, "websocket_token_parameter: only with websocket_api_ids"),
+        (
+            {"websocket_api_ids": ["a"], "websocket_token_parameter": "a b"},
+            "websocket_token_parameter: 'a b' is not a query parameter",
+        ),
+        ({"country_header": "X-Country:"}, "country_header: 'X-Country:' is not a header's name"),
+        ({"authorizer_snap_start": True}, "authorizer_snap_start: True is not one of on, off"),
         ({"user_pools": ["eu-west-1_*"]}, "user_pools: 'eu-west-1_*' is not a user pool id"),
         ({"user_pools": [{"pool": "eu-west-1_A"}]}, "user_pools: unknown key 'pool' in a pool"),
         ({"user_pools": [{"client_ids": ["a"]}]}, "user_pools: None is not a user pool id"),

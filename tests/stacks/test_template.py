@@ -10,7 +10,21 @@ from typing import Any
 
 import pytest
 
-from tests.stacks.synthesized import HTTP_API, POOL, REST_API, ROOT, Assembly, Synthesized
+from sessionwarden.authorization.request import bearer_token
+from sessionwarden.errors import TokenError
+from sessionwarden.tokens.jws import parse_jws
+from tests.stacks.synthesized import (
+    APPSYNC_API,
+    HTTP_API,
+    POOL,
+    REST_API,
+    REST_TOKEN_API,
+    ROOT,
+    WEBSOCKET_API,
+    Assembly,
+    Synthesized,
+)
+from tests.tokens_factory import token
 
 FUNCTIONS = {
     "ingest": "Ingest",
@@ -22,36 +36,150 @@ FUNCTIONS = {
 
 
 def test_every_authorizer_answer_is_asked_for_anew(aws: Synthesized) -> None:
-    authorizers = aws.of_type("AWS::ApiGateway::Authorizer") + aws.of_type("AWS::ApiGatewayV2::Authorizer")
+    ttls = {
+        item.logical_id: item.properties.get("AuthorizerResultTtlInSeconds")
+        for item in aws.of_type("AWS::ApiGateway::Authorizer") + aws.of_type("AWS::ApiGatewayV2::Authorizer")
+    }
 
-    assert [item.properties["AuthorizerResultTtlInSeconds"] for item in authorizers] == [0, 0]
+    # WebSocket APIs have no result cache, and API Gateway takes the property for HTTP and REST APIs only
+    (websocket,) = [name for name in ttls if "WebSocketApi" in name]
+    assert ttls.pop(websocket) is None
+    assert [*ttls.values()] == [0, 0, 0]
+    assert _appsync_config(aws)["authorizerResultTtlInSeconds"] == 0
 
 
-def test_http_api_gets_payload_2_and_simple_answers(aws: Synthesized) -> None:
-    properties = aws.one("AWS::ApiGatewayV2::Authorizer").properties
+def test_http_api_gets_payload_2_and_the_answers_that_the_function_gives(assembly: Assembly) -> None:
+    simple = assembly.aws.one("AWS::ApiGatewayV2::Authorizer", "AuthorizerHttpApi").properties
+    policy = assembly.varied.one("AWS::ApiGatewayV2::Authorizer", "AuthorizerHttpApi").properties
 
-    assert properties["ApiId"] == HTTP_API
-    assert properties["AuthorizerPayloadFormatVersion"] == "2.0"
-    assert properties["EnableSimpleResponses"] is True
+    assert simple["ApiId"] == HTTP_API
+    assert simple["AuthorizerPayloadFormatVersion"] == policy["AuthorizerPayloadFormatVersion"] == "2.0"
+    assert simple["EnableSimpleResponses"] is True
+    assert "SESSIONWARDEN_HTTP_API_ANSWER" not in assembly.aws.environment("Authorizer")
+    assert policy["EnableSimpleResponses"] is False
+    assert assembly.varied.environment("Authorizer")["SESSIONWARDEN_HTTP_API_ANSWER"] == "policy"
 
 
-def test_rest_api_gets_a_request_authorizer(aws: Synthesized) -> None:
-    properties = aws.one("AWS::ApiGateway::Authorizer").properties
+def test_a_rest_api_gets_the_type_of_authorizer_that_was_chosen(aws: Synthesized) -> None:
+    types = {
+        item.properties["RestApiId"]: item.properties["Type"]
+        for item in aws.of_type("AWS::ApiGateway::Authorizer")
+    }
 
-    assert (properties["RestApiId"], properties["Type"]) == (REST_API, "REQUEST")
+    assert types == {REST_API: "REQUEST", REST_TOKEN_API: "TOKEN"}
+
+
+def test_a_websocket_api_asks_for_the_header_unless_the_token_may_come_in_the_query(
+    assembly: Assembly,
+) -> None:
+    header = assembly.aws.one("AWS::ApiGatewayV2::Authorizer", "AuthorizerWebSocketApi").properties
+    either = assembly.varied.one("AWS::ApiGatewayV2::Authorizer", "AuthorizerWebSocketApi").properties
+
+    assert (header["ApiId"], header["AuthorizerType"]) == (WEBSOCKET_API, "REQUEST")
+    assert header["IdentitySource"] == ["route.request.header.Authorization"]
+    # API Gateway wants every source that is named, so naming both would refuse everybody
+    assert "IdentitySource" not in either
+    assert assembly.varied.environment("Authorizer")["SESSIONWARDEN_WEBSOCKET_TOKEN_PARAMETER"] == "token"
+
+
+def test_the_header_in_which_a_cdn_sets_the_country_reaches_the_authorizer(assembly: Assembly) -> None:
+    name = "SESSIONWARDEN_COUNTRY_HEADER"
+
+    assert name not in assembly.aws.environment("Authorizer")
+    assert assembly.varied.environment("Authorizer")[name] == "CloudFront-Viewer-Country"
+
+
+def test_what_is_kept_from_the_function_by_a_pattern_it_would_refuse(aws: Synthesized) -> None:
+    (of_rest,) = [
+        item.properties["IdentityValidationExpression"]
+        for item in aws.of_type("AWS::ApiGateway::Authorizer")
+        if item.properties["Type"] == "TOKEN"
+    ]
+    assert of_rest == _appsync_config(aws)["identityValidationExpression"]
+    pattern = re.compile(of_rest)
+
+    for accepted in (token(), f"Bearer {token()}", f"bEARER   {token()}", f"  Bearer {token()}  "):
+        assert parse_jws(bearer_token(accepted))
+        assert pattern.search(accepted)
+    for text in (
+        "",
+        "x",
+        "a.b",
+        "a.b.c.d",
+        "Basic a.b.c",
+        "Bearer a.b.c, Bearer a.b.c",
+        "a.b.=",
+        "Bearer\ta.b.c",
+    ):
+        assert not pattern.search(text)
+        with pytest.raises(TokenError):
+            parse_jws(bearer_token(text))
 
 
 def test_each_api_invokes_the_authorizer_only_as_the_authorizer_registered_with_it(aws: Synthesized) -> None:
     permissions = [
         item.properties
         for item in aws.of_type("AWS::Lambda::Permission")
-        if item.properties["Principal"] == "apigateway.amazonaws.com"
+        if item.properties["Principal"] in ("apigateway.amazonaws.com", "appsync.amazonaws.com")
     ]
 
-    sources = sorted("".join(map(_text, item["SourceArn"]["Fn::Join"][1])) for item in permissions)
-    assert len(sources) == 2
-    assert f":{HTTP_API}/authorizers/<AuthorizerHttpApi{HTTP_API}" in sources[0]
-    assert f":{REST_API}/authorizers/<AuthorizerRestApi{REST_API}" in sources[1]
+    (live,) = aws.of_type("AWS::Lambda::Alias")
+    assert all(item["FunctionName"] == {"Ref": live.logical_id} for item in permissions)
+    sources = {
+        item["Principal"].partition(".")[0] + _joined(item["SourceArn"]).rpartition("<AWS::AccountId>")[2]
+        for item in permissions
+    }
+    assert {re.sub("[0-9A-F]{8}>", ">", source) for source in sources} == {
+        f"apigateway:{HTTP_API}/authorizers/<AuthorizerHttpApi{HTTP_API}>",
+        f"apigateway:{REST_API}/authorizers/<AuthorizerRestApi{REST_API}>",
+        f"apigateway:{REST_TOKEN_API}/authorizers/<AuthorizerRestTokenApi{REST_TOKEN_API}>",
+        f"apigateway:{WEBSOCKET_API}/authorizers/<AuthorizerWebSocketApi{WEBSOCKET_API}>",
+        f"appsync:apis/{APPSYNC_API}",
+    }
+
+
+def test_apis_invoke_the_version_that_the_alias_names_and_never_the_function_itself(aws: Synthesized) -> None:
+    (live,) = aws.of_type("AWS::Lambda::Alias")
+    (version,) = aws.of_type("AWS::Lambda::Version")
+    authorizers = aws.of_type("AWS::ApiGateway::Authorizer") + aws.of_type("AWS::ApiGatewayV2::Authorizer")
+
+    assert live.properties["Name"] == "live"
+    assert live.properties["FunctionVersion"] == {"Fn::GetAtt": [version.logical_id, "Version"]}
+    for item in authorizers:
+        uri = _joined(item.properties["AuthorizerUri"])
+        assert uri.endswith(f":lambda:path/2015-03-31/functions/<{live.logical_id}>/invocations")
+    assert _appsync_config(aws)["authorizerUri"] == f"<{live.logical_id}>"
+    assert aws.template["Outputs"]["AuthorizerFunction"]["Value"] == {"Ref": live.logical_id}
+
+
+def test_versions_of_the_authorizer_start_from_a_snapshot_unless_told_otherwise(assembly: Assembly) -> None:
+    started = {
+        item.logical_id.partition("Function")[0]: item.properties.get("SnapStart")
+        for item in assembly.aws.of_type("AWS::Lambda::Function")
+    }
+
+    assert started.pop("Authorizer") == {"ApplyOn": "PublishedVersions"}
+    assert set(started.values()) == {None}
+    assert "SnapStart" not in assembly.varied.one("AWS::Lambda::Function", "Authorizer").properties
+
+
+def test_a_snapshot_is_neither_provisioned_nor_kept_after_its_version_was_replaced(aws: Synthesized) -> None:
+    (live,) = aws.of_type("AWS::Lambda::Alias")
+    (version,) = aws.of_type("AWS::Lambda::Version")
+
+    # Lambda refuses provisioned concurrency beside SnapStart, and bills every snapshot that is kept
+    assert "ProvisionedConcurrencyConfig" not in live.properties | version.properties
+    assert version.attributes.get("DeletionPolicy", "Delete") == "Delete"
+    assert version.attributes.get("UpdateReplacePolicy", "Delete") == "Delete"
+
+
+def test_a_change_of_settings_publishes_another_version(assembly: Assembly) -> None:
+    versions = {
+        item.one("AWS::Lambda::Version").logical_id
+        for item in (assembly.aws, assembly.local, assembly.varied)
+    }
+
+    assert len(versions) == 3
 
 
 def test_no_permission_to_invoke_is_without_a_source(aws: Synthesized) -> None:
@@ -91,7 +219,8 @@ def test_every_function_is_told_what_the_data_contract_lists(aws: Synthesized, n
 def test_every_function_has_its_log_group_with_a_retention(aws: Synthesized) -> None:
     retentions = [item.properties.get("RetentionInDays") for item in aws.of_type("AWS::Logs::LogGroup")]
 
-    assert len(retentions) == len(FUNCTIONS) + 2
+    # API Gateway's access logs of HTTP and REST APIs; the other kinds are seen in the decision lines
+    assert len(retentions) == len(FUNCTIONS) + 3
     assert all(retentions)
     for function in aws.of_type("AWS::Lambda::Function"):
         assert "Ref" in function.properties["LoggingConfig"]["LogGroup"]
@@ -108,6 +237,7 @@ def test_ingest_knows_the_kind_of_each_subscribed_log_group(aws: Synthesized) ->
     assert kinds == {
         f"/sessionwarden/access/{HTTP_API}": "http_api",
         f"/sessionwarden/access/{REST_API}": "rest_api",
+        f"/sessionwarden/access/{REST_TOKEN_API}": "rest_api",
         "/sessionwarden/functions/sessionwarden/authorizer": "authorizer",
     }
 
@@ -121,6 +251,7 @@ def test_all_access_log_lines_are_sent_but_only_decision_lines_of_the_authorizer
     assert patterns == {
         f"IngestAccessLog{HTTP_API}": "",
         f"IngestAccessLog{REST_API}": "",
+        f"IngestAccessLog{REST_TOKEN_API}": "",
         "AuthorizerLog": '"sessionwarden.decision"',
     }
 
@@ -295,7 +426,16 @@ def test_outputs_are_those_of_the_data_contract(aws: Synthesized) -> None:
     text = (ROOT / "docs/reference/data.md").read_text(encoding="utf-8")
     section = text.partition("## The stack's outputs")[2]
     documented = set(re.findall(r"`([A-Z]\w+(?:<ApiId>)?)`", section))
-    expected = {name.replace("<ApiId>", api_id) for name in documented for api_id in (HTTP_API, REST_API)}
+    logged = (HTTP_API, REST_API, REST_TOKEN_API)
+    of_api = {
+        "AccessLogGroup<ApiId>": logged,
+        "AuthorizerId<ApiId>": (*logged, WEBSOCKET_API),
+        "AppSyncAuthorizer<ApiId>": (APPSYNC_API,),
+    }
+    assert set(of_api) <= documented
+    expected = documented - set(of_api) | {
+        name.replace("<ApiId>", api_id) for name, api_ids in of_api.items() for api_id in api_ids
+    }
 
     assert set(aws.template["Outputs"]) == expected
 
@@ -356,5 +496,13 @@ def _documented_environment() -> dict[str, set[str]]:
     }
 
 
-def _text(part: Any) -> str:
-    return part if isinstance(part, str) else f"<{part['Ref']}>"
+def _joined(value: Any) -> str:
+    """A value of `Fn::Join`, its references in angle brackets."""
+    return "".join(part if isinstance(part, str) else f"<{part['Ref']}>" for part in value["Fn::Join"][1])
+
+
+def _appsync_config(synthesized: Synthesized) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads(
+        _joined(synthesized.template["Outputs"][f"AppSyncAuthorizer{APPSYNC_API}"]["Value"])
+    )
+    return config

@@ -178,6 +178,18 @@ def test_a_function_without_settings_refuses_every_request_and_says_why(
     assert found["policyDocument"]["Statement"][0]["Effect"] == "Deny"
 
 
+def test_a_function_whose_credentials_would_come_from_another_machine_refuses_every_request(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    for name, value in environ([GOOD]).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://192.0.2.1/credentials")
+
+    assert handler.build().answer(http_event("x"), invocation_id="i")["isAuthorized"] is False
+    assert json.loads(capsys.readouterr().out)["reason"] == "misconfigured"
+
+
 def test_the_handler_builds_from_its_environment_and_refuses_a_bad_token(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import datetime
 from unittest import mock
 
-import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionwarden.adapters.sigv4 import CONTENT_TYPE, Credentials, Signer, environment_credentials
-from sessionwarden.errors import StoreError
+from sessionwarden.adapters.sigv4 import CONTENT_TYPE, Credentials, Signer
 
 TARGET = "DynamoDB_20120810.Query"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -66,18 +64,3 @@ def test_changed_credentials_are_used_at_once() -> None:
     first = signer.headers(target=TARGET, body=b"", credentials=Credentials("A", "one"), now=0)
     second = signer.headers(target=TARGET, body=b"", credentials=Credentials("A", "two"), now=0)
     assert first != second
-
-
-def test_credentials_come_from_the_environment_and_do_not_show_their_secret() -> None:
-    found = environment_credentials(
-        {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "hidden-1", "AWS_SESSION_TOKEN": "hidden-2"}
-    )
-    assert found == ("A", "hidden-1", "hidden-2")
-    assert "hidden" not in repr(found) + str(found)
-
-
-@pytest.mark.parametrize("missing", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
-def test_without_credentials_nothing_is_asked(missing: str) -> None:
-    environ = {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "S"} | {missing: ""}
-    with pytest.raises(StoreError):
-        environment_credentials(environ)

@@ -1,8 +1,8 @@
 """The denylist, read with as little CPU as a signed request can cost.
 
-Enters: a principal. Leaves: all its entries, strongly consistent. Invariants: an answer comes
-within 300 ms (name resolution aside) or `StoreError` does; nothing is left out: a page that cannot
-be read, an item that is damaged or another principal's, fails the whole read. boto3's GetItem
+Enters: a principal. Leaves: all its entries, strongly consistent. Invariants: an answer comes within
+300 ms (name resolution and fetching credentials aside) or `StoreError` does; nothing is left out: a page
+that cannot be read, an item that is damaged or another principal's, fails the whole read. boto3's GetItem
 costs 650 to 880 µs of CPU for what a raw socket does in 35 to 58; writing stays with boto3.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
 """
@@ -16,8 +16,9 @@ from json.encoder import encode_basestring_ascii
 from time import monotonic, time
 from typing import Any, NamedTuple
 
+from sessionwarden.adapters.credentials import credentials_source
 from sessionwarden.adapters.http_lean import Connection, HttpError, Response, parse_endpoint
-from sessionwarden.adapters.sigv4 import Credentials, Signer, environment_credentials
+from sessionwarden.adapters.sigv4 import Credentials, Signer
 from sessionwarden.denylist.item import from_item
 from sessionwarden.denylist.polled import (
     MAX_AGE_SECONDS,
@@ -51,8 +52,8 @@ _RETRYABLE = frozenset(
 class LeanDenylist:
     """Reads a denylist table over one kept connection. Not for several threads at once.
 
-    `credentials` is asked before each request; `deadline_seconds` covers connecting, every page
-    and one retry on a fresh connection (a Query changes nothing, so repeating it is safe).
+    `credentials` is asked before each read, in its own time; `deadline_seconds` covers connecting, every
+    page and one retry on a fresh connection (a Query changes nothing, so repeating it is safe).
     """
 
     def __init__(
@@ -91,11 +92,13 @@ class LeanDenylist:
         return PolledDenies(_polled_of(item) for item in self._items(PARTITION))
 
     def _items(self, principal: str) -> list[Any]:
+        # first: a restored environment has to fetch them, which is not the table's time
+        credentials = self._credentials()
         end = monotonic() + self._deadline_seconds
         found: list[Any] = []
         start_key: Mapping[str, Any] | None = None
         while True:
-            page = _parse_page(self._ask(self._body(principal, start_key), end))
+            page = _parse_page(self._ask(self._body(principal, start_key), credentials, end))
             found += page.items
             start_key = page.last_key
             if start_key is None:
@@ -113,21 +116,21 @@ class LeanDenylist:
         query["ExclusiveStartKey"] = start_key
         return json.dumps(query).encode("ascii")
 
-    def _ask(self, body: bytes, end: float) -> bytes:
+    def _ask(self, body: bytes, credentials: Credentials, end: float) -> bytes:
         """The body of a good answer; at most two requests."""
         first_end = min(end, monotonic() + self._first_attempt_seconds)
         try:
-            return self._once(body, first_end)
+            return self._once(body, credentials, first_end)
         except _RetryableError:
             self._connection.close()
         try:
-            return self._once(body, end)
+            return self._once(body, credentials, end)
         except _RetryableError as error:
             self._connection.close()
             raise StoreError(f"the denylist was not read: {error}") from error
 
-    def _once(self, body: bytes, end: float) -> bytes:
-        lines = self._signer.headers(target=QUERY, body=body, credentials=self._credentials(), now=time())
+    def _once(self, body: bytes, credentials: Credentials, end: float) -> bytes:
+        lines = self._signer.headers(target=QUERY, body=body, credentials=credentials, now=time())
         head = f"POST / HTTP/1.1\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
         try:
             response = self._connection.exchange(head.encode("ascii") + body, lambda: end - monotonic())
@@ -165,7 +168,8 @@ def lean_denylist(
 ) -> LeanDenylist:
     """The table as a Lambda function finds it: endpoint and credentials from its environment.
 
-    Raises `ValueError` for an endpoint that is no http or https URL.
+    Raises `ValueError` for an endpoint that is no http or https URL, or credentials from an endpoint that
+    may not be asked.
     """
     endpoint_url = (
         environ.get("AWS_ENDPOINT_URL_DYNAMODB")
@@ -176,7 +180,7 @@ def lean_denylist(
         table=table,
         region=region,
         endpoint_url=endpoint_url,
-        credentials=lambda: environment_credentials(environ),
+        credentials=credentials_source(environ),
         deadline_seconds=deadline_seconds,
         first_attempt_seconds=deadline_seconds / 2,
     )

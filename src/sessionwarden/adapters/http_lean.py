@@ -9,6 +9,7 @@ proxies, compression. Name resolution is the one step that a socket's timeout ca
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import ssl
@@ -123,6 +124,9 @@ class Connection:
 
     def _open(self, deadline: Deadline) -> socket.socket:
         endpoint = self.endpoint
+        if endpoint.secure:
+            # a snapshot is restored many times with one generator state: two handshakes must not share keys
+            ssl.RAND_add(os.urandom(32), 32.0)
         plain = _connect(endpoint, deadline)
         try:
             # a request is one write; waiting to fill a segment only adds 40 ms

@@ -1,15 +1,13 @@
-"""Gets a JWKS document: one `GET`, bounded in time and size, on a connection of its own.
+"""Gets a pool's JWKS document over https (from the emulator: over http).
 
-Enters: an https URL (or the emulator's http one). Leaves: the body of a 200. Invariant: TLS is
-verified and no redirect is followed, since whoever serves this document can sign in as anybody.
-The connection is not kept: keys are fetched every ten minutes, longer than it would live.
+Enters: an absolute URL. Leaves: the body of a 200. Invariant: TLS is verified, since whoever serves this
+document can sign in as anybody.
 """
 
 from __future__ import annotations
 
-from time import monotonic
-
-from sessionwarden.adapters.http_lean import Connection, HttpError, parse_endpoint
+from sessionwarden.adapters.http_get import get
+from sessionwarden.adapters.http_lean import HttpError, parse_endpoint
 from sessionwarden.errors import StoreError
 
 # of the 10 s that API Gateway waits for an authorizer; a request pays this when keys are due
@@ -19,20 +17,7 @@ MAX_BODY_BYTES = 65_536
 
 def fetch_jwks(url: str) -> bytes:
     """The document at `url`; raises `StoreError`."""
-    end = monotonic() + DEADLINE_SECONDS
     try:
-        endpoint = parse_endpoint(url)
-        connection = Connection(endpoint, max_body_bytes=MAX_BODY_BYTES)
-        request = (
-            f"GET {endpoint.path} HTTP/1.1\r\nHost: {endpoint.authority}\r\n"
-            "Accept: application/json\r\nUser-Agent: sessionwarden\r\nConnection: close\r\n\r\n"
-        )
-        try:
-            response = connection.exchange(request.encode("ascii"), lambda: end - monotonic())
-        finally:
-            connection.close()
+        return get(parse_endpoint(url), deadline_seconds=DEADLINE_SECONDS, max_body_bytes=MAX_BODY_BYTES)
     except (HttpError, ValueError, OSError) as error:
         raise StoreError(f"JWKS not fetched: {error}") from error
-    if response.status != 200:
-        raise StoreError(f"JWKS not fetched: status {response.status}")
-    return response.body

@@ -9,12 +9,9 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-re
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
 from hashlib import sha256
 from time import gmtime, strftime
 from typing import NamedTuple
-
-from sessionwarden.errors import StoreError
 
 CONTENT_TYPE = "application/x-amz-json-1.0"
 
@@ -28,17 +25,6 @@ class Credentials(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Credentials({self.access_key!r})"
-
-
-def environment_credentials(environ: Mapping[str, str]) -> Credentials:
-    """What Lambda gives a function; read anew for each request, since a restore can change them.
-
-    Raises `StoreError` if there are none: nothing can be asked without.
-    """
-    access_key, secret_key = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
-    if not access_key or not secret_key:
-        raise StoreError("no AWS credentials in the environment")
-    return Credentials(access_key, secret_key, environ.get("AWS_SESSION_TOKEN", ""))
 
 
 class Signer:

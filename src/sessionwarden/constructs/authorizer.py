@@ -1,26 +1,23 @@
-"""The Lambda authorizer and its registration with APIs that already run.
+"""The Lambda authorizer: the function, its published version, and the alias that APIs invoke.
 
-Enters: the denylist, the pools, API ids in plain text. Leaves: `authorizer` (the function),
-`malfunctions` and `stale_keys` (metrics) and `registrations` (authorizer ids by API id); whoever owns the API
-attaches them to routes. Invariants: results are never cached, since a cached allow would outlive the
-deny; each API may invoke the function as its own authorizer only.
-
-Without an Authorization header API Gateway answers 401 by itself: a flood without tokens costs no
-invocation (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html).
+Enters: the denylist, the pools, what the function is told. Leaves: `authorizer` (the function), `live` (its
+alias), `doors` (its registration with APIs), `malfunctions` and `stale_keys` (metrics). Invariants: each
+change of code or settings publishes a version, and the alias moves to it only when that one is ready;
+a version that was replaced is deleted, since a kept snapshot is billed.
+https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html
 """
 
 from __future__ import annotations
 
-from aws_cdk import Stack
-from aws_cdk import aws_apigateway as apigateway
-from aws_cdk import aws_apigatewayv2 as apigatewayv2
+from collections.abc import Mapping
+
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from sessionwarden.constructs.doors import Doors
 from sessionwarden.constructs.function import METRICS_NAMESPACE, WardenFunction
 
 MALFUNCTIONS = (
@@ -34,13 +31,15 @@ MALFUNCTIONS = (
 
 TIMEOUT_SECONDS = 5
 MEMORY_MB = 512
-RESULT_TTL_SECONDS = 0
+ALIAS = "live"
 
 
 class Authorizer(Construct):
     """The function that every guarded request passes.
 
     `reserved_concurrency` keeps other functions from starving it, and bounds what a flood can cost.
+    `options` are environment variables that have defaults. `snap_start` of `None` starts each environment
+    anew; Lambda allows no provisioned concurrency beside it.
     """
 
     def __init__(
@@ -53,16 +52,10 @@ class Authorizer(Construct):
         denylist: dynamodb.ITable,
         user_pools_json: str,
         reserved_concurrency: int | None,
-        denylist_deadline_ms: int | None,
+        snap_start: lambda_.SnapStartConf | None,
+        options: Mapping[str, str],
     ) -> None:
         super().__init__(scope, construct_id)
-        self.registrations: dict[str, str] = {}
-        environment = {
-            "SESSIONWARDEN_DENYLIST_TABLE": denylist.table_name,
-            "SESSIONWARDEN_USER_POOLS": user_pools_json,
-        }
-        if denylist_deadline_ms is not None:
-            environment["SESSIONWARDEN_DENYLIST_DEADLINE_MS"] = str(denylist_deadline_ms)
         self.authorizer = WardenFunction(
             self,
             "Authorizer",
@@ -73,63 +66,20 @@ class Authorizer(Construct):
             timeout_seconds=TIMEOUT_SECONDS,
             memory_mb=MEMORY_MB,
             reserved_concurrency=reserved_concurrency,
-            environment=environment,
+            snap_start=snap_start,
+            environment={
+                **options,
+                "SESSIONWARDEN_DENYLIST_TABLE": denylist.table_name,
+                "SESSIONWARDEN_USER_POOLS": user_pools_json,
+            },
         )
         self.authorizer.allow("dynamodb:Query", on=[denylist.table_arn])
+        self.live = lambda_.Alias(
+            self, "Live", alias_name=ALIAS, version=self.authorizer.function.current_version
+        )
+        self.doors = Doors(self, authorizer=self.live)
         self.malfunctions = _count_malfunctions(self, self.authorizer.log_group, stack_name)
         self.stale_keys = _count_stale_keys(self, self.authorizer.log_group, stack_name)
-
-    def register_http_api(self, api_id: str) -> None:
-        """Make it known to an HTTP API: payload 2.0, simple answers."""
-        resource = apigatewayv2.CfnAuthorizer(
-            self,
-            f"HttpApi{api_id}",
-            api_id=api_id,
-            name=self._registration_name(),
-            authorizer_type="REQUEST",
-            authorizer_uri=self._invocation_uri(),
-            authorizer_payload_format_version="2.0",
-            authorizer_result_ttl_in_seconds=RESULT_TTL_SECONDS,
-            enable_simple_responses=True,
-            identity_source=["$request.header.Authorization"],
-        )
-        self._register(api_id, resource.ref)
-
-    def register_rest_api(self, api_id: str) -> None:
-        """Make it known to a REST API, as an authorizer of type REQUEST."""
-        resource = apigateway.CfnAuthorizer(
-            self,
-            f"RestApi{api_id}",
-            rest_api_id=api_id,
-            name=self._registration_name(),
-            type="REQUEST",
-            authorizer_uri=self._invocation_uri(),
-            authorizer_result_ttl_in_seconds=RESULT_TTL_SECONDS,
-            identity_source="method.request.header.Authorization",
-        )
-        self._register(api_id, resource.ref)
-
-    def _register(self, api_id: str, authorizer_id: str) -> None:
-        self.registrations[api_id] = authorizer_id
-        stack = Stack.of(self)
-        self.authorizer.function.add_permission(
-            f"InvokeFor{api_id}",
-            principal=iam.ServicePrincipal("apigateway.amazonaws.com"),
-            source_arn=stack.format_arn(
-                service="execute-api", resource=api_id, resource_name=f"authorizers/{authorizer_id}"
-            ),
-        )
-
-    def _registration_name(self) -> str:
-        return f"sessionwarden-{Stack.of(self).stack_name}"
-
-    def _invocation_uri(self) -> str:
-        return Stack.of(self).format_arn(
-            service="apigateway",
-            account="lambda",
-            resource="path",
-            resource_name=f"2015-03-31/functions/{self.authorizer.function.function_arn}/invocations",
-        )
 
 
 def _count_malfunctions(scope: Construct, log_group: logs.ILogGroup, stack_name: str) -> cloudwatch.Metric:

@@ -25,7 +25,8 @@ METRICS_NAMESPACE = "Sessionwarden"
 class WardenFunction(Construct):
     """One Lambda function; `name` is its folder in `functions/` and its Powertools service.
 
-    `reserved_concurrency` of `None` leaves it in the account's common pool.
+    `reserved_concurrency` of `None` leaves it in the account's common pool; `snap_start` of `None` takes no
+    snapshots of its versions.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class WardenFunction(Construct):
         memory_mb: int,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
         reserved_concurrency: int | None = None,
+        snap_start: lambda_.SnapStartConf | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.timeout_seconds = timeout_seconds
@@ -73,6 +75,7 @@ class WardenFunction(Construct):
             timeout=Duration.seconds(timeout_seconds),
             memory_size=memory_mb,
             reserved_concurrent_executions=reserved_concurrency,
+            snap_start=snap_start,
             environment={
                 **environment,
                 "POWERTOOLS_SERVICE_NAME": f"{stack_name}-{name}",

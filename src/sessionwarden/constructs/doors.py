@@ -1,0 +1,134 @@
+"""The authorizer's registration with each kind of API that already runs.
+
+Enters: the function's alias, API ids in plain text. Leaves: `registrations` (authorizer ids by API id) and
+`appsync` (what an AppSync API must be set to, by API id); whoever owns the API attaches them.
+Invariants: results are never cached, since a cached allow would outlive the deny; each API may invoke
+the function as its own authorizer only.
+
+Without an Authorization header API Gateway answers 401 by itself: a flood without tokens costs no
+invocation (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from aws_cdk import Stack
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_apigatewayv2 as apigatewayv2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+HttpApiAnswer = Literal["simple", "policy"]
+
+RESULT_TTL_SECONDS = 0
+TOKEN_PATTERN = r"^ *([Bb][Ee][Aa][Rr][Ee][Rr] +)?[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+ *$"  # noqa: S105
+"""Fits whatever the function could accept; anything else is 401 without an invocation."""
+
+
+class Doors:
+    """Registers `authorizer` with APIs, as resources of `scope`."""
+
+    def __init__(self, scope: Construct, *, authorizer: lambda_.Alias) -> None:
+        self.registrations: dict[str, str] = {}
+        self.appsync: dict[str, dict[str, object]] = {}
+        self._scope = scope
+        self._stack = Stack.of(scope)
+        self._authorizer = authorizer
+        self._name = f"sessionwarden-{self._stack.stack_name}"
+        self._uri = self._stack.format_arn(
+            service="apigateway",
+            account="lambda",
+            resource="path",
+            resource_name=f"2015-03-31/functions/{authorizer.function_arn}/invocations",
+        )
+
+    def register_http_api(self, api_id: str, *, answer: HttpApiAnswer) -> None:
+        """Make it known to an HTTP API: payload 2.0. `answer` is what the function is told to give."""
+        resource = apigatewayv2.CfnAuthorizer(
+            self._scope,
+            f"HttpApi{api_id}",
+            api_id=api_id,
+            name=self._name,
+            authorizer_type="REQUEST",
+            authorizer_uri=self._uri,
+            authorizer_payload_format_version="2.0",
+            authorizer_result_ttl_in_seconds=RESULT_TTL_SECONDS,
+            enable_simple_responses=answer == "simple",
+            identity_source=["$request.header.Authorization"],
+        )
+        self._register(api_id, resource.ref)
+
+    def register_rest_api(self, api_id: str) -> None:
+        """Make it known to a REST API, as an authorizer of type REQUEST."""
+        resource = apigateway.CfnAuthorizer(
+            self._scope,
+            f"RestApi{api_id}",
+            rest_api_id=api_id,
+            name=self._name,
+            type="REQUEST",
+            authorizer_uri=self._uri,
+            authorizer_result_ttl_in_seconds=RESULT_TTL_SECONDS,
+            identity_source="method.request.header.Authorization",
+        )
+        self._register(api_id, resource.ref)
+
+    def register_rest_token_api(self, api_id: str) -> None:
+        """Make it known to a REST API, as an authorizer of type TOKEN: told the token and nothing else."""
+        resource = apigateway.CfnAuthorizer(
+            self._scope,
+            f"RestTokenApi{api_id}",
+            rest_api_id=api_id,
+            name=self._name,
+            type="TOKEN",
+            authorizer_uri=self._uri,
+            authorizer_result_ttl_in_seconds=RESULT_TTL_SECONDS,
+            identity_source="method.request.header.Authorization",
+            identity_validation_expression=TOKEN_PATTERN,
+        )
+        self._register(api_id, resource.ref)
+
+    def register_websocket_api(self, api_id: str, *, token_parameter: str | None) -> None:
+        """Make it known to a WebSocket API, for `$connect`.
+
+        Every identity source that is named must be there, or API Gateway answers 401. So none is named
+        where the token may come in the header or in `token_parameter`. There is no result cache.
+        https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-authorizers.html
+        """
+        resource = apigatewayv2.CfnAuthorizer(
+            self._scope,
+            f"WebSocketApi{api_id}",
+            api_id=api_id,
+            name=self._name,
+            authorizer_type="REQUEST",
+            authorizer_uri=self._uri,
+            identity_source=["route.request.header.Authorization"] if token_parameter is None else None,
+        )
+        self._register(api_id, resource.ref)
+
+    def admit_appsync_api(self, api_id: str) -> None:
+        """Let an AppSync API invoke it. Its Lambda authorizer is a setting of the API, which is not ours.
+
+        https://docs.aws.amazon.com/appsync/latest/APIReference/API_LambdaAuthorizerConfig.html
+        """
+        self.appsync[api_id] = {
+            "authorizerUri": self._authorizer.function_arn,
+            "authorizerResultTtlInSeconds": RESULT_TTL_SECONDS,
+            "identityValidationExpression": TOKEN_PATTERN,
+        }
+        self._authorizer.add_permission(
+            f"InvokeFor{api_id}",
+            principal=iam.ServicePrincipal("appsync.amazonaws.com"),
+            source_arn=self._stack.format_arn(service="appsync", resource="apis", resource_name=api_id),
+        )
+
+    def _register(self, api_id: str, authorizer_id: str) -> None:
+        self.registrations[api_id] = authorizer_id
+        self._authorizer.add_permission(
+            f"InvokeFor{api_id}",
+            principal=iam.ServicePrincipal("apigateway.amazonaws.com"),
+            source_arn=self._stack.format_arn(
+                service="execute-api", resource=api_id, resource_name=f"authorizers/{authorizer_id}"
+            ),
+        )

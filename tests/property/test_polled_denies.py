@@ -69,7 +69,7 @@ def test_a_network_is_read_as_the_standard_library_reads_it(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address, length: int
 ) -> None:
     network = ipaddress.ip_network((address, length % (address.max_prefixlen + 1)), strict=False)
-    if network.version == 4 or network.network_address.ipv4_mapped is None:  # type: ignore[union-attr]
+    if network.version == 4 or network.network_address.ipv4_mapped is None:
         bits = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
         assert network_of(str(network)) == (network.version, network.prefixlen, bits)
 

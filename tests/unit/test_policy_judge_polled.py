@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from sessionwarden.detection.keys import key_reader, shown_key
+from sessionwarden.model.event import Event
 from sessionwarden.policy.judge import STALE_MS
 from sessionwarden.ruleset.compiled import Protected
 from tests.enforcement_factory import (
+    CLIENT_DENY,
     DAY,
     MACHINE,
     NETWORK_DENY,
@@ -40,6 +44,29 @@ def test_a_deny_of_an_address_names_its_network_and_has_an_end(
     assert (decision.scope, decision.value, decision.simulated) == ("source_ip", network, False)
     assert decision.deny_until == decision.expires_at == NOW_S + 900
     assert (decision.not_before, decision.session) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("group_by", "fields", "denied"),
+    [
+        (("source_ip",), {"source_ip": "203.0.113.7"}, "203.0.113.7/32"),
+        (("source_ip",), {"source_ip": "::ffff:203.0.113.7"}, "203.0.113.7/32"),
+        (("country", "source_ip"), {"source_ip": "2001:db8:1:2:3::9", "country": "NO"}, "2001:db8:1:2::/64"),
+        (("client", "pool"), {"client": "app", "pool": POOL}, "app"),
+    ],
+)
+def test_what_detection_groups_by_is_what_can_be_denied(
+    group_by: tuple[str, ...], fields: dict[str, str], denied: str
+) -> None:
+    event = msgspec.convert({"id": "e", "time": 1, "source": "api_access", **fields}, Event)
+    key = key_reader(group_by)(event)
+    assert key is not None
+    answer = CLIENT_DENY if "client" in group_by else NETWORK_DENY
+    named = {name: value for name, value in fields.items() if name != "country"}
+    unknown = dict.fromkeys(("user", "username", "session", "client", "pool", "source_ip"))
+    given = finding(answer=answer, key=shown_key(group_by, key), **(unknown | named))
+    decision = judge().decide(given, now_ms=NOW_MS)
+    assert (decision.withheld, decision.value) == (None, denied)
 
 
 def test_an_address_needs_neither_a_user_nor_a_watched_pool() -> None:

@@ -124,10 +124,7 @@ class Judge:
 
     def _with_times(self, decision: Decision, finding: Finding, *, now_s: int) -> Decision:
         if decision.scope in POLLED_SCOPES:
-            network = _network(finding)
-            until = now_s + min(finding.response.deny_seconds or 0, MAX_POLLED_SECONDS)
-            value = decision.value if network is None else str(network)
-            return replace(decision, value=value, deny_until=until, expires_at=until)
+            return _with_end(decision, finding, now_s=now_s)
         by_user = decision.scope == "user"
         deny_seconds = finding.response.deny_seconds if by_user else None
         lifetime = max(self.deployment.session_lifetime_seconds, deny_seconds or 0)
@@ -141,6 +138,14 @@ class Judge:
         )
 
 
+def _with_end(decision: Decision, finding: Finding, *, now_s: int) -> Decision:
+    # published rules always say how long; a finding that does not may deny for no time at all
+    until = now_s + min(finding.response.deny_seconds or 0, MAX_POLLED_SECONDS)
+    network = _network(finding)
+    value = decision.value if network is None else str(network)
+    return replace(decision, value=value, deny_until=until, expires_at=until)
+
+
 def _acts(decision: Decision) -> bool:
     return "deny" in decision.actions
 
@@ -148,7 +153,7 @@ def _acts(decision: Decision) -> bool:
 def _actions(finding: Finding) -> tuple[Action, ...]:
     """Each action once, `deny` first whenever anything is to be enforced.
 
-    What only an account can suffer is dropped where the scope is none: the user whose event came last
+    Of a client or an address, what only an account can suffer is dropped: the user whose event came last
     from an address is not whom the rule means.
     """
     asked = tuple(dict.fromkeys(finding.response.actions))

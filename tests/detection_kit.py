@@ -50,7 +50,9 @@ def single(rule_id: str = "single", **changes: Any) -> CompiledRule:
 
 
 def ruleset(*rules: CompiledRule) -> CompiledRuleset:
-    policy = Policy(protected=Protected(), enforcements_per_hour=10, alerts_per_hour=60)
+    policy = Policy(
+        protected=Protected(), enforcements_per_hour=10, alerts_per_hour=60, polled_denies_per_hour=20
+    )
     return CompiledRuleset(format=1, digest="digest", rules=rules, policy=policy)
 
 

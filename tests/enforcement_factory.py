@@ -41,6 +41,18 @@ def response(**changes: Any) -> Response:
     return Response(**(fields | changes))
 
 
+NETWORK_DENY = response(scope="source_ip", actions=("deny", "alert"), deny_seconds=900)
+CLIENT_DENY = response(scope="client", actions=("deny", "alert"), deny_seconds=3600)
+MACHINE: dict[str, Any] = {
+    "answer": CLIENT_DENY,
+    "key": {"client": "app", "pool": POOL},
+    "user": None,
+    "username": None,
+    "session": None,
+}
+"""Changes of a finding that make it one about a machine's client."""
+
+
 def finding(*, answer: Response | None = None, **changes: Any) -> Finding:
     answer = answer or response()
     keys = {"user": {"user": SUB}, "session": {"session": SESSION}, "source_ip": {"source_ip": "203.0.113.7"}}
@@ -76,11 +88,15 @@ def judge(
     protected: Protected | None = None,
     limit: int = 10,
     alerts: int = 60,
+    polled: int = 10,
     lifetime: int = 30 * DAY,
 ) -> Judge:
     return Judge(
         policy=Policy(
-            protected=protected or Protected(), enforcements_per_hour=limit, alerts_per_hour=alerts
+            protected=protected or Protected(),
+            enforcements_per_hour=limit,
+            alerts_per_hour=alerts,
+            polled_denies_per_hour=polled,
         ),
         deployment=Deployment(mode=mode, pools=pools, session_lifetime_seconds=lifetime),
     )

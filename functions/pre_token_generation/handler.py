@@ -1,9 +1,10 @@
-"""Cognito is about to issue tokens: a denied user gets none.
+"""Cognito is about to issue tokens: a denied user or app client gets none.
 
 Enters: the pre token generation event, version 1, 2 or 3. Leaves: the same event untouched, or an
 exception, which Cognito turns into a refused sign-in or refresh. It refuses while a `deny_until` is in
 force. It cannot judge a `not_before` at refresh, because the event names neither session nor
-`auth_time`: there Cognito's own sign-out refuses, and the authorizer refuses the token anyway.
+`auth_time`: there Cognito's own sign-out refuses, and the authorizer refuses the token anyway. Nor an
+address, which the event does not have. A machine's tokens come here with events of version 3 only.
 
 Fail direction: open. If the denylist cannot be read, tokens are issued, for the authorizer, which fails
 closed, still refuses them; closed here would turn a DynamoDB outage into one of every sign-in, also of
@@ -15,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -24,6 +25,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sessionwarden.adapters.clients import client
 from sessionwarden.adapters.clock import system_clock
 from sessionwarden.adapters.dynamodb_denylist import DynamoDBDenylistStore
+from sessionwarden.adapters.dynamodb_lean import Poll
+from sessionwarden.denylist.polled import PolledDenies
 from sessionwarden.denylist.principal import principal
 from sessionwarden.denylist.verdict import judge
 from sessionwarden.errors import SessionwardenError, StoreError
@@ -37,14 +40,28 @@ REFUSED = "This account cannot sign in at the moment."
 
 
 class TokensRefusedError(SessionwardenError):
-    """The user is denied: Cognito must not issue tokens."""
+    """The user or the app client is denied: Cognito must not issue tokens."""
+
+
+class Asker(NamedTuple):
+    """For whom tokens would be issued. `sub` is empty for a machine."""
+
+    pool: str
+    client: str
+    sub: str
 
 
 @cache
 def denylist() -> DynamoDBDenylistStore:
-    """Two tries of at most 1.5 s each, so that the answer leaves within Cognito's 5 s."""
-    dynamodb = client("dynamodb", connect_seconds=0.5, read_seconds=1.0, attempts=2)
+    """Two tries of at most 1 s each, so that the answer to both questions leaves within Cognito's 5 s."""
+    dynamodb = client("dynamodb", connect_seconds=0.4, read_seconds=0.6, attempts=2)
     return DynamoDBDenylistStore(dynamodb, os.environ["SESSIONWARDEN_DENYLIST_TABLE"])
+
+
+@cache
+def denied_clients() -> Poll:
+    """The denied clients, a few seconds old at most, like the authorizer's: one more query in 5 s."""
+    return Poll(lambda now: PolledDenies(denylist().polled(now=now)))
 
 
 @cache
@@ -53,14 +70,14 @@ def pools() -> frozenset[str]:
     return frozenset(pool["pool_id"] for pool in json.loads(os.environ["SESSIONWARDEN_USER_POOLS"]))
 
 
-def new_session(*, pool: str, sub: str, now: int) -> Claims:
+def new_session(asker: Asker, *, now: int) -> Claims:
     """The claims of a session that would begin now, as far as the denylist asks for them."""
     return Claims(
-        pool=pool,
+        pool=asker.pool,
         token_use="access",  # noqa: S106 - the kind of a token, not a secret
-        sub=sub,
-        client="",
-        user=sub,
+        sub=asker.sub,
+        client=asker.client,
+        user=asker.sub,
         username=None,
         session=None,
         token=None,
@@ -70,15 +87,17 @@ def new_session(*, pool: str, sub: str, now: int) -> Claims:
     )
 
 
-def verdict(*, pool: str, sub: str, now: int) -> Verdict | None:
+def verdict(asker: Asker, *, now: int) -> Verdict | None:
     """What the denylist says of a session that begins now; `None` if it cannot be asked."""
+    claims = new_session(asker, now=now)
     try:
-        entries = denylist().entries(principal(pool, sub))
+        entries = denylist().entries(principal(asker.pool, asker.sub)) if asker.sub else ()
+        answer = judge(entries, claims, now=now)
+        return (denied_clients()().refusal(claims, None, now=now) or answer) if answer.allowed else answer
     except StoreError as error:
         logger.warning("denylist unreachable, tokens are issued", extra={"error": str(error)})
         metrics.add_metric(name="DenylistUnavailable", unit=MetricUnit.Count, value=1)
         return None
-    return judge(entries, new_session(pool=pool, sub=sub, now=now), now=now)
 
 
 @metrics.log_metrics
@@ -90,13 +109,16 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     metrics.add_metric(name="TokensRefused", unit=MetricUnit.Count, value=int(refusal is not None))
     if refusal is None:
         return event
-    logger.info("refused", extra={"decision_id": refusal.decision_id, "trigger": event["triggerSource"]})
+    facts = {"decision_id": refusal.decision_id, "reason": refusal.reason}
+    logger.info("refused", extra={**facts, "trigger": event["triggerSource"]})
     raise TokensRefusedError(REFUSED)
 
 
 def _refusal(event: dict[str, Any]) -> Verdict | None:
-    pool, sub = event["userPoolId"], event["request"]["userAttributes"].get("sub")
-    if pool not in pools() or not sub:
+    pool, app_client = event["userPoolId"], event["callerContext"]["clientId"]
+    if pool not in pools():
         return None
-    answer = verdict(pool=pool, sub=sub, now=system_clock() // 1000)
+    # a machine has no attributes
+    sub = (event["request"].get("userAttributes") or {}).get("sub") or ""
+    answer = verdict(Asker(pool, app_client, sub), now=system_clock() // 1000)
     return None if answer is None or answer.allowed else answer

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # the authorizer imports this module and must not pay for msgspec
     from sessionwarden.model.decision import ActionResult, Decision, Enforcement
-    from sessionwarden.model.deny import DenyEntry
+    from sessionwarden.model.deny import DenyEntry, PolledDeny
     from sessionwarden.model.finding import Action, Finding
 
 
@@ -60,7 +60,7 @@ class WindowStore(Protocol):
 
 
 class DenylistStore(Protocol):
-    """Deny entries by principal (`pool#sub`)."""
+    """Deny entries by principal (`pool#sub`), and those of clients and networks, all in one place."""
 
     def put(self, principal: str, entry: DenyEntry) -> None:
         """Record the entry unless one with its decision id exists: a retry or a lift must win."""
@@ -72,6 +72,18 @@ class DenylistStore(Protocol):
 
     def entries(self, principal: str) -> Sequence[DenyEntry]:
         """Every entry of the principal, strongly consistent, expired ones included."""
+        ...
+
+    def put_polled(self, entry: PolledDeny) -> None:
+        """Record the entry unless it exists, like `put`; raises `ValueError` if it names no one thing."""
+        ...
+
+    def lift_polled(self, entry: PolledDeny, *, lifted_at: int) -> bool:
+        """Leave a tombstone; false if `entry` was never put. The first lift stays. Epoch seconds."""
+        ...
+
+    def polled(self, *, now: int) -> Sequence[PolledDeny]:
+        """Every entry whose time is not over at `now` (epoch seconds), lifted ones included, consistent."""
         ...
 
 

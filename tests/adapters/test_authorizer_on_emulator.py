@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from functions.authorizer.handler import Service
-from sessionwarden.adapters.dynamodb_lean import LeanDenylist, lean_denylist
+from sessionwarden.adapters.dynamodb_denylist import DynamoDBDenylistStore
+from sessionwarden.adapters.dynamodb_lean import LeanDenylist, Poll, lean_denylist
 from sessionwarden.authorization.authorizer import Authorizer
 from sessionwarden.authorizer.note import note
 from sessionwarden.denylist.item import to_item
@@ -18,6 +19,7 @@ from sessionwarden.denylist.principal import principal
 from sessionwarden.model.deny import DenyEntry
 from tests.authorizer_events import http_event
 from tests.emulated_pool import EmulatedPool
+from tests.enforcement_factory import MACHINE, NETWORK_DENY, World, finding, judge
 
 if TYPE_CHECKING:
     from sessionwarden.local.emulator import Emulator
@@ -84,3 +86,45 @@ def test_a_real_sign_in_passes_until_a_deny_is_written(
     put(emulator, table, key, DenyEntry("d", now + 900, not_before=now))
     after = service.answer(http_event(token), invocation_id="2")
     assert (after["isAuthorized"], after["context"]["reason"]) == (False, "signed_out")
+
+
+@pytest.mark.parametrize("denied", ["network", "client"])
+def test_what_enforcement_denies_is_refused_five_seconds_later_and_let_in_again_after_a_lift(
+    emulator: Emulator, table: str, denylist: LeanDenylist, denied: str
+) -> None:
+    people = EmulatedPool(emulator)
+    people.add("alice")
+    token, pool, client = people.sign_in("alice").access, people.pool_id, people.client_id
+    ahead = 0.0
+
+    def clock() -> float:
+        return time.time() + ahead
+
+    service = Service(
+        Authorizer(
+            verifier=people.verifier(clock),
+            denylist=denylist,
+            clock=clock,
+            report=note,
+            polled=Poll(denylist.polled, clock=clock),
+        )
+    )
+
+    def answer() -> tuple[bool, str]:
+        found = service.answer(http_event(token), invocation_id="1")
+        return found["isAuthorized"], found["context"]["reason"]
+
+    assert answer() == (True, "ok")
+
+    store: Any = DynamoDBDenylistStore(emulator.client("dynamodb"), table)
+    world = World(judge=judge(pools=(pool,)), now_ms=int(time.time() * 1000), denylist=store)
+    machine = MACHINE | {"key": {"client": client, "pool": pool}, "pool": pool, "client": client}
+    changes = machine if denied == "client" else {"answer": NETWORK_DENY}
+    done = world.enforcer.enforce(finding(id=uuid.uuid4().hex, time=world.now_ms, **changes))
+    assert done.decision.withheld is None
+    ahead += 5
+    assert answer() == (False, f"{denied}_denied")
+
+    assert world.lift.lift(done.decision.id, lifted_at=int(clock()), by="x", revive_tokens=False)
+    ahead += 5
+    assert answer() == (True, "ok")

@@ -21,8 +21,9 @@ from sessionwarden.adapters.dynamodb_lean import LeanDenylist, lean_denylist
 from sessionwarden.adapters.jwks_http import fetch_jwks
 from sessionwarden.adapters.sigv4 import Credentials
 from sessionwarden.denylist.item import to_item
+from sessionwarden.denylist.polled import sort_key, to_polled_item
 from sessionwarden.errors import DamagedItemError, StoreError
-from sessionwarden.model.deny import DenyEntry
+from sessionwarden.model.deny import Claims, DenyEntry, PolledDeny
 from tests.certificates import server_context, write_certificate
 from tests.scripted_server import CLOSE, Server, Turn, http, say, say_and_close
 
@@ -94,6 +95,28 @@ def test_the_query_is_strongly_consistent_and_for_one_principal(serve: Serve) ->
     assert head.startswith("POST / HTTP/1.1\r\n")
     assert "X-Amz-Target: DynamoDB_20120810.Query" in head
     assert "X-Amz-Security-Token: T" in head
+
+
+def test_the_poll_asks_for_what_is_still_in_force_page_by_page(serve: Serve) -> None:
+    denied = [PolledDeny(f"d-{number}", 1_800_000_000, network=f"203.0.113.{number}") for number in (1, 2)]
+    pages = [{"Items": [to_polled_item(entry)]} for entry in denied]
+    last = {"principal": {"S": "#polled"}, "decision_id": {"S": sort_key(denied[0])}}
+    server = serve(
+        say(http(json.dumps(pages[0] | {"LastEvaluatedKey": last}).encode())),
+        say(http(json.dumps(pages[1]).encode())),
+    )
+    polled = reader(server.url).polled(1_799_999_999)
+    claims = Claims("p", "access", "u", "c", "u", None, None, None, 0, 0, 0)
+    for number, reason in ((1, "network_denied"), (2, "network_denied"), (3, None)):
+        verdict = polled.refusal(claims, f"203.0.113.{number}", now=1_800_000_000)
+        assert (None if verdict is None else verdict.reason) == reason
+    asked = {
+        "TableName": "denylist",
+        "ConsistentRead": True,
+        "KeyConditionExpression": "principal = :p AND decision_id >= :now",
+        "ExpressionAttributeValues": {":p": {"S": "#polled"}, ":now": {"S": "001799999999#"}},
+    }
+    assert [body for _, body in server.requests] == [asked, asked | {"ExclusiveStartKey": last}]
 
 
 def test_one_connection_serves_many_reads(serve: Serve) -> None:

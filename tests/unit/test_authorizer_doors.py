@@ -15,9 +15,9 @@ from sessionwarden.authorization.authorizer import Authorizer
 from sessionwarden.authorization.decision import Decision
 from sessionwarden.authorization.request import Request, web_request
 from sessionwarden.authorizer.note import note
-from sessionwarden.denylist.polled import PolledDenies, PolledDeny
+from sessionwarden.denylist.polled import PolledDenies
 from sessionwarden.errors import DamagedItemError, StoreError
-from sessionwarden.model.deny import Claims, DenyEntry
+from sessionwarden.model.deny import Claims, DenyEntry, PolledDeny
 from sessionwarden.routes.match import NO_ROUTES, Asked, Routes
 from sessionwarden.routes.policy import RoutePolicy
 from sessionwarden.sources.decision_line import parse_decision_line

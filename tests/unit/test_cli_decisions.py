@@ -15,11 +15,11 @@ from sessionwarden.adapters.cognito import CognitoUserPool
 from sessionwarden.adapters.dynamodb_control import DynamoDBControlStore
 from sessionwarden.adapters.dynamodb_decisions import DynamoDBDecisionStore
 from sessionwarden.adapters.dynamodb_denylist import DynamoDBDenylistStore
-from sessionwarden.cli.decisions import duration
+from sessionwarden.cli.decision_order import duration
 from sessionwarden.denylist.principal import principal
 from sessionwarden.enforcement.acts import Acts
 from sessionwarden.model.decision import Decision
-from sessionwarden.model.deny import DenyEntry
+from sessionwarden.model.deny import DenyEntry, PolledDeny
 from tests.cli_deployment import DeployedStack, run
 from tests.enforcement_factory import finding, judge, response
 
@@ -106,6 +106,95 @@ def test_a_session_can_be_denied_alone(stack: DeployedStack, sessionwarden: Sess
     )
     (entry,) = entries(stack)
     assert (status, entry.session, entry.not_before, entry.deny_until) == (0, "o-1", None, None)
+
+
+def polled(stack: DeployedStack) -> list[PolledDeny]:
+    return list(DynamoDBDenylistStore(stack.dynamodb, stack.denylist).polled(now=system_clock() // 1000))
+
+
+def test_a_network_can_be_denied_for_a_while_and_let_in_again(
+    stack: DeployedStack, sessionwarden: Sessionwarden
+) -> None:
+    given, denied = "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"
+    status, out, _ = sessionwarden(
+        "decisions", "add", "--source-ip", given, "--duration", "30m", "--reason", "scraper"
+    )
+    (entry,) = polled(stack)
+    assert (status, entry.network, entry.client) == (0, denied, None)
+    assert 1790 <= entry.deny_until - system_clock() // 1000 <= 1800
+    for text in (f"scope            source_ip {denied}", "deny             done", "within 5 seconds"):
+        assert text in out
+    _, out, _ = sessionwarden("decisions", "list")
+    assert denied in out
+    status, out, _ = sessionwarden("decisions", "delete", entry.decision_id)
+    assert status == 0
+    assert out == "Lifted. Authorizers let it in again, with all its tokens, within 5 seconds.\n"
+    assert polled(stack)[0].lifted_at is not None
+    _, out, _ = sessionwarden("decisions", "show", entry.decision_id)
+    assert "state            lifted" in out
+
+
+def test_a_client_can_be_denied_within_its_pool(stack: DeployedStack, sessionwarden: Sessionwarden) -> None:
+    status, out, _ = sessionwarden(
+        "decisions", "add", "--client", "app", "--duration", "24h", "--reason", "leaked", "--output", "json"
+    )
+    (entry,) = polled(stack)
+    assert (status, entry.client) == (0, f"{stack.pools[0]}#app")
+    decision = json.loads(out)["decision"]
+    assert (decision["scope"], decision["value"], decision["pool"]) == ("client", "app", stack.pools[0])
+
+
+def test_a_stopped_deployment_denies_no_network_either(
+    stack: DeployedStack, sessionwarden: Sessionwarden
+) -> None:
+    DynamoDBControlStore(stack.dynamodb, stack.control).stop(by="x", at_ms=1)
+    arguments = ("--source-ip", "203.0.113.7", "--duration", "1h", "--reason", "r")
+    status, _, err = sessionwarden("decisions", "add", *arguments)
+    assert (status, polled(stack)) == (1, [])
+    assert "Enforcement is stopped" in err
+
+
+def test_no_more_networks_are_denied_by_hand_than_authorizers_can_read(
+    stack: DeployedStack, sessionwarden: Sessionwarden, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessionwarden.cli.decisions.MAX_LIVE", 1)
+    arguments = ("decisions", "add", "--duration", "1h", "--reason", "r", "--source-ip")
+    assert sessionwarden(*arguments, "203.0.113.7")[0] == 0
+    status, _, err = sessionwarden(*arguments, "203.0.113.8")
+    assert (status, len(polled(stack))) == (1, 1)
+    assert err == "1 clients and networks are denied already; see: sessionwarden decisions list\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "exactly one of --user, --client and --source-ip is needed"),
+        (["--user", "u", "--client", "c"], "exactly one of --user, --client and --source-ip is needed"),
+        (["--source-ip", "203.0.113.7"], "needs a --duration of at most 24h"),
+        (["--source-ip", "203.0.113.7", "--duration", "25h"], "needs a --duration of at most 24h"),
+        (["--client", "c", "--duration", "2d"], "needs a --duration of at most 24h"),
+        (["--client", " ", "--duration", "1h"], "--client must not be empty"),
+        (["--source-ip", "203.0.112.0/23", "--duration", "1h"], "203.0.112.0/23 is wider than a /24"),
+        (["--source-ip", "0.0.0.0/0", "--duration", "1h"], "0.0.0.0/0 is wider than a /24"),
+        (["--source-ip", "2001:db8::/32", "--duration", "1h"], "2001:db8::/32 is wider than a /48"),
+        (["--source-ip", "10.0.0.1", "--duration", "1h"], "is never denied"),
+        (["--source-ip", "203.0.113.7/24", "--duration", "1h"], "without host bits"),
+        (["--source-ip", "\x1b[2J", "--duration", "1h"], "'\\x1b[2J' is not an address"),
+        (
+            ["--source-ip", "203.0.113.7", "--duration", "1h", "--pool", "p"],
+            "--pool is for a user or a client",
+        ),
+        (["--source-ip", "203.0.113.7", "--duration", "1h", "--sign-out"], "are for a user"),
+        (["--client", "c", "--duration", "1h", "--session", "s"], "are for a user"),
+    ],
+)
+def test_a_mistaken_deny_of_a_client_or_network_is_refused_with_its_reason(
+    sessionwarden: Sessionwarden, arguments: list[str], complaint: str
+) -> None:
+    # no deployment is there to be asked: that would be status 3
+    status, out, err = sessionwarden("decisions", "add", *arguments, "--reason", "r")
+    assert (status, out) == (2, "")
+    assert complaint in " ".join(err.split())
 
 
 def test_deleting_a_rules_decision_enables_the_account_again(
@@ -212,6 +301,7 @@ def test_wrong_usage_is_status_2_and_changes_nothing(
         ["add", "--user", "u", "--reason", "r", "--pool", "eu-west-1_Other"],
         ["add", "--user", "u", "--reason", "r", "--session", "s", "--duration", "1h"],
         ["add", "--user", "u", "--reason", "r", "--duration", "soon"],
+        ["add", "--client", "c", "--reason", "r", "--duration", "1h", "--pool", "eu-west-1_Other"],
         ["list", "--limit", "0"],
         ["list", "--since", "0d"],
         ["show"],

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from sessionwarden.adapters.dynamodb_lean import Poll
 from sessionwarden.denylist.polled import (
+    MAX_LIVE,
     PolledDenies,
-    PolledDeny,
+    end_key,
     from_polled_item,
     network_of,
+    sort_key,
     to_polled_item,
 )
 from sessionwarden.errors import DamagedItemError, StoreError
-from sessionwarden.model.deny import Claims
+from sessionwarden.model.deny import Claims, PolledDeny
+from sessionwarden.ruleset.policyfile import MAX_LIMITS
 from tests.tokens_factory import CLIENT, NOW, POOL, SUB
 
 CLAIMS = Claims(POOL, "access", SUB, CLIENT, SUB, "alice", None, None, NOW, NOW, NOW + 60)
@@ -78,7 +83,7 @@ def test_an_entry_survives_the_table(entry: PolledDeny) -> None:
     ],
 )
 def test_an_entry_that_says_nothing_or_two_things_is_not_written(entry: PolledDeny) -> None:
-    with pytest.raises(ValueError, match=r"either|host bits|not appear"):
+    with pytest.raises(ValueError, match=r"either|host bits|not an address"):
         to_polled_item(entry)
 
 
@@ -86,6 +91,9 @@ def test_an_entry_that_says_nothing_or_two_things_is_not_written(entry: PolledDe
     "changes",
     [
         {"unknown": {"S": "x"}},
+        {"decision_id": {"S": "d-2"}},
+        {"decision_id": {"S": f"00{NOW + 61}#d-2"}},
+        {"decision_id": {"S": f"00{NOW + 60}#"}},
         {"client": {"S": "p#c"}},
         {"deny_until": {"S": "5"}},
         {"network": {"S": "192.0.2.0/33"}},
@@ -107,7 +115,7 @@ def test_a_poll_is_five_seconds_old_at_most_and_a_failed_one_is_never_papered_ov
     ]
     asked = 0
 
-    def read() -> PolledDenies:
+    def read(_now: int) -> PolledDenies:
         nonlocal asked
         answer = answers[asked]
         asked += 1
@@ -128,6 +136,19 @@ def test_a_poll_is_five_seconds_old_at_most_and_a_failed_one_is_never_papered_ov
     with pytest.raises(StoreError):
         poll()
     assert asked == 3
+
+
+def test_a_poll_begins_where_the_entries_begin_that_are_still_in_force() -> None:
+    over, last_second, later = (network("192.0.2.0/24", deny_until=NOW + seconds) for seconds in (-1, 0, 1))
+    assert sort_key(over) < end_key(NOW) < sort_key(last_second) < sort_key(later)
+    assert to_polled_item(later)["decision_id"] == {"S": f"00{NOW + 1}#d-2"}
+
+
+def test_a_day_of_rules_at_their_highest_limit_fits_one_page_of_a_query() -> None:
+    longest = network("2001:db8:1234:5678::/64", lifted_at=NOW)._replace(decision_id=f"manual-{UUID(int=5)}")
+    size = sum(len(name) + len(next(iter(value.values()))) for name, value in to_polled_item(longest).items())
+    assert size < 200
+    assert size * (2 * 24 * MAX_LIMITS["polled_denies_per_hour"] + MAX_LIVE) < 1_000_000
 
 
 def test_an_ipv4_address_in_ipv6_is_the_ipv4_one() -> None:

@@ -165,6 +165,31 @@ def test_a_single_event_rule_groups_by_the_scope_it_asks_for(compiled: Compile) 
     assert rule.response.deny_seconds == 7200
 
 
+def test_a_deny_of_a_client_or_an_address_has_the_policy_s_duration_unless_asked_for(
+    compiled: Compile,
+) -> None:
+    deny = "response: {actions: [deny]}"
+    texts = (
+        BASE,
+        count("[source_ip]", response=deny, number=2),
+        "---\n" + count("[client, pool]", response=deny, number=3),
+        "---\n" + count("[source_ip]", response="response: {actions: [deny], duration: 24h}", number=4),
+        "---\n" + count("[source_ip]", number=5),
+    )
+    built_in = compiled("".join(texts)).rules
+    assert [rule.response.deny_seconds for rule in built_in] == [900, 3600, 86_400, None]
+    assert [rule.response.scope for rule in built_in] == ["source_ip", "client", "source_ip", "source_ip"]
+    policy = "defaults: {durations: {client: 5m, source_ip: 90s}}"
+    chosen = compiled("".join(texts), policy=policy).rules
+    assert [rule.response.deny_seconds for rule in chosen] == [90, 300, 86_400, None]
+
+
+def test_protected_networks_are_kept_in_one_form(compiled: Compile) -> None:
+    policy = "protected: {source_ips: [2001:DB8:0::/48, 203.0.113.7, 198.51.100.0/24]}"
+    ruleset = compiled(single("s: {status: 1}\ncondition: s"), policy=policy)
+    assert ruleset.policy.protected.source_ips == ("198.51.100.0/24", "2001:db8::/48", "203.0.113.7/32")
+
+
 @pytest.mark.parametrize(
     ("group_by", "scope"),
     [
@@ -241,6 +266,7 @@ def test_rules_observe_and_limits_hold_without_a_policy(compiled: Compile) -> No
     ruleset = compiled(BASE + count("[user]"))
     assert only(ruleset).response.mode == "observe"
     assert (ruleset.policy.enforcements_per_hour, ruleset.policy.alerts_per_hour) == (20, 60)
+    assert ruleset.policy.polled_denies_per_hour == 20
 
 
 def test_cases_policy_and_hidden_folders_are_no_rules(compiled: Compile, tmp_path: Path) -> None:
@@ -318,6 +344,30 @@ def test_a_rule_set_that_must_not_run_is_refused_even_with_a_good_digest(
     ruleset = compiled(BASE + count("[user]"))
     rule = msgspec.structs.replace(only(ruleset), **change)
     forged = msgspec.structs.replace(ruleset, rules=(rule,))
+    forged = msgspec.structs.replace(forged, digest=digest_of(forged))
+    with pytest.raises(RulesetError, match=complaint):
+        load_ruleset(dump_ruleset(forged))
+
+
+@pytest.mark.parametrize(
+    ("group_by", "change", "complaint"),
+    [
+        ("[source_ip]", {"deny_seconds": None}, "denies a source_ip without an end"),
+        ("[source_ip]", {"deny_seconds": 86_401}, "denies a source_ip without an end"),
+        ("[source_ip]", {"actions": ("deny", "sign_out")}, "what only a user can suffer"),
+        ("[source_ip]", {"actions": ("disable_user",)}, "what only a user can suffer"),
+        ("[client]", {}, "denies a client whose pool it does not know"),
+    ],
+)
+def test_a_deny_of_many_that_must_not_be_is_refused_even_with_a_good_digest(
+    compiled: Compile, group_by: str, change: dict[str, Any], complaint: str
+) -> None:
+    ruleset = compiled(BASE + count(group_by))
+    rule = only(ruleset)
+    answer = msgspec.structs.replace(
+        rule.response, **({"actions": ("deny", "alert"), "deny_seconds": 900} | change)
+    )
+    forged = msgspec.structs.replace(ruleset, rules=(msgspec.structs.replace(rule, response=answer),))
     forged = msgspec.structs.replace(forged, digest=digest_of(forged))
     with pytest.raises(RulesetError, match=complaint):
         load_ruleset(dump_ruleset(forged))

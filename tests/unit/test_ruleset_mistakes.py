@@ -304,8 +304,23 @@ def test_the_rules_that_these_tests_break_are_in_order(tmp_path: Path) -> None:
         ),
         (
             "scope: source_ip",
-            "actions: [alert, deny]",
-            "11:20: response.actions[1]: deny is not supported for scope source_ip (scope user or session, or alert alone)",
+            "{scope: source_ip, actions: [deny], duration: 25h}",
+            "11:39: response.duration: a source_ip is denied for 24h at most (a new finding denies it again)",
+        ),
+        (
+            "scope: source_ip",
+            "{scope: source_ip, actions: [deny, disable_user], duration: 1h}",
+            "11:38: response.actions[1]: disable_user needs scope user, not source_ip",
+        ),
+        (
+            "scope: source_ip",
+            "{scope: identity, actions: [deny]}",
+            "11:31: response.actions[0]: deny is not supported for scope identity (another scope, or alert alone)",
+        ),
+        (
+            "scope: source_ip",
+            "{scope: client, actions: [deny], duration: 1h}",
+            "10:1: response: a deny of a client needs its pool (count by client and pool)",
         ),
         (
             "scope: source_ip",
@@ -335,12 +350,12 @@ def test_the_rules_that_these_tests_break_are_in_order(tmp_path: Path) -> None:
         (
             "scope: source_ip",
             "duration: 1h",
-            "11:3: response.duration: duration needs scope user and the action deny (it says how long to deny a user)",
+            "11:3: response.duration: duration needs the action deny, and no scope session (it says how long to deny)",
         ),
         (
             "scope: source_ip",
             "{scope: session, duration: 1h}",
-            "11:20: response.duration: duration needs scope user and the action deny (a session's deny lasts as long as the session)",
+            "11:20: response.duration: duration needs the action deny, and no scope session (a session's deny lasts as long as the session)",
         ),
     ],
 )
@@ -504,6 +519,11 @@ def test_mistake_of_a_rule_is_named_at_its_place(tmp_path: Path, old: str, new: 
             "group-by: [source_ip]",
             "17:3: response.scope: scope user is not in the group-by (source_ip) (add user to the group-by)",
         ),
+        (
+            "group-by: [user, source_ip]\n  timespan: 5m\n  condition: {gte: 5, field: path}\nresponse:\n  scope: user",
+            "group-by: [client]\n  timespan: 5m\n  condition: {gte: 5, field: path}\nresponse:\n  actions: [deny]",
+            "13:3: correlation.group-by: a deny of a client needs its pool (count by client and pool)",
+        ),
     ],
 )
 def test_mistake_of_a_correlation_is_named_at_its_place(
@@ -533,8 +553,40 @@ def test_group_by_that_names_nobody_is_refused_with_the_scopes_there_are(tmp_pat
             "1:22: defaults.actions.users: unknown key (did you mean user?)",
         ),
         (
-            "defaults: {actions: {source_ip: [deny]}}",
-            "1:34: defaults.actions.source_ip[0]: deny is not supported for scope source_ip (scope user or session, or alert alone)",
+            "defaults: {actions: {identity: [deny]}}",
+            "1:33: defaults.actions.identity[0]: deny is not supported for scope identity (another scope, or alert alone)",
+        ),
+        (
+            "defaults: {actions: {source_ip: [sign_out]}}",
+            "1:34: defaults.actions.source_ip[0]: sign_out needs scope user, not source_ip",
+        ),
+        (
+            "defaults: {durations: {user: 1h}}",
+            "1:24: defaults.durations.user: unknown key (known: client, source_ip)",
+        ),
+        (
+            "defaults: {durations: {source_ip: 2d}}",
+            "1:24: defaults.durations.source_ip: a source_ip is denied for 24h at most (a new finding denies it again)",
+        ),
+        (
+            "protected: {source_ips: [203.0.113.7/24]}",
+            "1:26: protected.source_ips[0]: '203.0.113.7/24' is not an address or a CIDR block (it has host bits set)",
+        ),
+        (
+            "protected: {source_ips: [office]}",
+            "1:26: protected.source_ips[0]: 'office' is not an address or a CIDR block (like 203.0.113.0/24)",
+        ),
+        (
+            "protected: {source_ips: ['::ffff:203.0.113.7']}",
+            "1:26: protected.source_ips[0]: '::ffff:203.0.113.7' is an IPv4 address in IPv6 (write it as IPv4)",
+        ),
+        (
+            "limits: {polled_denies_per_hour: 0}",
+            "1:10: limits.polled_denies_per_hour: must be at least 1, not 0 (to deny no client and no address, let their rules alert alone)",
+        ),
+        (
+            "limits: {polled_denies_per_hour: 41}",
+            "1:10: limits.polled_denies_per_hour: must be at most 40, not 41 (every authorizer reads a day's denies, every few seconds)",
         ),
         ("protected: {user: [a]}", "1:13: protected.user: unknown key (did you mean users?)"),
         ("protected: {users: a}", "1:13: protected.users: must be a list, not text"),

@@ -1,4 +1,4 @@
-"""The denylist in DynamoDB, for those who write it: one item per decision under `pool#sub`.
+"""The denylist in DynamoDB, for those who write it: one item per decision under `pool#sub` or `#polled`.
 
     put          first ─ entry ─ lift ─ tombstone
     put again     └ refused: the item is there ┘      (a redelivered finding changes nothing)
@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from sessionwarden.adapters.dynamodb_errors import condition_failed, store_errors
-from sessionwarden.denylist.item import from_item, to_item
-from sessionwarden.model.deny import DenyEntry
+from sessionwarden.denylist.item import Item, from_item, to_item
+from sessionwarden.denylist.polled import PARTITION, end_key, from_polled_item, sort_key, to_polled_item
+from sessionwarden.model.deny import DenyEntry, PolledDeny
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+
+LIFT = "SET lifted_at = if_not_exists(lifted_at, :lifted_at)"
 
 
 class DynamoDBDenylistStore:
@@ -30,11 +34,17 @@ class DynamoDBDenylistStore:
         self._table = table
 
     def put(self, principal: str, entry: DenyEntry) -> None:
+        self._put(to_item(principal, entry))
+
+    def put_polled(self, entry: PolledDeny) -> None:
+        self._put(to_polled_item(entry))
+
+    def _put(self, item: Item) -> None:
         with store_errors(self._table):
             try:
                 self._client.put_item(
                     TableName=self._table,
-                    Item=to_item(principal, entry),
+                    Item=item,
                     ConditionExpression="attribute_not_exists(decision_id)",
                 )
             except ClientError as error:
@@ -42,17 +52,23 @@ class DynamoDBDenylistStore:
                     raise
 
     def lift(self, principal: str, decision_id: str, *, lifted_at: int, revive_tokens: bool) -> bool:
-        values: dict[str, Any] = {":lifted_at": {"N": str(lifted_at)}}
-        update = "SET lifted_at = if_not_exists(lifted_at, :lifted_at)"
+        values: Item = {":lifted_at": {"N": str(lifted_at)}}
+        update = LIFT
         if revive_tokens:
             values[":revived"] = {"BOOL": True}
             update += ", tokens_revived = :revived"
+        return self._update(principal, decision_id, update, values)
+
+    def lift_polled(self, entry: PolledDeny, *, lifted_at: int) -> bool:
+        return self._update(PARTITION, sort_key(entry), LIFT, {":lifted_at": {"N": str(lifted_at)}})
+
+    def _update(self, partition: str, key: str, expression: str, values: Item) -> bool:
         with store_errors(self._table):
             try:
                 self._client.update_item(
                     TableName=self._table,
-                    Key={"principal": {"S": principal}, "decision_id": {"S": decision_id}},
-                    UpdateExpression=update,
+                    Key={"principal": {"S": partition}, "decision_id": {"S": key}},
+                    UpdateExpression=expression,
                     ConditionExpression="attribute_exists(decision_id)",
                     ExpressionAttributeValues=values,
                 )
@@ -63,14 +79,25 @@ class DynamoDBDenylistStore:
         return True
 
     def entries(self, principal: str) -> Sequence[DenyEntry]:
-        found: list[DenyEntry] = []
+        items = self._items("principal = :principal", {":principal": {"S": principal}})
+        return [from_item(item)[1] for item in items]
+
+    def polled(self, *, now: int) -> Sequence[PolledDeny]:
+        items = self._items(
+            "principal = :principal AND decision_id >= :now",
+            {":principal": {"S": PARTITION}, ":now": {"S": end_key(now)}},
+        )
+        return [from_polled_item(item) for item in items]
+
+    def _items(self, condition: str, values: Item) -> list[Any]:
+        found: list[Any] = []
         with store_errors(self._table):
             pages = self._client.get_paginator("query").paginate(
                 TableName=self._table,
-                KeyConditionExpression="principal = :principal",
-                ExpressionAttributeValues={":principal": {"S": principal}},
+                KeyConditionExpression=condition,
+                ExpressionAttributeValues=values,
                 ConsistentRead=True,
             )
             for page in pages:
-                found += [from_item(item)[1] for item in page["Items"]]
+                found += page["Items"]
         return found

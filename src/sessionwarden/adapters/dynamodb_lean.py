@@ -24,11 +24,11 @@ from sessionwarden.denylist.polled import (
     MAX_AGE_SECONDS,
     PARTITION,
     PolledDenies,
-    PolledDeny,
+    end_key,
     from_polled_item,
 )
 from sessionwarden.errors import DamagedItemError, StoreError
-from sessionwarden.model.deny import DenyEntry
+from sessionwarden.model.deny import DenyEntry, PolledDeny
 
 DEADLINE_SECONDS = 0.3
 # half: a kept connection that died silently must leave time for a fresh one
@@ -71,9 +71,13 @@ class LeanDenylist:
         self._connection = Connection(endpoint, max_body_bytes=MAX_BODY_BYTES, cafile=cafile)
         self._signer = Signer(region=region, service="dynamodb", host=endpoint.authority)
         # all of a query's body but the principal: written once, not on each request
-        self._first_body = (
-            f'{{"TableName":{encode_basestring_ascii(table)},"ConsistentRead":true,'
-            '"KeyConditionExpression":"principal = :p","ExpressionAttributeValues":{":p":{"S":'
+        start = f'{{"TableName":{encode_basestring_ascii(table)},"ConsistentRead":true,'
+        self._entries_body = (
+            start + '"KeyConditionExpression":"principal = :p","ExpressionAttributeValues":{":p":{"S":'
+        ).encode("ascii")
+        self._poll_body = (
+            start + '"KeyConditionExpression":"principal = :p AND decision_id >= :now",'
+            f'"ExpressionAttributeValues":{{":p":{{"S":"{PARTITION}"}},":now":{{"S":'
         ).encode("ascii")
         self._credentials = credentials
         self._deadline_seconds = deadline_seconds
@@ -85,36 +89,33 @@ class LeanDenylist:
         Raises `StoreError` if the table did not answer in time or refused, `DamagedItemError` if an
         item cannot be read. One read unit up to 4 KB.
         """
-        return tuple(_entry_of(principal, item) for item in self._items(principal))
+        body = self._entries_body + encode_basestring_ascii(principal).encode("ascii") + b"}}}"
+        return tuple(_entry_of(principal, item) for item in self._items(body))
 
-    def polled(self) -> PolledDenies:
-        """All denied clients and networks; raises as `entries` does. One read unit per 4 KB."""
-        return PolledDenies(_polled_of(item) for item in self._items(PARTITION))
+    def polled(self, now: int) -> PolledDenies:
+        """The clients and networks that are denied at `now` (epoch seconds) or later.
 
-    def _items(self, principal: str) -> list[Any]:
+        Raises as `entries` does. One read unit per 4 KB of entries that are in force.
+        """
+        body = self._poll_body + encode_basestring_ascii(end_key(now)).encode("ascii") + b"}}}"
+        return PolledDenies(_polled_of(item) for item in self._items(body))
+
+    def _items(self, first_body: bytes) -> list[Any]:
         # first: a restored environment has to fetch them, which is not the table's time
         credentials = self._credentials()
         end = monotonic() + self._deadline_seconds
         found: list[Any] = []
-        start_key: Mapping[str, Any] | None = None
+        body = first_body
         while True:
-            page = _parse_page(self._ask(self._body(principal, start_key), credentials, end))
+            page = _parse_page(self._ask(body, credentials, end))
             found += page.items
-            start_key = page.last_key
-            if start_key is None:
+            if page.last_key is None:
                 return found
+            body = json.dumps(json.loads(first_body) | {"ExclusiveStartKey": page.last_key}).encode("ascii")
 
     def close(self) -> None:
         """Close the connection; the next read opens another."""
         self._connection.close()
-
-    def _body(self, principal: str, start_key: Mapping[str, Any] | None) -> bytes:
-        if start_key is None:
-            return self._first_body + encode_basestring_ascii(principal).encode("ascii") + b"}}}"
-        query = json.loads(self._first_body + b'""}}}')
-        query["ExpressionAttributeValues"] = {":p": {"S": principal}}
-        query["ExclusiveStartKey"] = start_key
-        return json.dumps(query).encode("ascii")
 
     def _ask(self, body: bytes, credentials: Credentials, end: float) -> bytes:
         """The body of a good answer; at most two requests."""
@@ -143,12 +144,13 @@ class LeanDenylist:
 class Poll:
     """The denied clients and networks, read again when they are `MAX_AGE_SECONDS` old.
 
-    Inline and on the reader's own connection: a function that is frozen between requests has no
-    background. A failed read raises, as a principal's does: older than that is never used. `clock` is
-    epoch seconds, since a frozen function's monotonic clock stands still.
+    `read` is told the time in epoch seconds, so that it can leave out what is over. Inline and on the
+    reader's own connection: a function that is frozen between requests has no background. A failed read
+    raises, as a principal's does: older than that is never used. `clock` is epoch seconds, since a frozen
+    function's monotonic clock stands still.
     """
 
-    def __init__(self, read: Callable[[], PolledDenies], *, clock: Callable[[], float] = time) -> None:
+    def __init__(self, read: Callable[[int], PolledDenies], *, clock: Callable[[], float] = time) -> None:
         self._read = read
         self._clock = clock
         self._found = PolledDenies()
@@ -157,7 +159,7 @@ class Poll:
     def __call__(self) -> PolledDenies:
         now = self._clock()
         if self._read_at is None or not 0 <= now - self._read_at < MAX_AGE_SECONDS:
-            self._found = self._read()
+            self._found = self._read(int(now))
             # the time before reading: what was written since then may be missing
             self._read_at = now
         return self._found

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from sessionwarden.errors import UserPoolError
 from sessionwarden.model.decision import ActionResult, Decision, Enforcement
-from sessionwarden.model.deny import DenyEntry
+from sessionwarden.model.deny import DenyEntry, PolledDeny
 from sessionwarden.model.finding import Action
 from sessionwarden.ports import PoolUser, Stop
 
@@ -23,6 +23,7 @@ class MemoryDenylistStore:
 
     def __init__(self) -> None:
         self._entries: dict[tuple[str, str], DenyEntry] = {}
+        self._polled: dict[tuple[int, str], PolledDeny] = {}
 
     def put(self, principal: str, entry: DenyEntry) -> None:
         self._entries.setdefault((principal, entry.decision_id), entry)
@@ -39,6 +40,23 @@ class MemoryDenylistStore:
 
     def entries(self, principal: str) -> Sequence[DenyEntry]:
         return [entry for (owner, _), entry in sorted(self._entries.items()) if owner == principal]
+
+    def put_polled(self, entry: PolledDeny) -> None:
+        if (entry.client is None) == (entry.network is None):
+            raise ValueError("a polled entry denies either a client or a network")
+        self._polled.setdefault((entry.deny_until, entry.decision_id), entry)
+
+    def lift_polled(self, entry: PolledDeny, *, lifted_at: int) -> bool:
+        key = (entry.deny_until, entry.decision_id)
+        known = self._polled.get(key)
+        if known is None:
+            return False
+        if known.lifted_at is None:
+            self._polled[key] = known._replace(lifted_at=lifted_at)
+        return True
+
+    def polled(self, *, now: int) -> Sequence[PolledDeny]:
+        return [entry for (until, _), entry in sorted(self._polled.items()) if until >= now]
 
 
 class MemoryDecisionStore:

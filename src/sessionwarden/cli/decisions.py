@@ -6,32 +6,24 @@ did not answer; a command that ended with 3 may be given again.
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
 from sessionwarden.adapters.clock import system_clock
+from sessionwarden.cli.decision_order import Deed, Wanted, duration, network
 from sessionwarden.cli.decision_report import as_details, as_json, as_lines
 from sessionwarden.cli.deployment import Deployed, DeploymentError, Output, Target, refuse, target_options
+from sessionwarden.denylist.polled import MAX_AGE_SECONDS, MAX_LIVE
 from sessionwarden.enforcement.acts import Acts
 from sessionwarden.enforcement.lift import Lift, Lifted
 from sessionwarden.enforcement.printable import printable
-from sessionwarden.policy.manual import Order, decide_manually
-from sessionwarden.ruleset.durations import UNIT_SECONDS
+from sessionwarden.model.decision import Decision
+from sessionwarden.model.finding import POLLED_SCOPES
 
-MAX_SECONDS = 3650 * UNIT_SECONDS["d"]
 ID_LIMIT = 200
-
-
-def duration(text: str) -> int:
-    """`90s`, `30m`, `1h` or `7d`, as seconds."""
-    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
-    seconds = int(match[1]) * UNIT_SECONDS[match[2]] if match else 0
-    if not 0 < seconds <= MAX_SECONDS:
-        raise click.BadParameter(f"{text!r} is not a duration such as 90s, 30m, 1h or 7d, at most 3650d.")
-    return seconds
 
 
 @click.group()
@@ -65,44 +57,38 @@ def show(*, decision_id: str, output: Output, **target: str | None) -> None:
 
 
 @decisions.command()
-@click.option("--user", required=True, metavar="SUB", help="The user's sub.")
-@click.option("--pool", metavar="ID", help="User pool; needed if several are watched.")
-@click.option("--session", metavar="ID", help="Deny only this session (origin_jti).")
+@click.option("--user", metavar="SUB", help="The user's sub.")
+@click.option("--client", "app_client", metavar="ID", help="An app client; all who use it are refused.")
 @click.option(
-    "--duration", "deny_seconds", type=duration, help="Refuse even new sign-ins for this long, such as 1h."
+    "--source-ip", type=network, metavar="CIDR", help="An address, or a network of at most /24 or /48."
+)
+@click.option("--pool", metavar="ID", help="User pool; needed if several are watched.")
+@click.option("--session", metavar="ID", help="Deny only this session (origin_jti) of the user.")
+@click.option(
+    "--duration",
+    "deny_seconds",
+    type=duration,
+    help="Refuse even new sign-ins for this long, such as 1h; a client or network at most 24h.",
 )
 @click.option("--reason", required=True, metavar="TEXT", help="For whoever reads the record later.")
 @click.option("--sign-out", is_flag=True, help="Sign the user out of Cognito, everywhere.")
 @target_options
-def add(
-    *,
-    user: str,
-    pool: str | None,
-    session: str | None,
-    deny_seconds: int | None,
-    reason: str,
-    sign_out: bool,
-    output: Output,
-    **target: str | None,
-) -> None:
-    """Deny a user's present tokens, or one session, at once."""
-    if session is not None and deny_seconds is not None:
-        raise click.UsageError("--duration is for a user: a denied session stays denied for its whole life.")
-    for name, value in {"--user": user, "--session": session, "--reason": reason}.items():
-        if value is not None and not value.strip():
-            raise click.UsageError(f"{name} must not be empty.")
-    place = Target.named(target)
+def add(*, output: Output, **options: Any) -> None:
+    """Deny a user's present tokens, or one session, at once; or a client or a network for a while."""
+    wanted = Wanted(**{name: options.pop(name) for name in Wanted._fields})
+    wanted.check()
+    place = Target.named(options)
     deployed = place.open()
-    order = Order(
-        pool=_chosen_pool(pool, deployed),
-        user=user,
-        reason=reason,
-        by=place.caller(),
-        sign_out=sign_out,
-        session=session,
-        deny_seconds=deny_seconds,
+    now_ms = system_clock()
+    decision = wanted.decide(
+        Deed(decision_id=f"manual-{uuid.uuid4()}", by=place.caller(), now_ms=now_ms),
+        pools=deployed.pools,
+        session_lifetime_seconds=deployed.session_lifetime_seconds,
     )
-    _carry_out(order, deployed, output)
+    if wanted.polled and len(deployed.denylist.polled(now=now_ms // 1000)) >= MAX_LIVE:
+        # each authorizer reads them all within its deadline, and refuses everybody if it cannot
+        refuse(f"{MAX_LIVE:,} clients and networks are denied already; see: sessionwarden decisions list")
+    _carry_out(decision, deployed, output)
 
 
 @decisions.command()
@@ -132,24 +118,9 @@ def _unknown(decision_id: str, target: dict[str, str | None]) -> str:
     return f"There is no decision {printable(decision_id, limit=ID_LIMIT)} in stack {target['stack']}."
 
 
-def _chosen_pool(pool: str | None, deployed: Deployed) -> str:
-    watched = ", ".join(deployed.pools) or "none"
-    if pool is None and len(deployed.pools) != 1:
-        raise click.UsageError(f"--pool is needed; watched are: {watched}.")
-    if pool is not None and pool not in deployed.pools:
-        raise click.UsageError(f"user pool {pool!r} is not watched; watched are: {watched}.")
-    return pool or deployed.pools[0]
-
-
-def _carry_out(order: Order, deployed: Deployed, output: Output) -> None:
+def _carry_out(decision: Decision, deployed: Deployed, output: Output) -> None:
     if deployed.control.stopped():
         refuse("Enforcement is stopped, so nothing was done; see: sessionwarden enforcement status")
-    decision = decide_manually(
-        order,
-        decision_id=f"manual-{uuid.uuid4()}",
-        now_ms=system_clock(),
-        session_lifetime_seconds=deployed.session_lifetime_seconds,
-    )
     acts = Acts(
         decisions=deployed.decisions,
         denylist=deployed.denylist,
@@ -160,6 +131,8 @@ def _carry_out(order: Order, deployed: Deployed, output: Output) -> None:
     progress = acts.carry_out(deployed.decisions.record(decision))
     for line in [as_json(progress.enforcement)] if output == "json" else as_details(progress.enforcement):
         click.echo(line)
+    if decision.scope in POLLED_SCOPES and output == "text":
+        click.echo(f"Authorizers know of it within {MAX_AGE_SECONDS} seconds.")
     if progress.pending:
         raise DeploymentError(f"Cognito did not sign the user out now ({progress.pending[0].error})")
     if any(result.outcome != "done" for result in progress.enforcement.results):
@@ -169,6 +142,9 @@ def _carry_out(order: Order, deployed: Deployed, output: Output) -> None:
 def _lifted_lines(lifted: Lifted, *, revive_tokens: bool) -> Iterator[str]:
     if not lifted.denied:
         yield "The decision is marked as lifted; it had denied nothing."
+        return
+    if lifted.decision.scope in POLLED_SCOPES:
+        yield f"Lifted. Authorizers let it in again, with all its tokens, within {MAX_AGE_SECONDS} seconds."
         return
     yield "Lifted. New sign-ins work at once."
     yield (

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from sessionwarden.enforcement.entries import entry_of, principal_of, user_of
 from sessionwarden.errors import UserPoolError
 from sessionwarden.model.decision import ActionResult, Decision, Enforcement, Outcome
+from sessionwarden.model.deny import PolledDeny
 from sessionwarden.model.finding import Action
 from sessionwarden.ports import Clock, ControlStore, DecisionStore, DenylistStore, UserPool
 
@@ -47,7 +48,7 @@ def with_result(enforcement: Enforcement, result: ActionResult) -> Enforcement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acts:
-    """What may be done to a user, through ports."""
+    """What may be done to a user, a client or an address, through ports."""
 
     decisions: DecisionStore
     denylist: DenylistStore
@@ -93,7 +94,10 @@ class Acts:
     def _deny(self, decision: Decision) -> None:
         entry = entry_of(decision)
         assert entry is not None
-        self.denylist.put(principal_of(decision), entry)
+        if isinstance(entry, PolledDeny):
+            self.denylist.put_polled(entry)
+        else:
+            self.denylist.put(principal_of(decision), entry)
 
     def _disable(self, decision: Decision) -> None:
         """Disable the account, unless a lift overtook us between the check and the call."""

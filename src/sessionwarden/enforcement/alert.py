@@ -17,7 +17,7 @@ from typing import NamedTuple
 from sessionwarden.enforcement.acts import Pending
 from sessionwarden.enforcement.printable import ascii_line, printable
 from sessionwarden.model.decision import ActionResult, Decision, Enforcement, Withheld
-from sessionwarden.model.finding import Finding
+from sessionwarden.model.finding import POLLED_SCOPES, Finding
 
 SUBJECT_LIMIT = 99
 """SNS takes fewer than 100 ASCII characters, no line breaks (API reference of `Publish`, `Subject`)."""
@@ -26,13 +26,15 @@ ATTRIBUTE_LIMIT = 256
 
 WHY_WITHHELD: Mapping[Withheld, str] = {
     "observe": "the rule or the deployment is in observe mode",
-    "protected": "the principal is on the protected list",
+    "protected": "the principal is on the protected list, or the address is one that is never denied",
     "stale": "the abuse was more than 6 hours ago, and a deny now would cut newer sessions"
     " (by hand: sessionwarden decisions add)",
     "budget": "this hour's enforcement budget is spent, and the finding names no session",
+    "shared_client": "the app client serves people, and all of them would be shut out"
+    " (by hand: sessionwarden decisions add)",
     "stopped": "enforcement is stopped (see: sessionwarden enforcement status)",
-    "no_principal": "the finding names no verified user (of a user pool) or session",
-    "unknown_pool": "the user's pool is not one that this deployment watches",
+    "no_principal": "the finding names no verified user, session or client (of a user pool), nor one address",
+    "unknown_pool": "the user pool is not one that this deployment watches",
 }
 
 CHOSEN_BY_CLIENTS = frozenset({"username", "user_agent", "referer", "host", "path", "query", "error"})
@@ -82,7 +84,7 @@ def compose_notice(alert: Alert, *, until_ms: int, stack: str, region: str) -> M
         "",
         f"This rule has sent what limits.alerts_per_hour allows: more alerts are held back until {until}.",
         "Only messages are held back: decisions are still recorded and carried out. Whoever is signed out,",
-        "disabled or denied as a user is told of one by one.",
+        "disabled or denied as a user, a client or an address is told of one by one.",
         "",
         "To see what was decided meanwhile:",
         f"  sessionwarden decisions list {_aimed(stack, region)}",
@@ -133,7 +135,7 @@ def _what_was_done(alert: Alert) -> Iterator[str]:
     decision = alert.enforcement.decision
     acts = [action for action in decision.actions if action != "alert"]
     if decision.simulated and decision.withheld:
-        yield f"NOTHING was done, because {WHY_WITHHELD[decision.withheld]}."
+        yield f"NOTHING was done, because {_why_withheld(decision, decision.withheld)}."
         yield f"  Otherwise: {', '.join(acts)}."
         return
     if not acts:
@@ -149,7 +151,19 @@ def _what_was_done(alert: Alert) -> Iterator[str]:
     for action, error in alert.pending:
         yield f"  {action}: not yet, {_text(error.code)}; it is tried again"
     if decision.deny_until is not None:
-        yield f"  New sign-ins are refused until {_time(decision.deny_until * 1000)}."
+        yield f"  {_what_is_refused(decision)} until {_time(decision.deny_until * 1000)}."
+
+
+def _why_withheld(decision: Decision, withheld: Withheld) -> str:
+    if withheld == "budget" and decision.scope in POLLED_SCOPES:
+        return f"this hour's limits.polled_denies_per_hour is spent for scope {decision.scope}"
+    return WHY_WITHHELD[withheld]
+
+
+def _what_is_refused(decision: Decision) -> str:
+    if decision.scope not in POLLED_SCOPES:
+        return "New sign-ins are refused"
+    return f"All requests of {_quoted(decision.value)} are refused, within 5 seconds,"
 
 
 def _undo(decision: Decision, *, stack: str, region: str) -> Iterator[str]:

@@ -1,9 +1,10 @@
-"""How much may happen in an hour: harsh decisions of the deployment, alerts of each rule.
+"""How much may happen in an hour: harsh decisions of the deployment, polled denies, alerts of each rule.
 
 Enters: a decision and the hour. Leaves: whether it may act in full, and what may be said of it. Invariants:
 a decision takes one unit at most, however often it is delivered; whoever is signed out or disabled is
 always told of. Why alerts are bounded: strangers can cause findings at will, and two thousand messages
-hide the one that matters as well as none would.
+hide the one that matters as well as none would. Why denies of networks are: a /48 is 65,536 sources, and
+every authorizer reads all that are denied.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sessionwarden.model.decision import Decision
+from sessionwarden.model.finding import POLLED_SCOPES
 from sessionwarden.ports import ControlStore
 
 MS_PER_HOUR = 3_600_000
@@ -25,16 +27,22 @@ class Budgets:
 
     control: ControlStore
     enforcements: int
+    polled: int
     alerts: int
 
     def may_enforce(self, decision: Decision, *, hour: int) -> bool:
         """Whether the decision may act in full. A session's deny always may.
 
         Session denies stay outside, so that an attacker who sacrifices accounts to empty the budget
-        still loses every session that a rule catches.
+        still loses every session that a rule catches. Clients and networks have budgets of their own:
+        a stranger can have addresses denied, and must not thereby spare a user or a machine.
         """
         if not _harsh(decision):
             return True
+        if decision.scope in POLLED_SCOPES:
+            return self.control.spend(
+                budget=f"polled#{decision.scope}", hour=hour, decision_id=decision.id, limit=self.polled
+            )
         return self.control.spend(
             budget="enforcements", hour=hour, decision_id=decision.id, limit=self.enforcements
         )

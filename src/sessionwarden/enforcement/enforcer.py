@@ -37,6 +37,11 @@ class Judge(Protocol):
         """How many alerts a rule may send per hour, apart from those of harsh decisions."""
         ...
 
+    @property
+    def polled_limit(self) -> int:
+        """How many clients, and how many networks, may be denied per hour."""
+        ...
+
     def lacks_facts(self, finding: Finding) -> bool:
         """Whether name and groups of the user must be looked up first."""
         ...
@@ -117,7 +122,10 @@ class Enforcer:
     @property
     def _budgets(self) -> Budgets:
         return Budgets(
-            control=self.acts.control, enforcements=self.judge.hourly_limit, alerts=self.judge.alert_limit
+            control=self.acts.control,
+            enforcements=self.judge.hourly_limit,
+            polled=self.judge.polled_limit,
+            alerts=self.judge.alert_limit,
         )
 
     def _tell(self, finding: Finding, progress: Progress) -> Enforcement:

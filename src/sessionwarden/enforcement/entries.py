@@ -1,10 +1,15 @@
-"""The deny entry of a decision: the same decision gives the same entry, whoever writes it, whenever."""
+"""The deny entry of a decision: the same decision gives the same entry, whoever writes it, whenever.
+
+Enters: a decision. Leaves: an entry under its user's principal, or, for scopes `client` and `source_ip`, the
+entry that authorizers poll.
+"""
 
 from __future__ import annotations
 
 from sessionwarden.denylist.principal import principal
 from sessionwarden.model.decision import Decision
-from sessionwarden.model.deny import DenyEntry
+from sessionwarden.model.deny import DenyEntry, PolledDeny
+from sessionwarden.model.finding import POLLED_SCOPES
 
 
 def user_of(decision: Decision) -> tuple[str, str]:
@@ -19,10 +24,12 @@ def principal_of(decision: Decision) -> str:
     return principal(*user_of(decision))
 
 
-def entry_of(decision: Decision) -> DenyEntry | None:
+def entry_of(decision: Decision) -> DenyEntry | PolledDeny | None:
     """Its part of the denylist, or `None` if it denies nothing (simulated, or alert only)."""
     if decision.simulated or "deny" not in decision.actions:
         return None
+    if decision.scope in POLLED_SCOPES:
+        return _polled_entry_of(decision)
     assert decision.expires_at is not None
     return DenyEntry(
         decision_id=decision.id,
@@ -31,3 +38,11 @@ def entry_of(decision: Decision) -> DenyEntry | None:
         deny_until=decision.deny_until,
         session=decision.session,
     )
+
+
+def _polled_entry_of(decision: Decision) -> PolledDeny:
+    assert decision.deny_until is not None
+    if decision.scope == "source_ip":
+        return PolledDeny(decision.id, decision.deny_until, network=decision.value)
+    assert decision.pool is not None
+    return PolledDeny(decision.id, decision.deny_until, client=principal(decision.pool, decision.value))

@@ -3,7 +3,8 @@
 Enters: a decision's id. Leaves: the record marked, a tombstone in the denylist, the account enabled if
 this decision disabled it. Invariants: lifting twice is lifting once; no redelivered finding puts the
 deny back; for no moment is a deny written that was not there. New sign-ins work at once, while tokens
-from before the cut-off stay dead unless they are revived by name. A sign-out in Cognito is final.
+from before the cut-off stay dead unless they are revived by name. A sign-out in Cognito is final. A client
+or a network is let in with all its tokens, when the authorizers have polled again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Literal, NamedTuple
 
 from sessionwarden.enforcement.entries import entry_of, principal_of, user_of
 from sessionwarden.model.decision import Decision, Enforcement
+from sessionwarden.model.deny import DenyEntry, PolledDeny
 from sessionwarden.ports import DecisionStore, DenylistStore, UserPool
 
 Account = Literal["untouched", "enabled", "still_disabled"]
@@ -50,11 +52,23 @@ class Lift:
         entry = entry_of(known.decision)
         if entry is None:
             return Lifted(known.decision, denied=False, account="untouched")
-        principal = principal_of(known.decision)
+        if isinstance(entry, PolledDeny):
+            self._lift_polled(entry, lifted_at=lifted_at)
+            return Lifted(known.decision, denied=True, account="untouched")
+        self._lift_entry(known.decision, entry, lifted_at=lifted_at, revive_tokens=revive_tokens)
+        return Lifted(known.decision, denied=True, account=self._give_back_account(known))
+
+    def _lift_entry(
+        self, decision: Decision, entry: DenyEntry, *, lifted_at: int, revive_tokens: bool
+    ) -> None:
+        principal = principal_of(decision)
         # if enforcement has not come to its deny yet, it must find this tombstone in its place
         self.denylist.put(principal, entry._replace(lifted_at=lifted_at, tokens_revived=revive_tokens))
-        self.denylist.lift(principal, decision_id, lifted_at=lifted_at, revive_tokens=revive_tokens)
-        return Lifted(known.decision, denied=True, account=self._give_back_account(known))
+        self.denylist.lift(principal, decision.id, lifted_at=lifted_at, revive_tokens=revive_tokens)
+
+    def _lift_polled(self, entry: PolledDeny, *, lifted_at: int) -> None:
+        self.denylist.put_polled(entry._replace(lifted_at=lifted_at))
+        self.denylist.lift_polled(entry, lifted_at=lifted_at)
 
     def _give_back_account(self, known: Enforcement) -> Account:
         decision = known.decision

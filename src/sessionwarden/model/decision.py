@@ -12,10 +12,12 @@ import msgspec
 
 from sessionwarden.model.finding import Action, Level, Scope
 
-Withheld = Literal["observe", "protected", "stale", "budget", "stopped", "no_principal", "unknown_pool"]
+Withheld = Literal[
+    "observe", "protected", "stale", "budget", "stopped", "no_principal", "unknown_pool", "shared_client"
+]
 """Why a decision was not carried out (`simulated`): rule or deployment in `observe`, a protected
-principal, abuse too long ago, the hourly limit, the kill switch, or a finding that names nobody who can
-be denied."""
+principal, abuse too long ago, the hourly limit, the kill switch, a finding that names nobody who can
+be denied, or an app client that serves people."""
 
 Reduced = Literal["budget"]
 """Why a decision does less than its rule asks for: the hourly limit left only the deny of one session."""
@@ -29,8 +31,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Scope, value, actions and duration. Times are epoch seconds, `created_at` epoch ms.
 
     `id` is the finding's id, or `manual-<uuid>` for an operator's own. `value` is the value of the
-    scope: a sub, an origin_jti, an address. `not_before`, `deny_until` and `session` are those of
-    the deny entry; `expires_at` is when that entry may be forgotten. `created_by` is the operator.
+    scope: a sub, an origin_jti, an app client's id, an address (denied: a CIDR block). `not_before`,
+    `deny_until` and `session` are those of the deny entry; `expires_at` is when that entry may be
+    forgotten. `created_by` is the operator.
     """
 
     id: str

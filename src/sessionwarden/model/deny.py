@@ -1,4 +1,4 @@
-"""Deny entries and token claims: the two values that meet on every request.
+"""Deny entries and token claims: the values that meet on every request.
 
 Named tuples, because the authorizer builds them while a client waits and must not pay for the
 import of dataclasses or msgspec on a cold start.
@@ -25,6 +25,24 @@ class DenyEntry(NamedTuple):
     session: str | None = None
     lifted_at: int | None = None
     tokens_revived: bool = False
+
+
+MAX_POLLED_SECONDS = 86_400
+"""A day, the longest deny of a client or a network. No access token lives longer, so a client that is deleted
+in Cognito meanwhile stays out; and an address belongs to somebody else tomorrow."""
+
+
+class PolledDeny(NamedTuple):
+    """One denied app client (`<pool>#<client id>`) or network (CIDR), until then. Epoch seconds.
+
+    `lifted_at`: the operator has undone the decision, and the entry says nothing any more.
+    """
+
+    decision_id: str
+    deny_until: int
+    client: str | None = None
+    network: str | None = None
+    lifted_at: int | None = None
 
 
 DENYLIST_REASONS = frozenset(

@@ -15,11 +15,15 @@ Level = Literal["informational", "low", "medium", "high", "critical"]
 Action = Literal["deny", "sign_out", "disable_user", "alert"]
 Mode = Literal["observe", "enforce"]
 
+POLLED_SCOPES: frozenset[Scope] = frozenset({"client", "source_ip"})
+"""Scopes whose denies concern many requests at once, so that authorizers poll them; see `PolledDeny`."""
+
 
 class Response(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a rule asks for: its `response` key over the defaults of `rules/policy.yml`.
 
-    `deny_seconds` refuses even new sign-ins for that long; `None` cuts existing tokens only.
+    `deny_seconds` refuses even new sign-ins for that long; `None` cuts existing tokens only. A deny of a
+    client or an address always has an end.
     """
 
     scope: Scope

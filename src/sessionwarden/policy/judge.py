@@ -2,9 +2,9 @@
 
 Enters: a finding, the published policy, the deployment, now. Leaves: a `Decision` that says what is to
 be done, or, `simulated`, what would have been done and which brake withheld it. Invariants: only a
-verified user of a configured pool is ever acted upon; times are fixed here, once, so that a retry
-cannot move them; a finding that comes too late cuts nobody. Addresses, clients and identities are
-reported and not yet denied.
+verified user or machine of a configured pool, or one address, is ever acted upon; times are fixed here,
+once, so that a retry cannot move them; a finding that comes too late cuts nobody. Identities are reported
+and not denied.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from sessionwarden.model.decision import Decision, Withheld
-from sessionwarden.model.finding import Action, Finding
+from sessionwarden.model.deny import MAX_POLLED_SECONDS
+from sessionwarden.model.finding import POLLED_SCOPES, Action, Finding
 from sessionwarden.policy.deployment import Deployment
-from sessionwarden.policy.protected import is_protected, lacks_facts
+from sessionwarden.policy.networks import Network, grouped_network
+from sessionwarden.policy.protected import is_protected, is_protected_network, lacks_facts
 from sessionwarden.ruleset.compiled import Policy
 
 STALE_MS = 6 * 3_600_000
@@ -43,9 +45,14 @@ class Judge:
         """How many alerts one rule may send per hour, apart from those of harsh decisions."""
         return self.policy.alerts_per_hour
 
+    @property
+    def polled_limit(self) -> int:
+        """How many clients, and how many networks, may be denied per hour."""
+        return self.policy.polled_denies_per_hour
+
     def lacks_facts(self, finding: Finding) -> bool:
         """Whether the user pool must be asked for name and groups before this finding may act."""
-        return lacks_facts(finding, self.policy.protected)
+        return finding.response.scope in PRINCIPAL_SCOPES and lacks_facts(finding, self.policy.protected)
 
     def decide(self, finding: Finding, *, now_ms: int) -> Decision:
         """What to do about the finding. `now_ms` is epoch milliseconds.
@@ -59,7 +66,7 @@ class Judge:
             origin="rule",
             scope=finding.response.scope,
             value=_value(finding),
-            actions=_with_deny(finding.response.actions),
+            actions=_actions(finding),
             simulated=False,
             rule=finding.rule,
             title=finding.title,
@@ -80,9 +87,10 @@ class Judge:
 
         The deny of the one session that crossed the threshold: whoever empties the budget with
         accounts they can spare must not thereby keep the session that was caught. `session` is the
-        finding's; without one, the decision is withheld.
+        finding's; without one, the decision is withheld, as is that of a client or an address: a session
+        of theirs is no smaller part of it, but somebody's who happened to come last.
         """
-        if not session:
+        if not session or decision.scope in POLLED_SCOPES:
             return replace(decision, simulated=True, withheld="budget")
         return replace(
             decision,
@@ -96,11 +104,17 @@ class Judge:
         )
 
     def _withheld(self, finding: Finding, *, now_ms: int) -> Withheld | None:
-        if not _names_principal(finding):
+        network = _network(finding)
+        if network is None and not _names_principal(finding):
             return "no_principal"
-        if finding.pool not in self.deployment.pools:
+        if network is None and finding.pool not in self.deployment.pools:
             return "unknown_pool"
-        if is_protected(finding, self.policy.protected):
+        if finding.response.scope == "client" and finding.user:
+            # one user of an application could have it denied to all the others
+            return "shared_client"
+        if is_protected(finding, self.policy.protected) or (
+            network is not None and is_protected_network(network, self.policy.protected)
+        ):
             return "protected"
         if "observe" in (self.deployment.mode, finding.response.mode):
             return "observe"
@@ -109,6 +123,8 @@ class Judge:
         return None
 
     def _with_times(self, decision: Decision, finding: Finding, *, now_s: int) -> Decision:
+        if decision.scope in POLLED_SCOPES:
+            return _with_end(decision, finding, now_s=now_s)
         by_user = decision.scope == "user"
         deny_seconds = finding.response.deny_seconds if by_user else None
         lifetime = max(self.deployment.session_lifetime_seconds, deny_seconds or 0)
@@ -122,13 +138,27 @@ class Judge:
         )
 
 
+def _with_end(decision: Decision, finding: Finding, *, now_s: int) -> Decision:
+    # published rules always say how long; a finding that does not may deny for no time at all
+    until = now_s + min(finding.response.deny_seconds or 0, MAX_POLLED_SECONDS)
+    network = _network(finding)
+    value = decision.value if network is None else str(network)
+    return replace(decision, value=value, deny_until=until, expires_at=until)
+
+
 def _acts(decision: Decision) -> bool:
     return "deny" in decision.actions
 
 
-def _with_deny(actions: tuple[Action, ...]) -> tuple[Action, ...]:
-    """Each action once, `deny` first whenever anything is to be enforced."""
-    asked = tuple(dict.fromkeys(actions))
+def _actions(finding: Finding) -> tuple[Action, ...]:
+    """Each action once, `deny` first whenever anything is to be enforced.
+
+    Of a client or an address, what only an account can suffer is dropped: the user whose event came last
+    from an address is not whom the rule means.
+    """
+    asked = tuple(dict.fromkeys(finding.response.actions))
+    if finding.response.scope in POLLED_SCOPES:
+        return tuple(action for action in ("deny", "alert") if action in asked)
     if asked in ((), ("alert",)):
         return asked
     return ("deny", *(action for action in asked if action != "deny"))
@@ -146,7 +176,19 @@ def _names_principal(finding: Finding) -> bool:
     so such an identity came from elsewhere, and a sub is only unique within its pool.
     """
     scope = finding.response.scope
-    if scope not in PRINCIPAL_SCOPES or not finding.pool or not finding.user or not _value(finding):
+    if not finding.pool or not _value(finding):
+        return False
+    if scope == "client":
+        # a client's id without its pool in the key may have been counted over several pools
+        return (finding.key.get("pool"), finding.key.get("client")) == (finding.pool, finding.client)
+    if scope not in PRINCIPAL_SCOPES or not finding.user:
         return False
     named = {"user": finding.user, "session": finding.session}
     return all(finding.key.get(field, value) == value for field, value in named.items())
+
+
+def _network(finding: Finding) -> Network | None:
+    """The network that a finding of scope `source_ip` is about; `None` if it is about none."""
+    if finding.response.scope != "source_ip":
+        return None
+    return grouped_network(_value(finding), finding.source_ip)

@@ -7,6 +7,7 @@ like any other, and lifted like any other. The kill switch still holds; that is 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from sessionwarden.model.decision import Decision
 from sessionwarden.model.finding import Action
@@ -52,4 +53,35 @@ def decide_manually(
         deny_until=None if order.deny_seconds is None else now_s + order.deny_seconds,
         session=order.session,
         expires_at=now_s + max(session_lifetime_seconds, order.deny_seconds or 0),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolledOrder:
+    """Which app client (an id of `pool`) or network (a CIDR block, no pool) an operator wants denied."""
+
+    scope: Literal["client", "source_ip"]
+    value: str
+    deny_seconds: int
+    reason: str
+    by: str
+    pool: str | None = None
+
+
+def decide_polled_manually(order: PolledOrder, *, decision_id: str, now_ms: int) -> Decision:
+    """The decision for an order about a client or a network. `now_ms` is epoch milliseconds."""
+    until = now_ms // 1000 + order.deny_seconds
+    return Decision(
+        id=decision_id,
+        created_at=now_ms,
+        origin="operator",
+        scope=order.scope,
+        value=order.value,
+        actions=("deny",),
+        simulated=False,
+        reason=order.reason,
+        created_by=order.by,
+        pool=order.pool,
+        deny_until=until,
+        expires_at=until,
     )

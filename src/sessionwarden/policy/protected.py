@@ -1,13 +1,17 @@
-"""Principals that are never acted upon, by sub, username, group or app client.
+"""Principals that are never acted upon, by sub, username, group or app client, and networks never denied.
 
 Matching is exact. In a pool with case-sensitive usernames `ADMIN` and `admin` are two people, and a
 looser match would let a stranger sign up for immunity. A username is unique within one pool only, so
-where several pools are watched, a sub is the safer entry.
+where several pools are watched, a sub is the safer entry. A protected network only guards against denies
+of addresses: its users are many, and whoever reaches one must not be immune.
 """
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 from sessionwarden.model.finding import Finding
+from sessionwarden.policy.networks import Network, never_denied, overlaps
 from sessionwarden.ruleset.compiled import Protected
 
 
@@ -19,6 +23,11 @@ def is_protected(finding: Finding, protected: Protected) -> bool:
         or finding.client in protected.clients
         or not set(protected.groups).isdisjoint(finding.groups or ())
     )
+
+
+def is_protected_network(network: Network, protected: Protected) -> bool:
+    """Whether any of its addresses is on the list, or is one that nobody may deny."""
+    return never_denied(network) or overlaps(network, map(ip_network, protected.source_ips))
 
 
 def lacks_facts(finding: Finding, protected: Protected) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from sessionwarden.errors import InputFileError, Mistake
-from sessionwarden.model.finding import Scope
+from sessionwarden.model.finding import Response, Scope
 from sessionwarden.ruleset import files
 from sessionwarden.ruleset.checking import Check, quoted
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset, Selection
@@ -24,6 +24,7 @@ from sessionwarden.ruleset.policyfile import BUILT_IN, PolicyFile, read_policy
 from sessionwarden.ruleset.responses import Defaults, choose_scope, resolve
 from sessionwarden.ruleset.rulefile import RuleDraft, read_rule
 from sessionwarden.ruleset.vocabulary import nearest
+from sessionwarden.yamldoc import Path as Place
 
 DEFAULT_SCOPE: Scope = "source_ip"
 """Of a rule that fires on single events: the address is the one principal every event has."""
@@ -151,6 +152,7 @@ class _Rules:
             return self._compile_correlation(draft, defaults)
         scope = draft.wish.scope or DEFAULT_SCOPE
         response = resolve(draft.wish, scope, defaults, timespan_seconds=0, check=draft.check, path=())
+        _refuse_client_without_pool(draft, response, (scope,), ("response",))
         if draft.id is None or draft.category is None or draft.expression is None:
             return None
         selections = (_selection(draft),)
@@ -174,6 +176,7 @@ class _Rules:
             return None
         seconds = part.timespan_seconds or 0
         response = resolve(draft.wish, scope, defaults, timespan_seconds=seconds, check=draft.check, path=())
+        _refuse_client_without_pool(draft, response, part.group_by, ("correlation", "group-by"))
         correlation = part.correlation
         if draft.id is None or correlation is None:
             return None
@@ -207,6 +210,14 @@ def _place_of(name: str, draft: RuleDraft) -> str:
 def _refuse_nameless(draft: RuleDraft) -> None:
     if ("id",) not in draft.check.document.places:
         draft.check.refuse((), "id is missing", "a UUID, which findings and decisions will name")
+
+
+def _refuse_client_without_pool(
+    draft: RuleDraft, response: Response, group_by: tuple[str, ...], place: Place
+) -> None:
+    """A client's id is only known within its pool, and a deny names both."""
+    if response.scope == "client" and "deny" in response.actions and "pool" not in group_by:
+        draft.check.refuse(place, "a deny of a client needs its pool", "count by client and pool")
 
 
 def _selection(draft: RuleDraft) -> Selection:

@@ -49,23 +49,26 @@ class CompiledRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Protected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Principals that are never acted upon. Addresses are CIDR blocks."""
+    """Principals that are never acted upon. Addresses are CIDR blocks without host bits."""
 
     users: tuple[str, ...] = ()
     usernames: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     clients: tuple[str, ...] = ()
+    source_ips: tuple[str, ...] = ()
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`rules/policy.yml` after checking, less the defaults that went into each rule's response.
 
-    `enforcements_per_hour` holds for the deployment, `alerts_per_hour` for each rule by itself.
+    `enforcements_per_hour` holds for the deployment, `alerts_per_hour` for each rule by itself,
+    `polled_denies_per_hour` for clients and for networks, each by themselves.
     """
 
     protected: Protected
     enforcements_per_hour: int
     alerts_per_hour: int
+    polled_denies_per_hour: int
 
 
 class CompiledRuleset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,7 +14,9 @@ from typing import Any, Final
 import msgspec
 
 from sessionwarden.errors import RulesetError
+from sessionwarden.model.deny import MAX_POLLED_SECONDS
 from sessionwarden.model.event import FIELDS, UNGROUPABLE_FIELDS
+from sessionwarden.model.finding import POLLED_SCOPES
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
 
 FORMAT: Final = 1
@@ -66,3 +68,15 @@ def _refuse_unsafe(rule: CompiledRule) -> None:
         raise RulesetError(f"rule {rule.id} counts values of {rule.value_field}")
     if not rule.selections:
         raise RulesetError(f"rule {rule.id} selects nothing")
+    if rule.response.scope in POLLED_SCOPES and set(rule.response.actions) != {"alert"}:
+        _refuse_unsafe_polled(rule, group_by)
+
+
+def _refuse_unsafe_polled(rule: CompiledRule, group_by: frozenset[str]) -> None:
+    response = rule.response
+    if not {"deny", "alert"}.issuperset(response.actions):
+        raise RulesetError(f"rule {rule.id} does to a {response.scope} what only a user can suffer")
+    if not 1 <= (response.deny_seconds or 0) <= MAX_POLLED_SECONDS:
+        raise RulesetError(f"rule {rule.id} denies a {response.scope} without an end")
+    if response.scope == "client" and "pool" not in group_by:
+        raise RulesetError(f"rule {rule.id} denies a client whose pool it does not know")

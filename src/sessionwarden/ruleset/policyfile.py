@@ -7,17 +7,24 @@ would protect nobody.
 
 from __future__ import annotations
 
+from ipaddress import IPv6Network, ip_network
 from typing import Any, NamedTuple, cast
 
-from sessionwarden.model.finding import Action, Mode, Scope
-from sessionwarden.ruleset.checking import Check
+from sessionwarden.model.finding import POLLED_SCOPES, Action, Mode, Scope
+from sessionwarden.ruleset.checking import Check, quoted
 from sessionwarden.ruleset.compiled import Policy, Protected
 from sessionwarden.ruleset.durations import duration_seconds
-from sessionwarden.ruleset.responses import MODES, Defaults, check_actions, read_actions
+from sessionwarden.ruleset.responses import (
+    MODES,
+    Defaults,
+    check_actions,
+    check_polled_seconds,
+    read_actions,
+)
 from sessionwarden.ruleset.vocabulary import ACTIONS, SCOPES
 from sessionwarden.yamldoc import Path
 
-PROTECTED_KEYS = ("users", "usernames", "groups", "clients")
+PROTECTED_NAMES = ("users", "usernames", "groups", "clients")
 
 BUILT_IN_ACTIONS: dict[Scope, tuple[Action, ...]] = {
     "session": ("deny", "alert"),
@@ -27,10 +34,15 @@ BUILT_IN_ACTIONS: dict[Scope, tuple[Action, ...]] = {
     "source_ip": ("alert",),
 }
 BUILT_IN_COOLDOWN_SECONDS = 15 * 60
-BUILT_IN_LIMITS = {"enforcements_per_hour": 20, "alerts_per_hour": 60}
+BUILT_IN_DURATIONS: dict[Scope, int] = {"client": 3600, "source_ip": 15 * 60}
+"""An address is many people, or another one's soon; a machine that misbehaves is repaired within the hour."""
+BUILT_IN_LIMITS = {"enforcements_per_hour": 20, "alerts_per_hour": 60, "polled_denies_per_hour": 20}
+MAX_LIMITS = {"polled_denies_per_hour": 40}
+WHY_MAX_LIMIT = "every authorizer reads a day's denies, every few seconds"
 ADVICE = {
     "enforcements_per_hour": "to act on nobody, deploy in observe",
     "alerts_per_hour": "to be told nothing, leave alert out of the actions",
+    "polled_denies_per_hour": "to deny no client and no address, let their rules alert alone",
 }
 
 
@@ -42,7 +54,7 @@ class PolicyFile(NamedTuple):
 
 
 BUILT_IN = PolicyFile(
-    Defaults("observe", BUILT_IN_COOLDOWN_SECONDS, BUILT_IN_ACTIONS),
+    Defaults("observe", BUILT_IN_COOLDOWN_SECONDS, BUILT_IN_ACTIONS, BUILT_IN_DURATIONS),
     Policy(protected=Protected(), **BUILT_IN_LIMITS),
 )
 
@@ -60,13 +72,27 @@ def read_policy(check: Check) -> PolicyFile:
 
 
 def _read_defaults(section: dict[str, Any], check: Check, path: Path) -> Defaults:
-    check.keys(section, ("mode", "cooldown", "actions"), path)
+    check.keys(section, ("mode", "cooldown", "actions", "durations"), path)
     mode = check.one_of(section["mode"], MODES, (*path, "mode")) if "mode" in section else None
     cooldown = None
     if "cooldown" in section:
         cooldown = duration_seconds(section["cooldown"], check, (*path, "cooldown"))
     actions = _read_scope_actions(check.section(section, "actions", path) or {}, check, (*path, "actions"))
-    return Defaults(cast("Mode", mode or "observe"), cooldown or BUILT_IN_COOLDOWN_SECONDS, actions)
+    durations = _read_durations(check.section(section, "durations", path) or {}, check, (*path, "durations"))
+    return Defaults(
+        cast("Mode", mode or "observe"), cooldown or BUILT_IN_COOLDOWN_SECONDS, actions, durations
+    )
+
+
+def _read_durations(section: dict[str, Any], check: Check, path: Path) -> dict[Scope, int]:
+    check.keys(section, POLLED_SCOPES, path)
+    chosen = dict(BUILT_IN_DURATIONS)
+    for scope in POLLED_SCOPES & section.keys():
+        seconds = duration_seconds(section[scope], check, (*path, scope))
+        if seconds is not None:
+            check_polled_seconds(seconds, scope, check, (*path, scope))
+            chosen[scope] = seconds
+    return chosen
 
 
 def _read_scope_actions(section: dict[str, Any], check: Check, path: Path) -> dict[Scope, tuple[Action, ...]]:
@@ -84,13 +110,35 @@ def _read_scope_actions(section: dict[str, Any], check: Check, path: Path) -> di
 
 
 def _read_protected(section: dict[str, Any], check: Check, path: Path) -> Protected:
-    check.keys(section, PROTECTED_KEYS, path)
+    check.keys(section, (*PROTECTED_NAMES, "source_ips"), path)
     names = {
         key: tuple(sorted(check.texts(section[key], (*path, key))))
-        for key in PROTECTED_KEYS
+        for key in PROTECTED_NAMES
         if key in section
     }
-    return Protected(**names)
+    return Protected(**names, source_ips=_read_networks(section, check, (*path, "source_ips")))
+
+
+def _read_networks(section: dict[str, Any], check: Check, path: Path) -> tuple[str, ...]:
+    value = section.get("source_ips", [])
+    networks: list[str] = []
+    for text in check.texts(value, path):
+        here = (*path, value.index(text))
+        try:
+            network = ip_network(text)
+        except ValueError as error:
+            # a guess at what was meant could leave half of it unprotected
+            check.refuse(here, f"{quoted(text)} is not an address or a CIDR block", _why_no_network(error))
+            continue
+        if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
+            check.refuse(here, f"{quoted(text)} is an IPv4 address in IPv6", "write it as IPv4")
+            continue
+        networks.append(str(network))
+    return tuple(sorted(set(networks)))
+
+
+def _why_no_network(error: ValueError) -> str:
+    return "it has host bits set" if "host bits" in str(error) else "like 203.0.113.0/24"
 
 
 def _read_limits(section: dict[str, Any], check: Check, path: Path) -> dict[str, int]:
@@ -102,6 +150,9 @@ def _read_limits(section: dict[str, Any], check: Check, path: Path) -> dict[str,
             continue
         if limit < 1:
             check.refuse((*path, key), f"must be at least 1, not {limit}", ADVICE[key])
+            continue
+        if limit > MAX_LIMITS.get(key, limit):
+            check.refuse((*path, key), f"must be at most {MAX_LIMITS[key]}, not {limit}", WHY_MAX_LIMIT)
             continue
         limits[key] = limit
     return limits

@@ -1,8 +1,8 @@
 """The `response` key over the policy's defaults in, what the engine attaches to findings out.
 
 Invariant: the scope's value is always part of the group key, so a finding names exactly one
-principal; and an action is only accepted where it can be carried out. Actions come out in the order
-in which they are done.
+principal; an action is only accepted where it can be carried out; and a deny of a client or an address
+has an end. Actions come out in the order in which they are done.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
-from sessionwarden.model.finding import Action, Mode, Response, Scope
+from sessionwarden.model.deny import MAX_POLLED_SECONDS
+from sessionwarden.model.finding import POLLED_SCOPES, Action, Mode, Response, Scope
 from sessionwarden.ruleset.checking import Check
 from sessionwarden.ruleset.durations import duration_seconds
 from sessionwarden.ruleset.vocabulary import ACTIONS, SCOPE_ACTIONS, SCOPES
@@ -26,6 +27,8 @@ class Defaults(NamedTuple):
     mode: Mode
     cooldown_seconds: int
     actions: Mapping[Scope, tuple[Action, ...]]
+    durations: Mapping[Scope, int]
+    """Seconds that a client or an address is denied for."""
 
 
 class Wish(NamedTuple):
@@ -76,8 +79,15 @@ def check_actions(actions: tuple[tuple[Action, Path], ...], scope: Scope, check:
             check.refuse(place, f"{action} needs scope user, not {scope}")
         else:
             check.refuse(
-                place, f"{action} is not supported for scope {scope}", "scope user or session, or alert alone"
+                place, f"{action} is not supported for scope {scope}", "another scope, or alert alone"
             )
+
+
+def check_polled_seconds(seconds: int, scope: Scope, check: Check, path: Path) -> None:
+    """Refuse a deny of a client or an address that is longer than any may be."""
+    if seconds > MAX_POLLED_SECONDS:
+        hours = MAX_POLLED_SECONDS // 3600
+        check.refuse(path, f"a {scope} is denied for {hours}h at most", "a new finding denies it again")
 
 
 def choose_scope(wish: Wish, group_by: tuple[str, ...], check: Check, path: Path) -> Scope | None:
@@ -106,20 +116,24 @@ def resolve(
         chosen = {action for action, _ in wish.actions}
     else:
         chosen = set(defaults.actions[scope])
-    if wish.deny_seconds is not None and not (scope == "user" and "deny" in chosen):
+    deny_seconds = wish.deny_seconds
+    if deny_seconds is not None and ("deny" not in chosen or scope == "session"):
         why = (
             "a session's deny lasts as long as the session"
             if scope == "session"
-            else "it says how long to deny a user"
+            else "it says how long to deny"
         )
-        check.refuse((*here, "duration"), "duration needs scope user and the action deny", why)
+        check.refuse((*here, "duration"), "duration needs the action deny, and no scope session", why)
+    if scope in POLLED_SCOPES and "deny" in chosen:
+        deny_seconds = deny_seconds or defaults.durations[scope]
+        check_polled_seconds(deny_seconds, scope, check, (*here, "duration"))
     # twice the timespan: in a shorter slot every member still matters for the next, so writes never pause
     cooldown = wish.cooldown_seconds or max(defaults.cooldown_seconds, 2 * timespan_seconds)
     return Response(
         scope=scope,
         mode=wish.mode or defaults.mode,
         actions=tuple(action for action in ACTIONS if action in chosen),
-        deny_seconds=wish.deny_seconds,
+        deny_seconds=deny_seconds,
         cooldown_ms=cooldown * 1000,
     )
 

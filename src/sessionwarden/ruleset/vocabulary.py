@@ -46,9 +46,9 @@ SCOPES: tuple[Scope, ...] = ("session", "user", "client", "identity", "source_ip
 SCOPE_ACTIONS: dict[Scope, tuple[Action, ...]] = {
     "session": ("deny", "alert"),
     "user": ("deny", "sign_out", "disable_user", "alert"),
-    "client": ("alert",),
+    "client": ("deny", "alert"),
     "identity": ("alert",),
-    "source_ip": ("alert",),
+    "source_ip": ("deny", "alert"),
 }
 """What can be done about each scope."""
 

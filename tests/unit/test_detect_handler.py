@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from functions.detect import handler as detect
 from functions.detect.detector import Detector
+from functions.detect.live_rules import InUse
 from functions.detect.settings import CODE, Settings
 from sessionwarden.adapters.memory import MemoryWindowStore
 from sessionwarden.detection.engine import Engine
@@ -71,11 +72,21 @@ class Store(MemoryWindowStore):
         super().burn(key, slot, expires_at=expires_at)
 
 
+class Steady:
+    """One rule set for good."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.in_use = InUse(engine=engine, digest="digest", origin="published")
+
+    def look(self) -> InUse:
+        return self.in_use
+
+
 @pytest.fixture
 def sink(monkeypatch: pytest.MonkeyPatch) -> Sink:
     sink = Sink()
     detector = Detector(
-        engine=Engine(ruleset(rule()), sink.store), sink=sink, bus=sink, clock=lambda: START + MINUTE
+        rules=Steady(Engine(ruleset(rule()), sink.store)), sink=sink, bus=sink, clock=lambda: START + MINUTE
     )
     monkeypatch.setattr(detect, "detector", lambda: detector)
     return sink

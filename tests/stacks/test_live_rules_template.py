@@ -17,6 +17,12 @@ def test_every_set_is_judged_by_the_validator_first(aws: Synthesized) -> None:
     assert profile["Validators"] == [{"Type": "LAMBDA", "Content": {"Fn::GetAtt": [validator, "Arn"]}}]
 
 
+def test_what_was_published_outlives_the_stack(aws: Synthesized) -> None:
+    # AppConfig deletes no profile that holds versions: a stack that tried would never be gone
+    for kind in ("Application", "ConfigurationProfile"):
+        assert aws.one(f"AWS::AppConfig::{kind}").attributes["DeletionPolicy"] == "RetainExceptOnCreate"
+
+
 def test_a_rollout_goes_in_steps_and_a_rollback_does_not(aws: Synthesized) -> None:
     def of(name: str) -> tuple[int, int, int]:
         properties = aws.one("AWS::AppConfig::DeploymentStrategy", name).properties

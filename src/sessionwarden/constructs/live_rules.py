@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Acknowledgment, Stack, Validations
+from aws_cdk import Acknowledgment, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_appconfig as appconfig
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
@@ -81,6 +81,9 @@ class LiveRules(Construct):
                 )
             ],
         )
+        for kept in (self.application, self.profile):
+            # AppConfig deletes no profile with versions, and they say what was live when somebody was denied
+            kept.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         self.staged = self._strategy("Staged", rollout_minutes, STEP_PERCENT, bake_minutes)
         # for taking back: what comes back has been live, and there is no time for steps
         self.at_once = self._strategy("AtOnce", 0, 100, 0)

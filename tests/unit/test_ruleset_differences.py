@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
-from sessionwarden.ruleset.compiled import CompiledRuleset, Policy, Protected
+from sessionwarden.ruleset.compiled import Protected
 from sessionwarden.ruleset.differences import FieldChange, differences
 from tests.detection_kit import response, rule, ruleset, selection
 
@@ -46,16 +48,10 @@ def test_a_rule_that_counts_something_else_counts_anew() -> None:
         ({"enforcements_per_hour": 10_000}, "enforcements_per_hour"),
     ],
 )
-def test_a_policy_that_changed_is_told_apart_from_the_rules(changes: dict[str, object], path: str) -> None:
+def test_a_policy_that_changed_is_told_apart_from_the_rules(changes: dict[str, Any], path: str) -> None:
     before = ruleset(rule())
-    after = CompiledRuleset(
-        format=1,
-        digest="other",
-        rules=before.rules,
-        policy=Policy(
-            **{"protected": Protected(), "enforcements_per_hour": 10, "alerts_per_hour": 60, **changes}
-        ),
-    )
+    policy = msgspec.structs.replace(before.policy, **changes)
+    after = msgspec.structs.replace(before, policy=policy)
     found = differences(before, after)
     assert [field.path for field in found.policy] == [path]
     assert not found.changed

@@ -31,6 +31,7 @@ def rollback(*, digest: str | None, output: Output, **target: str | None) -> Non
     place = Target.named(target)
     live = Live.of(place)
     history = live.publishing.history()
+    live_now: Deployment | None
     if digest is not None:
         live_now = _deploy_again(live, _version_of(live, digest), history, by=place.caller())
     elif history.running is not None:

@@ -39,13 +39,13 @@ def rule(rule_id: str = "burst", *, cooldown_ms: int = HOUR, **changes: Any) -> 
         "response": response(cooldown_ms=cooldown_ms),
         "window": f"window-of-{rule_id}",
         "timespan_ms": MINUTE,
-        "threshold": 3,
+        "bounds": (("gte", changes.pop("threshold", 3)),),
     }
     return CompiledRule(**(fields | changes))
 
 
 def single(rule_id: str = "single", **changes: Any) -> CompiledRule:
-    fields: dict[str, Any] = {"kind": "event", "timespan_ms": 0, "threshold": 1}
+    fields: dict[str, Any] = {"kind": "event", "timespan_ms": 0, "bounds": ()}
     return rule(rule_id, **(fields | changes))
 
 

@@ -163,6 +163,22 @@ class UserPool(Protocol):
     def enable(self, pool: str, user: str) -> None: ...
 
 
+NOTHING_PUBLISHED = b""
+"""What `PublishedRules` gives while nobody has put a rule set live."""
+
+
+class PublishedRules(Protocol):
+    """The compiled rule set that people have put live without a deployment."""
+
+    def poll(self) -> bytes | None:
+        """The bytes that are live now, `NOTHING_PUBLISHED`, or `None`: nothing new that is known.
+
+        Meant to be called for every batch: it asks the service at most every so often, and does not
+        answer `None` to the first call. Raises `RulesUnavailableError` when it asked and was not told.
+        """
+        ...
+
+
 class FindingSink(Protocol):
     """Hands findings to enforcement; raises `DeliveryError` unless all were accepted."""
 

@@ -320,7 +320,7 @@ def test_bytes_that_are_no_rule_set_are_refused(data: bytes) -> None:
 def test_a_damaged_rule_set_is_refused(compiled: Compile) -> None:
     data = dump_ruleset(compiled(BASE + count("[user]")))
     with pytest.raises(RulesetError, match="digest"):
-        load_ruleset(data.replace(b'"threshold":3', b'"threshold":1'))
+        load_ruleset(data.replace(b'["gte",3]', b'["gte",1]'))
 
 
 @pytest.mark.parametrize(
@@ -330,7 +330,7 @@ def test_a_damaged_rule_set_is_refused(compiled: Compile) -> None:
         ({"group_by": ("groups", "user")}, "cannot be grouped by groups, user"),
         ({"group_by": ()}, "cannot be grouped by nothing"),
         ({"group_by": ("source_ip",)}, "does not group by its scope"),
-        ({"threshold": 0}, "no usable threshold"),
+        ({"bounds": (("gte", 0),)}, "no usable threshold"),
         ({"timespan_ms": 0}, "no usable threshold"),
         ({"timespan_ms": -5}, "no usable threshold"),
         ({"value_field": "path"}, "counts values of path"),

@@ -17,6 +17,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sessionwarden.cli.rules_diff import diff
+from sessionwarden.cli.rules_publish import publish
+from sessionwarden.cli.rules_rollback import rollback
+from sessionwarden.cli.rules_status import status
 from sessionwarden.errors import InputFileError, SessionwardenError
 from sessionwarden.ruleset.compile import compile_rules, dump_ruleset
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
@@ -35,7 +39,13 @@ POLICY = click.option(
 
 @click.group()
 def rules() -> None:
-    """Check and compile detection rules."""
+    """Check, compile and publish detection rules."""
+
+
+rules.add_command(diff)
+rules.add_command(publish)
+rules.add_command(rollback)
+rules.add_command(status)
 
 
 @rules.command()

@@ -196,7 +196,7 @@ class _Rules:
             response=response,
             window=window_digest(selections, correlation.group_by, timespan_ms, correlation.value_field),
             timespan_ms=timespan_ms,
-            threshold=correlation.threshold,
+            bounds=(("gte", correlation.threshold),),
             value_field=correlation.value_field,
         )
 

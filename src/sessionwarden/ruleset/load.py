@@ -17,7 +17,7 @@ from sessionwarden.errors import RulesetError
 from sessionwarden.model.deny import MAX_POLLED_SECONDS
 from sessionwarden.model.event import FIELDS, UNGROUPABLE_FIELDS
 from sessionwarden.model.finding import POLLED_SCOPES
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
+from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset, Policy
 
 FORMAT: Final = 1
 
@@ -34,6 +34,11 @@ def digest_of(ruleset: CompiledRuleset) -> str:
     content = msgspec.to_builtins(ruleset)
     del content["digest"]
     return hashlib.sha256(canonical_json(content)).hexdigest()
+
+
+def policy_digest(policy: Policy) -> str:
+    """SHA-256, in hex, of what a deployment alone decides: who is protected, how much may happen."""
+    return hashlib.sha256(canonical_json(policy)).hexdigest()
 
 
 def load_ruleset(data: bytes) -> CompiledRuleset:

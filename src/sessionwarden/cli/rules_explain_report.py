@@ -97,7 +97,7 @@ def _event_line(event: Event) -> str:
 
 def _tree(answer: RuleAnswer) -> Tree:
     rule = answer.rule
-    head = Text.assemble((line(rule.title), "bold"), f" ({line(rule.id)}) ", _verdict(answer))
+    head = Text.assemble((line(rule.title), "bold"), "  ", _verdict(answer))
     tree = Tree(head, guide_style="dim")
     if answer.refused_by_us:
         tree.add("the denylist refused this request already: our own refusals never count")
@@ -128,14 +128,15 @@ def _add_selection(tree: Tree, selection: SelectionAnswer) -> None:
         for field in selection.missing:
             branch.add(Text.assemble(_mark(False), f" {field} is missing, and the rule counts by it"))
         return
-    for test in dict.fromkeys(decisive(node)):
-        branch.add(_test(test))
+    for test in decisive(node):
+        unwanted = "unwanted: " if test.matched else ""
+        branch.add(Text.assemble(_mark(False), f" {unwanted}", _told(test)))
 
 
 def _add_node(branch: Tree, node: Node) -> None:
     """What made it match: of alternatives only those that did."""
     if not node.children:
-        branch.add(_test(node))
+        branch.add(Text.assemble(_mark(node.matched), " ", _told(node)))
         return
     if node.name is not None:
         branch = branch.add(Text.assemble(_mark(node.matched), f" {line(node.name)}"))
@@ -144,11 +145,7 @@ def _add_node(branch: Tree, node: Node) -> None:
         _add_node(branch, child)
     if not deciding:  # `not`: what was looked for is not there
         for test in decisive(node):
-            branch.add(Text.assemble(_mark(True), " not: ", _told(test)))
-
-
-def _test(node: Node) -> Text:
-    return Text.assemble(_mark(node.matched), " ", _told(node))
+            branch.add(Text.assemble(_mark(True), " not there: ", _told(test)))
 
 
 def _told(node: Node) -> Text:

@@ -49,11 +49,13 @@ def case_element(
     failures: Iterable[str] = (),
     errors: Iterable[str] = (),
 ) -> CaseElement:
-    """One case; each of `failures` and `errors` is told in full."""
+    """One case; of `failures` and `errors` the first is the headline and all are told."""
     element = CaseElement(line(name), classname=line(rule), time=round(seconds, 3))
     element.file = line(file)
-    failed = [Failure(line(text), "expectation") for text in failures]
-    broken = [Error(line(text), "exception") for text in errors]
-    if failed or broken:
-        element.result = [*failed, *broken]
+    # one result a case: servers count elements, and a case with two differences is one that failed
+    for kind, texts in ((Error, list(map(line, errors))), (Failure, list(map(line, failures)))):
+        if texts:
+            result = kind(texts[0])
+            result.text = "\n".join(texts)
+            element.result = [result]
     return element

@@ -46,7 +46,9 @@ def read_suite(paths: Sequence[Path], policy: Path | None = None) -> Suite:
     """The rules and cases of `paths`. Raises `InputFileError` with the mistakes of both."""
     files = cases_files(paths)
     mistakes = [
-        Mistake(str(file), 0, 0, "", "no rule stands beside these cases", f"expected {_rule_names(file)}")
+        Mistake(
+            str(file), 0, 0, "", "no rule stands beside these cases", f"expected {_rule_names(file)[0].name}"
+        )
         for file in files
         if rule_file(file) is None
     ]

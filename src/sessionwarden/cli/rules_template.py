@@ -42,7 +42,7 @@ class Texts(NamedTuple):
 
 
 HEAD = """\
-title: {title}
+title: "{title}"
 {names}
 status: experimental
 description: Say what happens, why it is abuse, and what the response does about it.

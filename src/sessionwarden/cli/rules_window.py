@@ -4,7 +4,7 @@ Enters: a compiled rule of any kind and events. Leaves: for each key its events,
 interval `(t - timespan, t]` that ends at one of them holds. Invariant: membership is the engine's (its
 predicates, its keys, its refusal to count our own refusals), so the figures explain its findings. They
 never decide one: whether a rule fires is only ever asked of the engine. Where the engine is coarser than
-the figures (distinct values count in steps of 1/32 of the timespan) `Held.coarse` says so. Leaves out
+the figures (time in steps of 1/32 of the timespan) `Held.coarse` says so. Leaves out
 firings of inner rules, which only the engine knows.
 """
 
@@ -29,7 +29,8 @@ MEETS: dict[str, Callable[[Any, Any], bool]] = {
     "eq": operator.eq,
     "neq": operator.ne,
 }
-COARSE = frozenset({"value_count"})
+EXACT = frozenset({"event", "event_count"})
+"""Kinds whose windows the engine keeps to the millisecond; for all others time has 32 steps a timespan."""
 
 
 class Member(NamedTuple):
@@ -104,7 +105,7 @@ def held(rule: CompiledRule, members: Sequence[Member], *, until: int) -> Held:
         return _steps_held(rule, inside, until)
     figure = _figure(rule, inside)
     meets = figure is not None and all(MEETS[name](figure, bound) for name, bound in rule.bounds)
-    return Held(until, len(inside), figure, meets=meets, coarse=rule.kind in COARSE)
+    return Held(until, len(inside), figure, meets=meets, coarse=rule.kind not in EXACT)
 
 
 def nearest_to_firing(rule: CompiledRule, members: Sequence[Member]) -> Held:
@@ -167,7 +168,7 @@ def _steps_held(rule: CompiledRule, inside: Sequence[Member], until: int) -> Hel
     else:
         missing = rule.steps[_longest_beginning(rule.steps, inside) :]
     done = len(rule.steps) - len(missing)
-    return Held(until, len(inside), done, meets=not missing, missing=missing)
+    return Held(until, len(inside), done, meets=not missing, missing=missing, coarse=True)
 
 
 def _longest_beginning(steps: Sequence[str], inside: Sequence[Member]) -> int:

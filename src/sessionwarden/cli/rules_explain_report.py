@@ -173,7 +173,7 @@ def _add_key(tree: Tree, rule: CompiledRule, one: KeyAnswer) -> None:
     if one.held.meets and not one.fires and one.fired_before:
         branch.add("no finding again: this key had one in the same cooldown")
     elif one.held.meets and not one.fires and one.held.coarse:
-        branch.add("no finding yet: distinct values count in steps of 1/32 of the timespan")
+        branch.add(f"no finding yet: the engine cuts {timespan(rule)} into 32 steps, and is a step behind")
     when = "policy:" if one.fires else "policy, if it fired:"
     branch.add(Text(f"{when} {_policy(rule.response, one)}"))
 

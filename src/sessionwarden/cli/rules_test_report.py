@@ -96,11 +96,9 @@ def _why_missing(run: CaseRun, found: Held | None) -> str:
         return "no event of the case counts for this key"
     told = f"reached {_reached(run, found)}"
     if found.missing:
-        told += f"; not seen: {', '.join(found.missing)}"
+        told += f"; not seen: {line(', '.join(found.missing))}"
     if found.meets and found.coarse:
-        told += (
-            f"; distinct values count in steps of 1/32 of the timespan, {timespan(run.rule)}: leave a margin"
-        )
+        told += f"; the engine cuts {timespan(run.rule)} into 32 steps: leave a margin of one"
     return told
 
 

@@ -20,6 +20,7 @@ from sessionwarden.cli.rules_words import line
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import FIELDS, Event
 from sessionwarden.ruleset.vocabulary import field_hint
+from sessionwarden.sources.decision_line import is_decision_line
 
 MAX_CHARACTERS = 1 << 20
 GIVEN_ID = "given"
@@ -33,7 +34,9 @@ def read_event(text: str, *, log: str | None) -> Event:
     if text == "-":
         text = sys.stdin.read(MAX_CHARACTERS)
     text = text.strip("\r\n ")
-    if "\n" in text and not text.startswith("{"):
+    first, _, rest = text.partition("\n")
+    # an object may be written over many lines, a log line never is
+    if rest and ("\t" in first or is_decision_line(first) or not text.startswith("{")):
         raise click.BadParameter("one event at a time: these are several lines")
     now_ms = time.time_ns() // 1_000_000
     try:

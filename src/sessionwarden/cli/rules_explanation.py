@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
+from sessionwarden.cli.replay import Replayer
 from sessionwarden.cli.rules_catalog import Catalog
 from sessionwarden.cli.rules_window import Held, held, members_by_key, membership
-from sessionwarden.detection.acceptance import LogTime, is_our_refusal
-from sessionwarden.detection.in_process import InProcessEngine
+from sessionwarden.detection.acceptance import is_our_refusal
 from sessionwarden.detection.keys import GroupKey, shown_key
 from sessionwarden.model.decision import Decision
 from sessionwarden.model.event import Category, Event
@@ -85,7 +85,7 @@ class Past:
 def look_back(ruleset: CompiledRuleset, log: Iterable[Event], event: Event) -> Past:
     """The past of `event`: those of the log up to its time, itself left out."""
     longest_ms = max(rule.timespan_ms for rule in ruleset.rules)
-    engine, log_time = InProcessEngine(ruleset), LogTime()
+    replayer = Replayer(ruleset)
     earlier = (
         one for one in log if one.time <= event.time and (one.source, one.id) != (event.source, event.id)
     )
@@ -93,18 +93,8 @@ def look_back(ruleset: CompiledRuleset, log: Iterable[Event], event: Event) -> P
     before: list[Finding] = []
     while block := list(islice(earlier, BATCH)):
         recent += [one for one in block if one.time > event.time - longest_ms]
-        before += _feed(engine, log_time, block)
-    now = _feed(engine, log_time, [event])
-    return Past(event=event, recent=tuple(recent), before=tuple(before), now=tuple(now))
-
-
-def _feed(engine: InProcessEngine, log_time: LogTime, events: Sequence[Event]) -> list[Finding]:
-    found: list[Finding] = []
-    for batch, now_ms in log_time.batches(events):
-        outcome = engine.process(batch, now_ms=now_ms)
-        engine.settle(outcome.findings)
-        found += outcome.findings
-    return found
+        before += replayer.feed(block)
+    return Past(event=event, recent=tuple(recent), before=tuple(before), now=replayer.feed([event]))
 
 
 def explain_rule(catalog: Catalog, rule: CompiledRule, past: Past) -> RuleAnswer:

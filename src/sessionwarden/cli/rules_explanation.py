@@ -8,7 +8,7 @@ rest is there to explain them. Assumes a deployment that enforces in the event's
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple

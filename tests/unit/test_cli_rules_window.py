@@ -106,3 +106,11 @@ def test_a_selection_can_name_its_own_key_fields() -> None:
 def test_a_rule_on_single_events_is_met_by_each() -> None:
     single = rule(kind="event", bounds=(), timespan_ms=0, selections=(selection(),))
     assert nearest(single, [event(1), event(2, at=5)]).meets
+
+
+def test_a_large_figure_is_written_out_and_a_fraction_is_rounded() -> None:
+    judging = rule(kind="value_avg", value_field="response_bytes", threshold=5)
+    events = [event(n, at=n, response_bytes=size) for n, size in enumerate((2_000_000, 1, 1))]
+    members = members_by_key(judging, events)[KEY]
+    assert figure_in_words(judging, held(judging, members, until=START + 1)).startswith("1,000,000.50 of 5")
+    assert figure_in_words(judging, held(judging, members, until=START)).startswith("2,000,000 of 5")

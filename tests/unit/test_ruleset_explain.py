@@ -58,6 +58,8 @@ def test_only_the_tests_that_decided_are_told() -> None:
         (["gte", "status", 500], "status is at least 500"),
         (["cidr", "source_ip", ["10.0.0.0/8"]], "source_ip is in '10.0.0.0/8'"),
         (["exists", "user"], "user is present"),
+        (["fieldref", "user", "username", "startswith"], "user begins with the value of username"),
+        (["never", "cs-cookie"], "cs-cookie is something (no event has this field)"),
         (["startswith", "path", ["\x1b[2J"]], r"path begins with '\x1b[2J'"),
     ],
 )

@@ -168,8 +168,11 @@ def _add_key(tree: Tree, rule: CompiledRule, one: KeyAnswer) -> None:
     branch = tree.add(Text.assemble("counts for ", (line(key), "bold")))
     if rule.kind != "event":
         branch.add(Text(f"window of {timespan(rule)}: {line(figure_in_words(rule, one.held))}"))
-        if one.held.missing:
-            branch.add(Text(f"not seen yet: {line(', '.join(one.held.missing))}"))
+        if one.missing:
+            branch.add(Text(f"not seen yet: {line(', '.join(one.missing))}"))
+    if not rule.emits:
+        branch.add("no finding of its own: it serves other rules")
+        return
     if one.held.meets and not one.fires and one.fired_before:
         branch.add("no finding again: this key had one in the same cooldown")
     elif one.held.meets and not one.fires and one.held.coarse:

@@ -43,10 +43,11 @@ class SelectionAnswer(NamedTuple):
 
 
 class KeyAnswer(NamedTuple):
-    """A group key that the event counts for, and what follows from that."""
+    """A group key that the event counts for, and what follows from that. `missing` are steps by name."""
 
     key: dict[str, str]
     held: Held
+    missing: tuple[str, ...]
     fires: bool
     fired_before: bool
     decision: Decision
@@ -132,9 +133,11 @@ def _key_answers(catalog: Catalog, rule: CompiledRule, past: Past) -> Iterable[K
         raised = _of(past.now, rule, shown)
         finding = raised or _as_if_found(catalog, rule, event, key)
         judge = _judge(catalog, finding)
+        standing = held(rule, members[key], until=event.time)
         yield KeyAnswer(
             key=shown,
-            held=held(rule, members[key], until=event.time),
+            held=standing,
+            missing=tuple(catalog.names.get(step, step) for step in standing.missing),
             fires=raised is not None,
             fired_before=_of(past.before, rule, shown) is not None,
             decision=judge.decide(finding, now_ms=event.time),

@@ -6,7 +6,7 @@ near the rule came, so that a person sees at once whether the case or the rule i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from rich.console import Console
@@ -41,10 +41,10 @@ class Difference(NamedTuple):
     why: str
 
 
-def differences(run: CaseRun) -> Iterator[Difference]:
-    """Every key by which the case and the engine differ."""
+def differences(run: CaseRun, names: Mapping[str, str]) -> Iterator[Difference]:
+    """Every key by which the case and the engine differ; `names` are those of the rules by id."""
     for key in run.missing:
-        yield Difference("-", "missing", key_text(key), _why_missing(run, run.nearest(key)))
+        yield Difference("-", "missing", key_text(key), _why_missing(run, run.nearest(key), names))
     for key in run.extra:
         again = run.found.count(key) > 1 or key in run.case.expectation.keys
         found = run.nearest(key)
@@ -57,12 +57,14 @@ def key_text(key: Key) -> str:
     return line("  ".join(f"{field}={value}" for field, value in key.items()))
 
 
-def print_report(console: Console, results: Sequence[tuple[RuleCases, Sequence[Ran]]]) -> None:
+def print_report(
+    console: Console, results: Sequence[tuple[RuleCases, Sequence[Ran]]], names: Mapping[str, str]
+) -> None:
     """The failed cases, the table of rules, what is lacking, and one line that sums up."""
     for cases, runs in results:
         for ran in runs:
             if not ran.run.passed:
-                _print_failure(console, cases, ran)
+                _print_failure(console, cases, ran, names)
     console.print(_table(results))
     for cases, _ in results:
         if cases.lacking:
@@ -73,13 +75,13 @@ def print_report(console: Console, results: Sequence[tuple[RuleCases, Sequence[R
     console.print(_sum(results), soft_wrap=True)
 
 
-def _print_failure(console: Console, cases: RuleCases, ran: Ran) -> None:
+def _print_failure(console: Console, cases: RuleCases, ran: Ran, names: Mapping[str, str]) -> None:
     run = ran.run
     where = f"{line(ran.file.file)}:{run.case.line}"
     head = Text.assemble(("FAILED", "bold red"), f" {where}: {line(run.case.name)} ({run.case.kind})")
     console.print(head, soft_wrap=True)
     console.print(Text(f"  {line(cases.rule.title)}"), soft_wrap=True)
-    found = list(differences(run))
+    found = list(differences(run, names))
     for one in found[:MAX_DIFFERENCES]:
         style = "red" if one.sign == "-" else "green"
         told = Text.assemble((f"  {one.sign} {one.what:<8} {one.key}", style), f"   {one.why}")
@@ -91,12 +93,12 @@ def _print_failure(console: Console, cases: RuleCases, ran: Ran) -> None:
     console.print()
 
 
-def _why_missing(run: CaseRun, found: Held | None) -> str:
+def _why_missing(run: CaseRun, found: Held | None, names: Mapping[str, str]) -> str:
     if found is None:
         return "no event of the case counts for this key"
     told = f"reached {_reached(run, found)}"
     if found.missing:
-        told += f"; not seen: {line(', '.join(found.missing))}"
+        told += f"; not seen: {line(', '.join(names.get(step, step) for step in found.missing))}"
     if found.meets and found.coarse:
         told += f"; the engine cuts {timespan(run.rule)} into 32 steps: leave a margin of one"
     return told

@@ -7,6 +7,7 @@ if asked for a JUnit report; exit status 1 if a case failed. Nothing is sent any
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,11 +71,11 @@ def test(
     suite = read_suite(paths or DEFAULT_PATHS, policy)
     results = [_run(suite, cases) for cases in suite.rules]
     if junit is not None:
-        write_whole(junit, _junit(results, strict=strict))
+        write_whole(junit, _junit(results, suite.catalog.names, strict=strict))
     if output == "json":
         print_json(_answer(results))
     else:
-        print_report(console(), [(one.cases, one.runs) for one in results])
+        print_report(console(), [(one.cases, one.runs) for one in results], suite.catalog.names)
     lacking = any(one.cases.lacking for one in results)
     context.exit(1 if any(one.failed for one in results) or (strict and lacking) else 0)
 
@@ -88,7 +89,7 @@ def _run(suite: Suite, cases: RuleCases) -> RuleResult:
     return RuleResult(cases=cases, runs=tuple(runs))
 
 
-def _junit(results: list[RuleResult], *, strict: bool) -> bytes:
+def _junit(results: list[RuleResult], names: Mapping[str, str], *, strict: bool) -> bytes:
     suites = []
     for result in results:
         title, elements = result.cases.rule.title, []
@@ -100,7 +101,9 @@ def _junit(results: list[RuleResult], *, strict: bool) -> bytes:
                     rule=title,
                     file=timed.file.file,
                     seconds=timed.seconds,
-                    failures=[f"{one.sign} {one.what} {one.key}: {one.why}" for one in differences(run)],
+                    failures=[
+                        f"{one.sign} {one.what} {one.key}: {one.why}" for one in differences(run, names)
+                    ],
                     errors=[f"the rule raised {error!r}" for error in run.errors],
                 )
             )

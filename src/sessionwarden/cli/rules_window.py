@@ -118,12 +118,16 @@ def figure_in_words(rule: CompiledRule, found: Held) -> str:
     """`299 of 300`, or whatever compares the figure with the rule's bounds."""
     if rule.steps:
         return f"{len(rule.steps) - len(found.missing)} of {len(rule.steps)} steps"
-    shown = "nothing" if found.figure is None else f"{found.figure:,.6g}"
+    shown = "nothing" if found.figure is None else _number(found.figure)
     if [name for name, _ in rule.bounds] == ["gte"]:
         shown = f"{shown} of {rule.threshold:,}"
     elif rule.bounds:
         shown = f"{shown}, wanted {bounds_in_words(rule.bounds)}"
     return f"{shown} {_unit(rule)}"
+
+
+def _number(figure: float) -> str:
+    return f"{int(figure):,}" if figure == int(figure) else f"{figure:,.2f}"
 
 
 def _unit(rule: CompiledRule) -> str:

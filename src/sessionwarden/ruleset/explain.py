@@ -22,6 +22,7 @@ Names = Mapping[bytes, str]
 """Names of expressions by their encoding, from `named`."""
 
 JOINERS = {"and": "all of", "or": "any of", "not": "none of"}
+COMPARES_FIELDS = "fieldref"
 SHOWN_VALUES = 6
 WILDCARDS = "*?"
 """How rules write the parts of `like` that are no text, by their numbers there."""
@@ -67,9 +68,10 @@ def _explain(expression: Any, event: Event, names: Names) -> Node:
     name = names.get(msgspec.json.encode(expression))
     if operator not in JOINERS:
         field = operands[0]
+        compared = f", which is {_actual(operands[1], event)!r}" if operator == COMPARES_FIELDS else ""
         return Node(
             matched=compile_expression(expression)(event),
-            wanted=describe_test(expression),
+            wanted=describe_test(expression) + compared,
             name=name,
             field=field,
             actual=_actual(field, event),
@@ -113,6 +115,11 @@ def describe_test(expression: Any) -> str:
     operator, field, *operands = expression
     if operator == "exists":
         return f"{field} is present"
+    if operator == COMPARES_FIELDS:
+        other, how = operands
+        return f"{field} {_WORDS[how].format(f'the value of {other}')}"
+    if operator == "never":
+        return f"{field} is something (no event has this field)"
     plain = operator.removesuffix("_cased")
     cased = " (case matters)" if plain != operator else ""
     if plain not in _WORDS:

@@ -114,3 +114,10 @@ def test_a_large_figure_is_written_out_and_a_fraction_is_rounded() -> None:
     members = members_by_key(judging, events)[KEY]
     assert figure_in_words(judging, held(judging, members, until=START + 1)).startswith("1,000,000.50 of 5")
     assert figure_in_words(judging, held(judging, members, until=START)).startswith("2,000,000 of 5")
+
+
+def test_of_very_many_intervals_the_fullest_and_the_emptiest_are_judged() -> None:
+    steady = [event(n, at=n * MINUTE) for n in range(1000)]
+    burst = [event(2000 + n, at=500 * MINUTE + n) for n in range(5)]
+    assert nearest(rule(threshold=9), [*steady, *burst]).figure == 6
+    assert nearest(rule(bounds=(("lt", 2),)), [*steady, *burst]).meets

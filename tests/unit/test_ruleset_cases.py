@@ -121,3 +121,14 @@ def test_a_file_without_a_case_and_a_case_without_an_event_test_nothing(tmp_path
     text = CASES[: CASES.index("      - {at")].replace("events:", "events: []") + "    expect: none\n"
     with pytest.raises(InputFileError, match="must list at least one event"):
         load(tmp_path, text)
+
+
+def test_a_case_cannot_ask_for_endless_events_line_by_line(tmp_path: Path) -> None:
+    more = CASES.replace("      - {user: u}\n", "      - {user: u, repeat: 9998}\n")
+    with pytest.raises(
+        InputFileError, match=r"8:9: cases\[0\].events\[1\]: the case has more than 10,000 events"
+    ):
+        load(tmp_path, more)
+    story = "  - {name: a, kind: matching, events: [{repeat: 10000}], expect: none}\n"
+    with pytest.raises(InputFileError, match=r"cases\[20\]: the cases have more than 200,000 events"):
+        load(tmp_path, "rule: r1\ndefaults: {source: api_access}\ncases:\n" + story * 22)

@@ -11,6 +11,7 @@ firings of inner rules, which only the engine knows.
 from __future__ import annotations
 
 import operator
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -31,6 +32,9 @@ MEETS: dict[str, Callable[[Any, Any], bool]] = {
 }
 EXACT = frozenset({"event", "event_count"})
 """Kinds whose windows the engine keeps to the millisecond; for all others time has 32 steps a timespan."""
+
+MAX_JUDGED = 200
+"""Intervals at either end of the order that are judged: a case can have ten thousand, each as long."""
 
 
 class Member(NamedTuple):
@@ -100,7 +104,7 @@ def held(rule: CompiledRule, members: Sequence[Member], *, until: int) -> Held:
     if rule.kind == "event":
         here = [member for member in members if member.event.time == until]
         return Held(until, len(here), len(here), meets=bool(here))
-    inside = [member for member in members if until - rule.timespan_ms < member.event.time <= until]
+    inside = members[slice(*_range(rule, members, until))]
     if rule.steps:
         return _steps_held(rule, inside, until)
     figure = _figure(rule, inside)
@@ -109,9 +113,26 @@ def held(rule: CompiledRule, members: Sequence[Member], *, until: int) -> Held:
 
 
 def nearest_to_firing(rule: CompiledRule, members: Sequence[Member]) -> Held:
-    """Of all the intervals that end at a member, the one that meets the rule, or comes nearest to it."""
+    """Of the intervals that end at a member, the one that meets the rule, or comes nearest to it.
+
+    Where there are very many, of those that hold most and of those that hold least.
+    """
     ends = sorted({member.event.time for member in members})
+    if len(ends) > 2 * MAX_JUDGED:
+        ranges = {time: _range(rule, members, time) for time in ends}
+        ends.sort(key=lambda time: ranges[time][1] - ranges[time][0])
+        ends = sorted({*ends[:MAX_JUDGED], *ends[-MAX_JUDGED:]})
     return min((held(rule, members, until=time) for time in ends), key=lambda one: _distance(rule, one))
+
+
+def _range(rule: CompiledRule, members: Sequence[Member], until: int) -> tuple[int, int]:
+    """From which index to which the members lie in the interval that ends at `until`."""
+    first = bisect_right(members, until - rule.timespan_ms, key=_time)
+    return first, bisect_right(members, until, key=_time)
+
+
+def _time(member: Member) -> int:
+    return member.event.time
 
 
 def figure_in_words(rule: CompiledRule, found: Held) -> str:

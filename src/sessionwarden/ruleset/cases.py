@@ -26,6 +26,11 @@ START_MS = 1_750_000_000_000
 """The time of offset 0."""
 
 MAX_EVENTS = 10_000
+"""Of one case."""
+
+MAX_EVENTS_OF_FILE = 200_000
+"""A line can ask for thousands, and a megabyte holds many lines."""
+
 MAX_OFFSET_MS = 30 * 86_400_000
 
 Kind = Literal["matching", "just_under", "just_over", "lookalike", "out_of_order"]
@@ -107,10 +112,16 @@ def _read_file(document: Document, check: Check) -> CaseFile:
     defaults = _read_fields(check.section(data, "defaults", ()) or {}, check, ("defaults",))
     cast_of = _Cast(defaults, _read_actors(check.section(data, "actors", ()) or {}, check))
     stories = check.option(data, "cases", list, ()) or []
-    cases = [_read_case(story, cast_of, check, ("cases", index)) for index, story in enumerate(stories)]
+    cases: list[Case] = []
+    for index, story in enumerate(stories):
+        case = _read_case(story, cast_of, check, ("cases", index))
+        cases += [case] if case is not None else []
+        if sum(len(one.events) for one in cases) > MAX_EVENTS_OF_FILE:
+            check.refuse(("cases", index), f"the cases have more than {MAX_EVENTS_OF_FILE:,} events")
+            break
     if stories == [] and "cases" in data:
         check.refuse(("cases",), "must list at least one case")
-    return CaseFile(document.file, rule, tuple(case for case in cases if case is not None), document)
+    return CaseFile(document.file, rule, tuple(cases), document)
 
 
 def _read_actors(section: dict[str, Any], check: Check) -> dict[str, dict[str, Any]]:
@@ -135,6 +146,9 @@ def _read_case(story: Any, cast_of: _Cast, check: Check, path: KeyPath) -> Case 
     events: list[Event] = []
     for index, entry in enumerate(check.option(story, "events", list, path) or []):
         events.extend(_read_events(entry, cast_of, check, (*path, "events", index)))
+        if len(events) > MAX_EVENTS:
+            check.refuse((*path, "events", index), f"the case has more than {MAX_EVENTS:,} events")
+            return None
     if story.get("events") == []:
         check.refuse((*path, "events"), "must list at least one event")
     expectation = _read_expectation(story.get("expect", "none"), check, (*path, "expect"))

@@ -51,7 +51,13 @@ def test_check_of_good_rules_shows_what_they_do_and_the_digest() -> None:
     assert result.exit_code == 0
     rows = {line.split()[0]: line for line in result.output.splitlines() if line.count("-") >= 4}
     row = rows["c1f6f7a1-3c0e-4f0b-9a2e-1d9c5f1be6a4"]
-    for cell in ("Request Rate of One User", "event_count", "300 in 1m", "enforce", "deny, sign_out, alert"):
+    for cell in (
+        "Request Rate of One User",
+        "event_count",
+        "at least 300 events in 1m",
+        "enforce",
+        "deny, sign_out, alert",
+    ):
         assert cell in row
     assert "5 rules, no mistakes. Digest " in result.output
 

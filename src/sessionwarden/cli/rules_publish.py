@@ -19,8 +19,9 @@ from sessionwarden.cli.deployment import Output, Target, refuse, target_options
 from sessionwarden.cli.rules_diff_report import as_json, as_lines, impact_lines
 from sessionwarden.cli.rules_live import POLICY_DIFFERS, Live, described, in_words, short
 from sessionwarden.cli.rules_proof import Rehearsal, failing_cases, rehearse
+from sessionwarden.cli.rules_suite import read_suite
 from sessionwarden.errors import PublishingError, PublishingRefusedError
-from sessionwarden.ruleset.compile import compile_rules, dump_ruleset
+from sessionwarden.ruleset.compile import dump_ruleset
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.differences import Differences, differences
 
@@ -78,11 +79,12 @@ def publish(
     fails, or if they would have touched too many users. Without --yes it asks first.
     """
     paths = paths or (Path("rules"),)
-    ruleset = compile_rules(paths, policy)
+    suite = read_suite(paths, policy)
+    ruleset = suite.catalog.ruleset
     data = dump_ruleset(ruleset)
     if len(data) > MAX_BYTES:
         refuse(f"The rule set has {len(data):,} bytes; AppConfig takes {MAX_BYTES:,}. Nothing was published.")
-    _refuse_failing_cases(failing_cases(ruleset, paths))
+    _refuse_failing_cases(failing_cases(suite))
     place = Target.named(target)
     live = Live.of(place)
     plan = _plan(live, ruleset, rehearse(ruleset, logs, fields))

@@ -30,7 +30,7 @@ COMMANDS = {
         "sessionwarden.cli.routes:routes", "Check and compile what each route asks of a token."
     ),
     "rules": Subcommand(
-        "sessionwarden.cli.rules:rules", "Write, check, test, explain and compile detection rules."
+        "sessionwarden.cli.rules:rules", "Write, check, test, explain and publish detection rules."
     ),
     "simulate": Subcommand(
         "sessionwarden.cli.simulate:simulate",

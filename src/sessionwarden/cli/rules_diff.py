@@ -38,7 +38,10 @@ def diff(
     output: Output,
     **target: str | None,
 ) -> None:
-    """Say how the rules of PATHS (default: rules/) differ from those that are live."""
+    """Say how the rules of PATHS differ from those that are live.
+
+    PATHS defaults to rules/.
+    """
     after = read_ruleset(paths, policy)
     if against is not None:
         same = _compare(read_ruleset((against,), None), after, output, before_words=str(against))

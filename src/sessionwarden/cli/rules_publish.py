@@ -73,9 +73,9 @@ def publish(
     output: Output,
     **target: str | None,
 ) -> None:
-    """Put the rules of PATHS (default: rules/) live, in steps, after proving them.
+    """Put the rules of PATHS live, in steps, after proving them.
 
-    They are checked, their cases are run, and the logs are replayed: it ends with status 1 if a case
+    PATHS defaults to rules/. They are checked, their cases are run, and the logs are replayed: it ends with status 1 if a case
     fails, or if they would have touched too many users. Without --yes it asks first.
     """
     paths = paths or (Path("rules"),)

@@ -117,6 +117,8 @@ class _Item:
             self._refuse(path, "true and false match nothing", "quote it if it is text")
         elif value == "" and TEXT_MODIFIERS.intersection(self._modifiers):
             self._refuse(path, "an empty text is in every value")
+        elif "fieldref" in self._modifiers and not isinstance(value, str):
+            self._refuse(path, f"must be the name of a field, not {describe(value)}")
         elif "re" in self._modifiers:
             self._check_regex(value, path)
         return len(self._check.mistakes) == before

@@ -69,7 +69,7 @@ EVENTS = st.fixed_dictionaries(
         "groups": st.lists(TEXTS, max_size=2).map(tuple),
         "source_ip": st.sampled_from(["10.1.2.3", "192.0.2.1", "2001:db8::1", "::ffff:10.0.0.1", "nobody"]),
     },
-).map(lambda fields: Event(id="e", time=1, source="api_access", **fields))
+).map(lambda fields: Event(**{"id": "e", "time": 1, "source": "api_access", **fields}))  # type: ignore[arg-type]
 
 
 @settings(deadline=None, max_examples=150, derandomize=True)

@@ -24,7 +24,7 @@ Numbers = tuple[int, ...]
 Probe = Callable[[Any], Sequence[int]]
 """From a value that is there to the numbers of the tests that hold for it."""
 
-PATTERN_MEMORY_BYTES = 8 << 20
+PATTERN_MEMORY_BYTES = 4 << 20
 """For the patterns of one field and what their automaton remembers between texts."""
 
 VALUES_REMEMBERED = 4096

@@ -50,9 +50,9 @@ def main() -> None:
     try:
         cli()
     except InputFileError as error:
-        from sessionwarden.cli.mistakes import describe_mistakes
+        from sessionwarden.cli.mistakes import describe
 
-        click.echo(describe_mistakes(error.mistakes), err=True)
+        click.echo(describe(error.mistakes), err=True)
         sys.exit(2)
     except OSError as error:
         click.echo(f"sessionwarden: {error.filename or 'a file'}: {error.strerror or error}", err=True)

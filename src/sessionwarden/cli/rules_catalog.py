@@ -16,12 +16,12 @@ from typing import Any
 import click
 
 from sessionwarden.cli.rules_words import line
+from sessionwarden.errors import Mistake
 from sessionwarden.ruleset.checking import Check
-from sessionwarden.ruleset.compile import compile_rules
+from sessionwarden.ruleset.compile import check_rules
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
 from sessionwarden.ruleset.explain import Names, named
-from sessionwarden.ruleset.files import POLICY_NAMES, read_files, rule_files
-from sessionwarden.ruleset.rulefile import read_rule
+from sessionwarden.ruleset.rulefile import RuleDraft, read_document
 from sessionwarden.ruleset.vocabulary import nearest
 from sessionwarden.yamldoc import Document
 
@@ -62,17 +62,19 @@ class Source:
         for name, definition in self.data.get("detection", {}).items():
             if name != "condition":
                 data = self.data | {"detection": {name: definition, "condition": name}}
-                draft = read_rule(Check(self.document._replace(data=data), []))
-                found[name] = draft and draft.expression
+                draft = read_document(Check(self.document._replace(data=data), []))
+                if isinstance(draft, RuleDraft):
+                    found[name] = draft.expression
         return named(found)
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """A rule set with its sources, in the order of the files."""
+    """A rule set with its sources, in the order of the files, and what its authors should know."""
 
     ruleset: CompiledRuleset
     sources: tuple[Source, ...]
+    notes: tuple[Mistake, ...]
 
     def compiled(self, source: Source) -> CompiledRule | None:
         """The compiled rule of a document; `None` if it only serves correlations."""
@@ -116,7 +118,5 @@ class Catalog:
 
 def read_catalog(paths: Sequence[Path], policy: Path | None = None) -> Catalog:
     """The rules of `paths`. Raises `InputFileError` with every mistake, as `compile_rules` does."""
-    ruleset = compile_rules(paths, policy)
-    files = [file for file in rule_files(paths) if file.name not in POLICY_NAMES]
-    documents = read_files(files).documents
-    return Catalog(ruleset, tuple(Source(document) for document in documents))
+    checked = check_rules(paths, policy)
+    return Catalog(checked.ruleset, tuple(map(Source, checked.documents)), checked.notes)

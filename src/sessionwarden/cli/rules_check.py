@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from sessionwarden.cli.mistakes import describe
 from sessionwarden.cli.rules_catalog import Catalog, read_catalog
 from sessionwarden.cli.rules_files import write_whole
 from sessionwarden.cli.rules_options import DEFAULT_PATHS, OUTPUT, PATHS, POLICY, console, print_json
@@ -38,9 +39,20 @@ def check(context: click.Context, paths: tuple[Path, ...], policy: Path | None, 
     ruleset = catalog.ruleset
     if output == "json":
         rules = [rule_answer(rule) for rule in ruleset.rules]
-        print_json({"valid": True, "digest": ruleset.digest, "rules": rules, "policy": ruleset.policy})
+        notes = [note._asdict() for note in catalog.notes]
+        print_json(
+            {
+                "valid": True,
+                "digest": ruleset.digest,
+                "notes": notes,
+                "rules": rules,
+                "policy": ruleset.policy,
+            }
+        )
         return
     print_rules(console(), catalog)
+    if catalog.notes:
+        click.echo(f"\n{describe(catalog.notes, 'note')}")
     click.echo(f"\n{_counted(catalog)}, no mistakes. Digest {ruleset.digest}")
 
 

@@ -75,8 +75,8 @@ def publish(
 ) -> None:
     """Put the rules of PATHS live, in steps, after proving them.
 
-    PATHS defaults to rules/. They are checked, their cases are run, and the logs are replayed: it ends with status 1 if a case
-    fails, or if they would have touched too many users. Without --yes it asks first.
+    PATHS defaults to rules/. They are checked, their cases are run, and the logs are replayed: it ends
+    with status 1 if a case fails, or if they would have touched too many users. Without --yes it asks first.
     """
     paths = paths or (Path("rules"),)
     suite = read_suite(paths, policy)

@@ -19,8 +19,8 @@ from sessionwarden.ruleset.cases import ACTOR, CASE_KEYS, MAX_EVENTS, Delivery
 from sessionwarden.ruleset.cases import KEYS as CASES_FILE_KEYS
 from sessionwarden.ruleset.cases import Kind as CaseKind
 from sessionwarden.ruleset.compiled import Kind, Operator
-from sessionwarden.ruleset.rulefile import METADATA, STATUSES
-from sessionwarden.ruleset.values import MODIFIERS
+from sessionwarden.ruleset.metadata import METADATA, STATUSES
+from sessionwarden.ruleset.modifiers import MODIFIERS
 from sessionwarden.ruleset.vocabulary import ACTIONS, CATEGORIES, SCOPES, W3C_FIELDS
 
 Schema = dict[str, Any]

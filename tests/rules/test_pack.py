@@ -23,6 +23,11 @@ CARRIED = {
 }
 """What a live source can fill in. Sign-ins and applications have no source of their own yet."""
 
+REPEATED = frozenset(
+    {"beyond", "forged", "injection_in_agent", "injection_in_path", "located", "traversal_in_path"}
+)
+"""Detections that stand in several files."""
+
 TRUSTED_PAGES = (
     "https://attack.mitre.org/techniques/",
     "https://cheatsheetseries.owasp.org/",
@@ -107,6 +112,17 @@ def test_every_reason_that_a_rule_waits_for_is_one_that_the_authorizer_gives() -
     }
     assert asked
     assert asked <= given
+
+
+def test_what_one_detection_calls_a_name_every_other_does() -> None:
+    # rules need no other file, so lists are repeated: who adapts one must not forget the others
+    meanings: dict[str, list[Any]] = {}
+    for document in DOCUMENTS:
+        for name, selection in document.get("detection", {}).items():
+            if name.endswith("_route") or name in REPEATED:
+                meanings.setdefault(name, []).append(selection)
+    assert all(selection == found[0] for found in meanings.values() for selection in found)
+    assert {name for name, found in meanings.items() if len(found) > 1} == {"sign_in_route", *REPEATED}
 
 
 def test_every_event_rule_is_counted_by_somebody() -> None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from sessionwarden.detection.engine import Engine, Outcome
+from sessionwarden.detection.batch import Outcome
+from sessionwarden.detection.engine import Engine
 from sessionwarden.errors import DeliveryError, StoreError
 from sessionwarden.model.event import Event, EventPack
 from sessionwarden.model.finding import Finding
@@ -145,6 +146,7 @@ def _count(report: Report, events: Sequence[Event], outcome: Outcome) -> None:
         EventsLate=outcome.late,
         EventsFuture=outcome.future,
         EventsRefused=outcome.refused,
+        WindowsFull=outcome.full,
         Findings=len(outcome.findings),
         MessagesFailed=len(report.errors),
         BurnsFailed=int(report.burn_error is not None),

@@ -170,6 +170,7 @@ def test_metrics_tell_what_was_seen_dropped_found_and_failed(
         "EventsLate": 1,
         "EventsFuture": 1,
         "EventsRefused": 1,
+        "WindowsFull": 0,
         "Findings": 1,
         "MessagesFailed": 1,
     }

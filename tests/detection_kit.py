@@ -23,8 +23,14 @@ def response(*, cooldown_ms: int = HOUR) -> Response:
     )
 
 
-def selection(expression: Any = None, *, category: Any = "api_access") -> Selection:
-    return Selection(rule="selected", category=category, expression=expression or ANY_USER)
+def selection(
+    expression: Any = None,
+    *,
+    category: Any = "api_access",
+    rule: str = "selected",
+    fields: tuple[str, ...] = (),
+) -> Selection:
+    return Selection(rule=rule, category=category, expression=expression or ANY_USER, fields=fields)
 
 
 def rule(rule_id: str = "burst", *, cooldown_ms: int = HOUR, **changes: Any) -> CompiledRule:

@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 
 from functions.detect.live_rules import InUse
-from sessionwarden.detection.engine import Outcome
+from sessionwarden.detection.batch import Outcome
 from sessionwarden.errors import DeliveryError, StoreError
 from sessionwarden.model.event import Event, EventPack
 from sessionwarden.model.finding import Finding
@@ -155,6 +155,7 @@ def _count(report: Report, events: Sequence[Event], outcome: Outcome) -> None:
         EventsLate=outcome.late,
         EventsFuture=outcome.future,
         EventsRefused=outcome.refused,
+        WindowsFull=outcome.full,
         Findings=len(outcome.findings),
         MessagesFailed=len(report.errors),
         BurnsFailed=int(report.burn_error is not None),

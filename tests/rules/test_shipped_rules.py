@@ -23,6 +23,7 @@ from sessionwarden.denylist import verdict
 from sessionwarden.detection.engine import Engine
 from sessionwarden.detection.in_process import InProcessEngine
 from sessionwarden.ruleset.cases import Case
+from sessionwarden.ruleset.compile import compile_rules
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
 from sessionwarden.ruleset.files import rule_files
 from sessionwarden.ruleset.schema import SUBJECTS, Subject
@@ -71,6 +72,12 @@ def test_every_document_names_its_schema_and_follows_it(file: Path) -> None:
         document = json.loads(json.dumps(yaml.safe_load(text), default=str))
         problems = Draft202012Validator(schema).iter_errors(document)
         assert [f"{problem.json_path}: {problem.message}" for problem in problems] == []
+
+
+def test_cases_stand_beside_their_rule_which_needs_no_other_file() -> None:
+    for tested in SUITE.rules:
+        alone = compile_rules([tested.source.file], RULES / "policy.yml")
+        assert tested.rule.id in {rule.id for rule in alone.rules}
 
 
 def test_sigmas_own_validators_find_nothing_but_the_owasp_namespace() -> None:

@@ -195,6 +195,7 @@ def test_metrics_tell_what_was_seen_dropped_found_and_failed(
         "EventsLate": 1,
         "EventsFuture": 1,
         "EventsRefused": 1,
+        "WindowsFull": 0,
         "Findings": 1,
         "MessagesFailed": 1,
     }
@@ -257,11 +258,12 @@ def test_every_metrics_line_names_the_rule_set(sink: Sink, capsys: pytest.Captur
 def test_a_rule_that_raises_is_counted_apart_from_a_store_that_fails(
     sink: Sink, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def raises(event: Event) -> None:
+    def raises(event: Event) -> bool:
         raise ArithmeticError
 
-    (window,) = sink.rules.in_use.engine._windows
-    monkeypatch.setattr(window, "read_key", raises)
+    watches = sink.rules.in_use.engine._watches
+    (watch,) = watches["api_access"]
+    monkeypatch.setitem(watches, "api_access", (watch._replace(matches=raises),))
     assert invoke(body(events(2))) == ["m-0"]
     assert metrics(capsys)["RulesFailed"] == 2
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from sessionwarden.cli.rules_window import Held, members_by_key, nearest_to_firing
 from sessionwarden.detection.acceptance import LogTime
-from sessionwarden.detection.engine import Outcome
+from sessionwarden.detection.batch import Outcome
 from sessionwarden.detection.in_process import InProcessEngine
 from sessionwarden.detection.keys import shown_key
 from sessionwarden.model.event import Event

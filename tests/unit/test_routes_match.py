@@ -148,3 +148,14 @@ def test_scopes_and_groups_are_whole_names() -> None:
     assert ORDERS.refusal(claims(scope=("orders/read",))) == "insufficient_scope"
     assert ADMIN.refusal(claims(groups=("administrators",))) == "insufficient_group"
     assert ADMIN.refusal(claims(groups=("admin", "x"))) is None
+
+
+@pytest.mark.parametrize("path", ["/report.v1", "/report.v1.json", "/Report.V1.json", "/v2/report.v1.csv"])
+def test_a_suffix_loses_nothing_of_a_route_that_has_a_dot_of_its_own(path: str) -> None:
+    dotted = routes(**{"GET /report.v1": ADMIN, "$default": OPEN})
+    assert dotted.policy(Asked("$default", "GET", path)).any_groups == ADMIN.any_groups
+
+
+@pytest.mark.parametrize("slash", ["%2f", "%5C", "%252f", "%c0%af", "%E0%80%AF", "%e0%81%9c", "%f0%80%80%af"])
+def test_a_slash_in_any_encoding_parts_a_segment_in_two(slash: str) -> None:
+    assert FILE.policy(Asked("$default", "GET", f"/orders{slash}5")).all_scopes == ORDERS.all_scopes

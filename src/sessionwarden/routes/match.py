@@ -20,7 +20,8 @@ CATCH_ALL = "$default"
 # encoded slashes, also twice encoded or over-long ones, part a segment in two
 _UNREADABLE = (
     *("..", "/./", "\\", ";", "?", "#"),
-    *("%00", "%23", "%25", "%2e", "%2f", "%3f", "%5c", "%c0", "%c1", "%u"),
+    *("%00", "%23", "%25", "%2e", "%2f", "%3f", "%5c", "%u"),
+    *("%c0", "%c1", "%e0%80", "%e0%81", "%f0%80"),
 )
 
 Segments = tuple[str | None, ...]
@@ -209,4 +210,4 @@ def _segment_fits(segment: str | None, part: str) -> bool:
         return True
     text = part.lower().strip(" ")
     # a format that is asked for by a suffix: frameworks serve /admin.json as /admin
-    return segment in (text, text.partition(".")[0])
+    return text == segment or text.startswith(f"{segment}.")

@@ -159,3 +159,18 @@ def test_a_suffix_loses_nothing_of_a_route_that_has_a_dot_of_its_own(path: str) 
 @pytest.mark.parametrize("slash", ["%2f", "%5C", "%252f", "%c0%af", "%E0%80%AF", "%e0%81%9c", "%f0%80%80%af"])
 def test_a_slash_in_any_encoding_parts_a_segment_in_two(slash: str) -> None:
     assert FILE.policy(Asked("$default", "GET", f"/orders{slash}5")).all_scopes == ORDERS.all_scopes
+
+
+@pytest.mark.parametrize(
+    "path", ["/public/../admin", "/public/%2e%2e/admin", "/public/..%2fadmin", "/public/a\\..\\..\\admin"]
+)
+def test_a_path_that_may_walk_out_of_a_lax_greedy_route_loses_nothing_that_the_default_asks(path: str) -> None:
+    strict = routes(ADMIN, **{"GET /public/{+}": OPEN})
+    assert strict.policy(Asked("GET /public/{proxy+}", "GET", "/public/a/b.txt")) == OPEN
+    found = strict.policy(Asked("GET /public/{proxy+}", "GET", path))
+    assert (found.any_groups, found.denylist_open) == (ADMIN.any_groups, False)
+
+
+@pytest.mark.parametrize(("key", "route"), [("$default", "$default"), ("ANY /{+}", "ANY /{proxy+}")])
+def test_no_path_walks_out_of_a_route_that_takes_them_all(key: str, route: str) -> None:
+    assert routes(ADMIN, **{key: OPEN}).policy(Asked(route, "GET", "/a;b/../c")) == OPEN

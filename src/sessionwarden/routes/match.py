@@ -66,7 +66,7 @@ class Routes(NamedTuple):
 
         A catch-all (`$default`, `{proxy+}`) or unnamed route says little of what is asked for: every
         route of the file whose path may be meant is added, and the strictest of all holds. So does the
-        default, unless the path of an unnamed route is a listed one to the letter.
+        default if what is meant may be no route of the file.
         """
         named = self._named(asked)
         if asked.route and not _catches_all(asked.route):
@@ -74,12 +74,18 @@ class Routes(NamedTuple):
         meant = [template.policy for template in self.templates if _may_mean(template, asked)]
         if named is not None:
             meant.append(named)
-        elif asked.route or not any(_is_spelt(template, asked) for template in self.templates):
+        if self._may_be_unlisted(asked, named):
             meant.append(self.default)
         policy = meant[0]
         for other in meant[1:]:
             policy = policy.tighten(other)
         return policy
+
+    def _may_be_unlisted(self, asked: Asked, named: RoutePolicy | None) -> bool:
+        if named is not None:
+            # `/files/{proxy+}` is listed, and `/files/../admin` may be what is not
+            return not _takes_all(asked.route) and _is_unreadable(asked.path)
+        return bool(asked.route) or not any(_is_spelt(template, asked) for template in self.templates)
 
     def _named(self, asked: Asked) -> RoutePolicy | None:
         if not asked.route:
@@ -153,6 +159,10 @@ def _parameter(part: str) -> str:
 
 def _catches_all(route: str) -> bool:
     return route == CATCH_ALL or route.endswith("+}")
+
+
+def _takes_all(route: str) -> bool:
+    return route == CATCH_ALL or normal_path(route.partition(" ")[2]) == "/{+}"
 
 
 def _split(path: str) -> list[str]:

@@ -130,7 +130,7 @@ class LeanDenylist:
         lines = self._signer.headers(target=QUERY, body=body, credentials=self._credentials(), now=time())
         head = f"POST / HTTP/1.1\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
         try:
-            response = self._connection.exchange(head.encode("ascii") + body, lambda: end - monotonic())
+            response = self._connection.exchange(head.encode("ascii") + body, end)
         except HttpError as error:
             raise _RetryableError(str(error)) from error
         _check(response)

@@ -28,7 +28,7 @@ def fetch_jwks(url: str) -> bytes:
             "Accept: application/json\r\nUser-Agent: sessionwarden\r\nConnection: close\r\n\r\n"
         )
         try:
-            response = connection.exchange(request.encode("ascii"), lambda: end - monotonic())
+            response = connection.exchange(request.encode("ascii"), end)
         finally:
             connection.close()
     except (HttpError, ValueError, OSError) as error:

@@ -32,6 +32,8 @@ from sessionwarden.model.deny import DenyEntry
 DEADLINE_SECONDS = 0.3
 # half: a kept connection that died silently must leave time for a fresh one
 FIRST_ATTEMPT_SECONDS = 0.15
+# what nearly every read answers, as DynamoDB writes it; any other text is parsed
+_NO_ITEMS = b'{"Count":0,"Items":[],"ScannedCount":0}'
 # a Query page holds 1 MB of items, which JSON makes longer
 MAX_BODY_BYTES = 4_194_304
 
@@ -215,6 +217,8 @@ def _error_code(body: bytes) -> str:
 
 
 def _parse_page(body: bytes) -> _Page:
+    if body == _NO_ITEMS:
+        return _Page([], None)
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):

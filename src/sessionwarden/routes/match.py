@@ -72,7 +72,7 @@ class Routes(NamedTuple):
         return policy
 
     def _named(self, asked: Asked) -> RoutePolicy | None:
-        if not asked.route:
+        if not asked.route or not self.by_key:
             return None
         method, space, path = asked.route.partition(" ")
         if not space:

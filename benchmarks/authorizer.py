@@ -37,6 +37,9 @@ EARLY = 50
 WARM_UP = 1500
 DECISIONS = 2000
 
+# without bytecode or with roots of somebody's own, an import is not what it is in Lambda
+NOT_LAMBDAS = {"PYTHONDONTWRITEBYTECODE", "AWS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+
 IMPORTS = {
     "bare Python": "pass",
     "our handler": "import functions.authorizer.handler",
@@ -204,7 +207,7 @@ def import_cpu(statement: str, bytecode: str) -> float:
         f"{statement}\nimport resource\nused = resource.getrusage(resource.RUSAGE_SELF)\n"
         "print((used.ru_utime + used.ru_stime) * 1000)"
     )
-    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
+    environ = {name: value for name, value in os.environ.items() if name not in NOT_LAMBDAS} | {
         "PYTHONPYCACHEPREFIX": bytecode,
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "AWS_REGION": "eu-west-1",

@@ -199,6 +199,21 @@ def test_the_handler_builds_from_its_environment_and_refuses_a_bad_token(
 
 def test_importing_the_handler_loads_nothing_that_costs_cold_start() -> None:
     program = "import sys, functions.authorizer.handler; print(*sorted(sys.modules))"
+    loaded = set(run_alone(program).split())
+    assert "cryptography" in loaded
+    assert sorted(loaded & set(FORBIDDEN)) == []
+
+
+def test_importing_the_handler_does_not_read_the_roots_of_the_system() -> None:
+    program = (
+        "import functions.authorizer.handler as handler, sessionwarden.adapters.tls_trust as trust\n"
+        "print(handler.SERVICE.authorizer is not None, trust.system_context.cache_info().currsize)"
+    )
+    assert run_alone(program).split() == ["True", "0"]
+
+
+def run_alone(program: str) -> str:
+    """What `program` prints in an interpreter of its own, with a good environment and no other."""
     run = subprocess.run(
         [sys.executable, "-S", "-c", program],
         env={
@@ -209,9 +224,7 @@ def test_importing_the_handler_loads_nothing_that_costs_cold_start() -> None:
         text=True,
         check=True,
     )
-    loaded = set(run.stdout.split())
-    assert "cryptography" in loaded
-    assert sorted(loaded & set(FORBIDDEN)) == []
+    return run.stdout
 
 
 def site_packages() -> list[str]:

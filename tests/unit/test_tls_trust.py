@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import Any
 
 import certifi
 import pytest
@@ -31,9 +32,13 @@ def roots(context: ssl.SSLContext) -> set[bytes]:
     return set(context.get_ca_certs(binary_form=True))
 
 
+def common_names(subject: Any) -> list[str]:
+    return [value for part in subject for name, value in part if name == "commonName"]
+
+
 def test_our_roots_are_the_five_of_amazon_trust_services() -> None:
     found = first_context(AWS_HOST, None).get_ca_certs()
-    assert {dict(pair for part in root["subject"] for pair in part)["commonName"] for root in found} == NAMES
+    assert {name for root in found for name in common_names(root["subject"])} == NAMES
 
 
 def test_our_roots_are_byte_for_byte_in_the_public_root_programme() -> None:
@@ -73,3 +78,15 @@ def test_a_named_file_replaces_every_other_root(tmp_path: Path, monkeypatch: pyt
 def test_roots_that_openssl_was_given_replace_ours(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "/nowhere")
     assert first_context(AWS_HOST, None) is system_context()
+
+
+def test_a_named_file_without_roots_is_a_mistake_and_not_the_systems_roots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for content in (None, "", "no certificate"):
+        path = tmp_path / f"roots-{content}.pem"
+        if content is not None:
+            path.write_text(content)
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(path))
+        with pytest.raises(ValueError, match="cannot be read"):
+            first_context(AWS_HOST, None)

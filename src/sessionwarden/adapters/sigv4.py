@@ -67,7 +67,7 @@ class Signer:
         scope = f"{day}/{self._region}/{self._service}/aws4_request"
         digest = sha256(canonical.encode("utf-8")).hexdigest()
         to_sign = f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{digest}"
-        # a copy of the keyed state, not a new one: 1.0 µs instead of 2.4
+        # a copy of the keyed state, not a new one: 1.5 µs instead of 2.6
         signing = self._keyed(day, credentials.secret_key).copy()
         signing.update(to_sign.encode())
         signature = signing.hexdigest()

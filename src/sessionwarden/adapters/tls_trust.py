@@ -23,7 +23,10 @@ _OPENSSL_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def first_context(host: str, cafile: str | None) -> ssl.SSLContext:
-    """What to verify `host` with: `cafile` or the environment's choice if there is one."""
+    """What to verify `host` with: `cafile` or the environment's choice if there is one.
+
+    Raises `ValueError` for a file without roots: to believe others instead would be another choice.
+    """
     named = cafile or os.environ.get(CA_BUNDLE)
     if named:
         return _file_context(named)
@@ -50,4 +53,7 @@ def _amazon_context() -> ssl.SSLContext:
 
 @lru_cache(maxsize=4)
 def _file_context(cafile: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=cafile)
+    try:
+        return ssl.create_default_context(cafile=cafile)
+    except OSError as error:
+        raise ValueError(f"the roots in {cafile!r} cannot be read") from error

@@ -93,7 +93,7 @@ class Routes(NamedTuple):
         return bool(asked.route) or not any(_is_spelt(template, asked) for template in self.templates)
 
     def _named(self, asked: Asked) -> RoutePolicy | None:
-        if not asked.route:
+        if not asked.route or not self.by_key:
             return None
         method, space, path = asked.route.partition(" ")
         if not space:

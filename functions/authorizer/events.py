@@ -105,8 +105,8 @@ def _http_2(event: Event, reading: Reading) -> Door:
         "source_ip": http.get("sourceIp"),
         "user_agent": http.get("userAgent"),
     }
-    request = _request(Asked(_text(route), _text(method), _text(path)), headers, reading)
-    request = request._replace(fields=_fields(texts, context.get("timeEpoch"), headers, reading))
+    fields = _fields(texts, context.get("timeEpoch"), headers, reading)
+    request = _request(Asked(_text(route), _text(method), _text(path)), headers, fields)
     authorization = headers.get("authorization", ())
     arn = _text(event.get("routeArn"))
     if reading.http_api_answer == "policy" and 0 < len(arn) <= MAX_ARN_LENGTH:
@@ -134,9 +134,9 @@ def _rest_request(event: Event, arn: str, reading: Reading, *, id_name: str = "e
         "method": method,
         "path": event.get("path"),
     }
-    request = _request(Asked(route, method, _text(event.get("path"))), headers, reading)
     fields = _fields(texts, context.get("requestTimeEpoch"), headers, reading)
-    return Door("policy", request._replace(fields=fields), headers.get("authorization", ()), arn, raises=True)
+    request = _request(Asked(route, method, _text(event.get("path"))), headers, fields)
+    return Door("policy", request, headers.get("authorization", ()), arn, raises=True)
 
 
 def _rest_token(event: Event, arn: str) -> Door:
@@ -185,7 +185,9 @@ def _gateway_texts(context: Event) -> dict[str, object]:
     }
 
 
-def _request(asked: Asked, headers: Mapping[str, tuple[str, ...]], reading: Reading) -> Request:
+def _request(
+    asked: Asked, headers: Mapping[str, tuple[str, ...]], fields: Mapping[str, str | int]
+) -> Request:
     """https://fetch.spec.whatwg.org/#cors-preflight-fetch"""
     preflight = (
         asked.method == "OPTIONS"
@@ -193,7 +195,7 @@ def _request(asked: Asked, headers: Mapping[str, tuple[str, ...]], reading: Read
         and any(headers.get("access-control-request-method", ()))
         and _NOT_IN_PREFLIGHTS.isdisjoint(headers)
     )
-    return Request(asked, preflight=preflight)
+    return Request(asked, preflight=preflight, fields=fields)
 
 
 def _fields(
@@ -219,9 +221,8 @@ def _values(event: Event, name: str) -> dict[str, tuple[str, ...]]:
         return values
     for key, value in found.items():
         if isinstance(key, str):
-            listed = value if isinstance(value, list) else [value]
             # what is no text still counts as a value: two headers stay two
-            values[key] = tuple(item if isinstance(item, str) else "" for item in listed)
+            values[key] = tuple(map(_text, value)) if isinstance(value, list) else (_text(value),)
     return values
 
 
@@ -230,7 +231,8 @@ def _lower(values: Mapping[Any, Any]) -> dict[str, tuple[str, ...]]:
     for name, value in values.items():
         if isinstance(name, str):
             key = name.lower()
-            found[key] = found.get(key, ()) + (value if isinstance(value, tuple) else (_text(value),))
+            given = value if isinstance(value, tuple) else (_text(value),)
+            found[key] = found[key] + given if key in found else given
     return found
 
 

@@ -85,7 +85,11 @@ class DenylistStore(Protocol):
         ...
 
     def put_polled(self, entry: PolledDeny) -> None:
-        """Record the entry unless it exists, like `put`; raises `ValueError` if it names no one thing."""
+        """Record the entry unless it exists, like `put`.
+
+        Raises `ValueError` if it names no one thing, or a network that readers could not read: one such
+        entry would fail every request.
+        """
         ...
 
     def lift_polled(self, entry: PolledDeny, *, lifted_at: int) -> bool:

@@ -136,6 +136,13 @@ def test_a_polled_entry_that_names_no_one_thing_is_not_written(
         store.put_polled(entry)
 
 
+@pytest.mark.parametrize("text", ["203.0.113.7/24", "2001:db8::%1/64", "office"])
+def test_a_network_that_no_authorizer_could_read_is_not_written(store: DenylistStore, text: str) -> None:
+    with pytest.raises(ValueError, match=r"not an address|host bits"):
+        store.put_polled(NETWORK._replace(network=text))
+    assert list(store.polled(now=0)) == []
+
+
 def test_many_polled_entries_are_all_read(store: DenylistStore) -> None:
     many = [CLIENT._replace(decision_id=f"p-{number:03}") for number in range(120)]
     for entry in many:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from sessionwarden.adapters import tls_trust
 from sessionwarden.adapters.dynamodb_lean import LeanDenylist, lean_denylist
 from sessionwarden.adapters.jwks_http import fetch_jwks
 from sessionwarden.adapters.sigv4 import Credentials
@@ -368,3 +369,18 @@ def test_a_certificate_for_another_name_is_refused(serve: Serve, tmp_path: Path)
     with pytest.raises(StoreError, match="CERTIFICATE_VERIFY_FAILED"):
         reader(server.url, cafile=str(certificate)).entries("p#u")
     assert server.requests == []
+
+
+def test_an_aws_root_that_we_do_not_ship_is_found_among_the_systems(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = write_certificate(tmp_path, address="127.0.0.1")
+    server = serve(GOOD, GOOD, GOOD, tls=server_context(certificate))
+    monkeypatch.setattr(tls_trust, "AWS_DOMAIN", "127.0.0.1")
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    system = ssl.create_default_context(cafile=str(certificate))
+    monkeypatch.setattr(tls_trust, "system_context", lambda: system)
+    denylist = reader(server.url)
+    for _ in range(2):
+        assert denylist.entries("p#u") == (ENTRY,)
+    assert len(server.requests) == 2

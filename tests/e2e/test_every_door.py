@@ -5,14 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
 
 from sessionwarden.denylist.item import to_item
 from sessionwarden.denylist.principal import principal
+from sessionwarden.local.demo_command import run_command
 from sessionwarden.local.deployer import Outputs, deploy_assembly
 from sessionwarden.local.emulator import Emulator
 from sessionwarden.local.synthesis import synthesize
@@ -57,6 +59,21 @@ class Doors(NamedTuple):
                 json.dumps({"query": "{ hello }"}),
             ),
         }
+
+    def settled(self, token: str, wanted: Callable[[dict[str, int]], bool]) -> dict[str, int]:
+        """The statuses once they are as wanted, or as they are when every poll must be long over."""
+        for _ in range(20):
+            statuses = self.statuses(token)
+            if wanted(statuses):
+                break
+            time.sleep(0.5)
+        return statuses
+
+    def command(self, *arguments: str) -> Any:
+        """What `sessionwarden decisions` prints as JSON about this deployment."""
+        ran = run_command(self.emulator, "decisions", *arguments, "--stack", STACK, "--output", "json")
+        assert ran.exit_status == 0, ran.output
+        return json.loads(ran.output)
 
     def _websocket(self, query: str, headers: dict[str, str]) -> int:
         upgrade = {
@@ -129,6 +146,19 @@ def test_every_door_lets_a_session_in_until_it_is_denied_and_never_a_stranger(do
     }
     stranger = doors.statuses("a.b.c")
     assert {door: status for door, status in stranger.items() if status < 400} == {}
+
+
+def test_an_operator_s_deny_of_the_app_client_shuts_every_door_and_its_lift_opens_them(doors: Doors) -> None:
+    _, token = doors.sign_in("bob")
+    opened = doors.statuses(token)
+    assert max(opened.values()) < 400
+
+    added = doors.command("add", "--client", doors.client, "--duration", "1h", "--reason", "leaked")
+    shut = doors.settled(token, lambda statuses: min(statuses.values()) >= 400)
+    assert set(shut.values()) == {401, 403}
+
+    doors.command("delete", added["decision"]["id"])
+    assert doors.settled(token, lambda statuses: statuses == opened) == opened
 
 
 def test_what_answers_is_a_version_that_was_started_when_it_was_published(doors: Doors) -> None:

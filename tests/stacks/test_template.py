@@ -70,6 +70,13 @@ def test_a_rest_api_gets_the_type_of_authorizer_that_was_chosen(aws: Synthesized
     assert types == {REST_API: "REQUEST", REST_TOKEN_API: "TOKEN"}
 
 
+def test_a_rest_api_can_be_moved_from_one_type_of_authorizer_to_the_other(aws: Synthesized) -> None:
+    names = [item.properties["Name"] for item in aws.of_type("AWS::ApiGateway::Authorizer")]
+
+    # CloudFormation creates the new one before it deletes the old, and an API takes no name twice
+    assert len(set(names)) == len(names) == 2
+
+
 def test_a_websocket_api_asks_for_the_header_unless_the_token_may_come_in_the_query(
     assembly: Assembly,
 ) -> None:

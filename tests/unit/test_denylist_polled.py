@@ -54,6 +54,9 @@ def test_a_denied_client_is_refused_until_the_very_second() -> None:
         ("0.0.0.0/0", "2001:db8::1", False),
         ("203.0.113.0/24", "not an address", False),
         ("203.0.113.0/24", None, False),
+        ("203.0.113.0/24", "203.0.113.128/25", True),
+        ("203.0.113.0/24", "203.0.112.0/23", False),
+        ("2001:db8::/64", "2001:db8::/32", False),
         ("203.0.113.0/24", 3_405_803_783, False),
     ],
 )

@@ -61,7 +61,7 @@ def test_an_endpoint_is_taken_apart(url: str, expected: tuple[object, ...]) -> N
     "url",
     [
         "", "a.example", "ftp://a", "https://", "https://a:b",
-        "https://a:", "https://a b", "https://a\r\nX: y",
+        "https://a:", "https://a:99999", "https://a:0", "https://a:²", "https://a b", "https://a\r\nX: y",
         "https://u@a", "https://a/?q", "https://a/#f", "https://é",
     ],
 )  # fmt: skip

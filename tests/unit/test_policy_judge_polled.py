@@ -80,8 +80,9 @@ def test_a_deny_of_a_machine_names_its_client_and_pool() -> None:
     assert (decision.deny_until, decision.simulated) == (NOW_S + 3600, False)
 
 
-def test_a_client_that_serves_people_is_not_denied_for_what_one_of_them_does() -> None:
-    decision = judge().decide(finding(**(MACHINE | {"user": SUB})), now_ms=NOW_MS)
+@pytest.mark.parametrize("person", [{"user": SUB}, {"username": "alice"}, {"session": SESSION}])
+def test_a_client_that_serves_people_is_not_denied_for_what_one_of_them_does(person: dict[str, Any]) -> None:
+    decision = judge().decide(finding(**(MACHINE | person)), now_ms=NOW_MS)
     assert (decision.simulated, decision.withheld) == (True, "shared_client")
 
 

@@ -23,6 +23,8 @@ from sessionwarden.policy.networks import (
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("2001:db8:1:2:3:4:5:6/128", "2001:db8:1:2:3:4:5:6/128"),
         ("2001:db8:1::/48", "2001:db8:1::/48"),
+        ("2001:db8:1:2:3:4:5:6%eth0", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::%eth0/64", "2001:db8:1:2::/64"),
     ],
 )
 def test_an_operator_denies_an_address_as_it_groups_or_a_block(text: str, network: str) -> None:
@@ -48,6 +50,7 @@ def test_an_operator_denies_an_address_as_it_groups_or_a_block(text: str, networ
         ("fd00::1", "never denied"),
         ("fe80::1", "never denied"),
         ("64:ff9b::203.0.113.7", "never denied"),
+        ("64:ff9b:1:2::7", "never denied"),
         ("2001:0:1:2:3:4:5:6", "never denied"),
         ("203.0.113.7/24", "without host bits"),
         ("203.0.113.7/33", "not an address"),
@@ -68,6 +71,7 @@ def test_what_an_operator_cannot_deny_is_one_sentence(text: str, complaint: str)
         ("203.0.113.7", "::ffff:203.0.113.7", "203.0.113.7/32"),
         ("203.0.113.7", None, "203.0.113.7/32"),
         ("2001:db8:1:2::/64", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::%eth0/64", "2001:db8:1:2:3:4:5:6%eth0", "2001:db8:1:2::/64"),
         ("203.0.113.7", "203.0.113.8", None),
         ("203.0.113.7", "2001:db8::1", None),
         ("203.0.113.0/24", "203.0.113.7", None),

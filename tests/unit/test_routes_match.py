@@ -148,3 +148,49 @@ def test_scopes_and_groups_are_whole_names() -> None:
     assert ORDERS.refusal(claims(scope=("orders/read",))) == "insufficient_scope"
     assert ADMIN.refusal(claims(groups=("administrators",))) == "insufficient_group"
     assert ADMIN.refusal(claims(groups=("admin", "x"))) is None
+
+
+@pytest.mark.parametrize("path", ["/report.v1", "/report.v1.json", "/Report.V1.json", "/v2/report.v1.csv"])
+def test_a_suffix_loses_nothing_of_a_route_that_has_a_dot_of_its_own(path: str) -> None:
+    dotted = routes(**{"GET /report.v1": ADMIN, "$default": OPEN})
+    assert dotted.policy(Asked("$default", "GET", path)).any_groups == ADMIN.any_groups
+
+
+@pytest.mark.parametrize("slash", ["%2f", "%5C", "%252f", "%c0%af", "%E0%80%AF", "%e0%81%9c", "%f0%80%80%af"])
+def test_a_slash_in_any_encoding_parts_a_segment_in_two(slash: str) -> None:
+    assert FILE.policy(Asked("$default", "GET", f"/orders{slash}5")).all_scopes == ORDERS.all_scopes
+
+
+@pytest.mark.parametrize(
+    "path", ["/public/../admin", "/public/%2e%2e/admin", "/public/..%2fadmin", "/public/a\\..\\..\\admin"]
+)
+def test_a_path_that_may_walk_out_of_a_lax_greedy_route_loses_nothing_that_the_default_asks(
+    path: str,
+) -> None:
+    strict = routes(ADMIN, **{"GET /public/{+}": OPEN})
+    assert strict.policy(Asked("GET /public/{proxy+}", "GET", "/public/a/b.txt")) == OPEN
+    found = strict.policy(Asked("GET /public/{proxy+}", "GET", path))
+    assert (found.any_groups, found.denylist_open) == (ADMIN.any_groups, False)
+
+
+@pytest.mark.parametrize(("key", "route"), [("$default", "$default"), ("ANY /{+}", "ANY /{proxy+}")])
+def test_no_path_walks_out_of_a_route_that_takes_them_all(key: str, route: str) -> None:
+    assert routes(ADMIN, **{key: OPEN}).policy(Asked(route, "GET", "/a;b/../c")) == OPEN
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/public/..%2fadmin", "/public/..%5Cadmin", "/public/%2e%2E%2fadmin", "/public/%252e%252e%252fadmin",
+     "/public/a%2f..%2f..%2fadmin", "/public/..", "/public/..%3bx"],
+)  # fmt: skip
+def test_a_parameter_that_walks_elsewhere_loses_nothing_that_other_routes_ask(path: str) -> None:
+    lax = routes(ORDERS, **{"GET /public/{}": OPEN, "GET /admin": ADMIN})
+    found = lax.policy(Asked("GET /public/{id}", "GET", path))
+    assert (found.any_groups, found.all_scopes) == (ADMIN.any_groups, ORDERS.all_scopes)
+    assert lax.policy(Asked("POST /public/{id}", "POST", path)).all_scopes == ORDERS.all_scopes
+
+
+@pytest.mark.parametrize("name", ["a..b", "v1...v2", "a%2fb", "100%25", "..a", "a;b", "%2E%2Ehidden"])
+def test_a_parameter_that_only_looks_odd_is_judged_by_its_own_route(name: str) -> None:
+    lax = routes(ADMIN, **{"GET /public/{}": OPEN})
+    assert lax.policy(Asked("GET /public/{id}", "GET", f"/public/{name}")) == OPEN

@@ -95,7 +95,7 @@ class OnlineCheck:
         end = monotonic() + self._deadline_seconds
         first_end = monotonic() + self._deadline_seconds / 2
         try:
-            response = connection.exchange(request, lambda: first_end - monotonic())
+            response = connection.exchange(request, first_end)
         except HttpError:
             # GetUser changes nothing, so once more, on a fresh connection
             response = self._last_try(connection, request, end)
@@ -103,7 +103,7 @@ class OnlineCheck:
 
     def _last_try(self, connection: Connection, request: bytes, end: float) -> Response:
         try:
-            return connection.exchange(request, lambda: end - monotonic())
+            return connection.exchange(request, end)
         except HttpError as error:
             raise StoreError(f"Cognito was not asked: {error}") from error
 

@@ -33,6 +33,8 @@ from sessionwarden.model.deny import DenyEntry, PolledDeny
 DEADLINE_SECONDS = 0.3
 # half: a kept connection that died silently must leave time for a fresh one
 FIRST_ATTEMPT_SECONDS = 0.15
+# what nearly every read answers, as DynamoDB writes it; any other text is parsed
+_NO_ITEMS = b'{"Count":0,"Items":[],"ScannedCount":0}'
 # a Query page holds 1 MB of items, which JSON makes longer
 MAX_BODY_BYTES = 4_194_304
 
@@ -134,7 +136,7 @@ class LeanDenylist:
         lines = self._signer.headers(target=QUERY, body=body, credentials=credentials, now=time())
         head = f"POST / HTTP/1.1\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
         try:
-            response = self._connection.exchange(head.encode("ascii") + body, lambda: end - monotonic())
+            response = self._connection.exchange(head.encode("ascii") + body, end)
         except HttpError as error:
             raise _RetryableError(str(error)) from error
         _check(response)
@@ -221,6 +223,8 @@ def _error_code(body: bytes) -> str:
 
 
 def _parse_page(body: bytes) -> _Page:
+    if body == _NO_ITEMS:
+        return _Page([], None)
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):

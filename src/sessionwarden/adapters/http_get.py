@@ -19,7 +19,6 @@ def get(
 
     `authorization` is that header's value, checked by the caller to be one line.
     """
-    end = monotonic() + deadline_seconds
     authorization_line = f"Authorization: {authorization}\r\n" if authorization else ""
     request = (
         f"GET {endpoint.path} HTTP/1.1\r\nHost: {endpoint.authority}\r\nAccept: application/json\r\n"
@@ -27,7 +26,7 @@ def get(
     )
     connection = Connection(endpoint, max_body_bytes=max_body_bytes)
     try:
-        response = connection.exchange(request.encode("ascii"), lambda: end - monotonic())
+        response = connection.exchange(request.encode("ascii"), monotonic() + deadline_seconds)
     finally:
         connection.close()
     if response.status != 200:

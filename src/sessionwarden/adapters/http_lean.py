@@ -10,21 +10,25 @@ proxies, compression. Name resolution is the one step that a socket's timeout ca
 from __future__ import annotations
 
 import os
+import re
 import select
 import socket
 import ssl
-from collections.abc import Callable
-from functools import lru_cache
+from time import monotonic
 from typing import NamedTuple
 
+from sessionwarden.adapters.tls_trust import first_context, wider_context
+
 MAX_HEAD_BYTES = 16_384
-RECEIVE_BYTES = 65_536
+# the largest TLS record (RFC 8446 section 5.1), so that a read never leaves decrypted bytes behind,
+# of which poll() would know nothing
+RECEIVE_BYTES = 16_384
 
 # headers that decide where the answer ends, or what it says
 _ONCE = frozenset({"connection", "content-encoding", "content-length", "transfer-encoding", "x-amz-crc32"})
 
-Deadline = Callable[[], float]
-"""Seconds left; zero or less once time is up."""
+# folding, white space before the colon and bare CR or LF all read differently elsewhere
+_HEAD = re.compile(r"HTTP/1\.1 ([0-9]{3})(?: [^\r\n]*)?(?:\r\n[A-Za-z0-9_-]+:[^\r\n]*)*")
 
 
 class HttpError(Exception):
@@ -65,38 +69,40 @@ def parse_endpoint(url: str) -> Endpoint:
     # a line break or a space would end up in the request's head
     if not url.isascii() or not url.isprintable() or " " in url or "?" in url or "#" in url:
         raise ValueError("not a plain http or https URL")
-    if colon and not port.isdecimal():
-        raise ValueError("not a port")
     secure = scheme == "https"
-    number = int(port) if port else 443 if secure else 80
+    number = _port(port) if colon else 443 if secure else 80
     return Endpoint(secure, host.strip("[]"), number, authority, slash + path or "/")
+
+
+def _port(text: str) -> int:
+    # a larger one would raise OverflowError at the first connection
+    if not text.isdecimal() or len(text) > 5 or not 0 < int(text) < 65_536:
+        raise ValueError("not a port")
+    return int(text)
 
 
 class Connection:
     """A connection to one endpoint, opened when needed and kept while answers are clean.
 
     Not for several threads at once. TLS verifies the certificate and the name; `cafile` adds to
-    nothing but replaces the system's roots.
+    nothing but replaces all other roots.
     """
 
     def __init__(self, endpoint: Endpoint, *, max_body_bytes: int, cafile: str | None = None) -> None:
         self.endpoint = endpoint
         self._max_body_bytes = max_body_bytes
-        self._tls = _tls_context(cafile) if endpoint.secure else None
-        self._socket: socket.socket | None = None
-        self._poll: select.poll | None = None
+        self._tls = first_context(endpoint.host, cafile) if endpoint.secure else None
+        self._kept: _Stream | None = None
 
-    def exchange(self, request: bytes, deadline: Deadline) -> Response:
-        """Send `request` and read its answer.
+    def exchange(self, request: bytes, end: float) -> Response:
+        """Send `request` and read its answer. `end` is when `time.monotonic()` says to give up.
 
         Raises `HttpError`. The request may have been executed even so; the connection is closed.
         """
         try:
-            kept = self._usable()
-            connected = kept if kept is not None else self._open(deadline)
-            connected.settimeout(_remaining(deadline))
-            connected.sendall(request)
-            response = _Reader(connected, deadline, self._max_body_bytes).read()
+            stream = self._usable() or self._open(end)
+            stream.send(request, end)
+            response = _Reader(stream, end, self._max_body_bytes).read()
         except (OSError, ValueError) as error:
             self.close()
             raise HttpError(f"{type(error).__name__}: {error}") from error
@@ -109,49 +115,103 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection, if there is one; the next exchange opens another."""
-        connected, self._socket, self._poll = self._socket, None, None
-        if connected is not None:
-            connected.close()
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
 
-    def _usable(self) -> socket.socket | None:
-        """The kept socket, unless something can be read from it: its end, or bytes nobody asked for."""
-        if self._socket is None or self._poll is None:
-            return None
-        if self._poll.poll(0):
+    def _usable(self) -> _Stream | None:
+        """The kept connection, unless something can be read from it: its end, or bytes nobody asked for."""
+        if self._kept is not None and self._kept.has_input():
             self.close()
-            return None
-        return self._socket
+        return self._kept
 
-    def _open(self, deadline: Deadline) -> socket.socket:
-        endpoint = self.endpoint
-        if endpoint.secure:
+    def _open(self, end: float) -> _Stream:
+        try:
+            connected = self._connected(end)
+        except ssl.SSLCertVerificationError:
+            wider = None if self._tls is None else wider_context(self._tls)
+            if wider is None:
+                raise
+            self._tls = wider
+            connected = self._connected(end)
+        self._kept = _Stream(connected)
+        return self._kept
+
+    def _connected(self, end: float) -> socket.socket:
+        if self.endpoint.secure:
             # a snapshot is restored many times with one generator state: two handshakes must not share keys
             ssl.RAND_add(os.urandom(32), 32.0)
-        plain = _connect(endpoint, deadline)
+        plain = _connect(self.endpoint, end)
         try:
             # a request is one write; waiting to fill a segment only adds 40 ms
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            plain.settimeout(_remaining(deadline))
-            connected = (
-                self._tls.wrap_socket(plain, server_hostname=endpoint.host)
-                if self._tls is not None
-                else plain
-            )
+            plain.settimeout(_remaining(end))
+            if self._tls is None:
+                return plain
+            return self._tls.wrap_socket(plain, server_hostname=self.endpoint.host)
         except BaseException:
             plain.close()
             raise
+
+
+class _Stream:
+    """A connected socket that never blocks by itself: whatever waits, waits in `_wait`, until `end`.
+
+    A socket with a timeout would ask the kernel before each write and set its mode anew for each new
+    timeout: three more system calls an exchange, and as many calls through Python's socket objects.
+    """
+
+    def __init__(self, connected: socket.socket) -> None:
+        connected.setblocking(False)
         self._socket = connected
-        self._poll = select.poll()
-        self._poll.register(connected.fileno(), select.POLLIN)
-        return connected
+        self._input = select.poll()
+        self._input.register(connected, select.POLLIN)
+        self._output = select.poll()
+        self._output.register(connected, select.POLLOUT)
+
+    def has_input(self) -> bool:
+        """Whether a read would find something now: bytes, the end, or an error."""
+        return bool(self._input.poll(0))
+
+    def send(self, data: bytes, end: float) -> None:
+        left = memoryview(data)
+        while True:
+            try:
+                left = left[self._socket.send(left) :]
+            except ssl.SSLWantReadError:
+                _wait(self._input, end)
+            except (ssl.SSLWantWriteError, BlockingIOError):
+                _wait(self._output, end)
+            if not left:
+                return
+
+    def receive(self, end: float) -> bytes:
+        """What has come, at least a byte; raises `ValueError` at the connection's end."""
+        ready = self._input
+        while True:
+            _wait(ready, end)
+            try:
+                received = self._socket.recv(RECEIVE_BYTES)
+            except (ssl.SSLWantReadError, BlockingIOError):
+                ready = self._input
+            except ssl.SSLWantWriteError:
+                ready = self._output
+            else:
+                break
+        if not received:
+            raise ValueError("connection closed within the answer")
+        return received
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 class _Reader:
-    """Reads one answer from a socket, and not a byte of another."""
+    """Reads one answer from a connection, and not a byte of another."""
 
-    def __init__(self, connected: socket.socket, deadline: Deadline, max_body_bytes: int) -> None:
-        self._socket = connected
-        self._deadline = deadline
+    def __init__(self, stream: _Stream, end: float, max_body_bytes: int) -> None:
+        self._stream = stream
+        self._end = end
         self._max_body_bytes = max_body_bytes
         self._buffer = b""
 
@@ -215,11 +275,7 @@ class _Reader:
         return found
 
     def _receive(self) -> None:
-        self._socket.settimeout(_remaining(self._deadline))
-        received = self._socket.recv(RECEIVE_BYTES)
-        if not received:
-            raise ValueError("connection closed within the answer")
-        self._buffer += received
+        self._buffer += self._stream.receive(self._end)
 
 
 def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
@@ -228,26 +284,15 @@ def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
     Raises `ValueError` for another version, an informational status, a repeated header, both kinds
     of length, any transfer coding but `chunked`, a content coding, and what is not plain text.
     """
-    lines = head.decode("latin-1").split("\r\n")
-    version, status = lines[0][:9], lines[0][9:12]
-    if (
-        version != "HTTP/1.1 "
-        or not (status.isascii() and status.isdecimal())
-        or lines[0][12:13] not in ("", " ")
-    ):
-        raise ValueError("not an HTTP/1.1 answer")
+    text = head.decode("latin-1")
+    found = _HEAD.fullmatch(text)
+    if found is None:
+        raise ValueError("not the head of an HTTP/1.1 answer")
+    status = int(found[1])
     headers: dict[str, str] = {}
-    for line in lines[1:]:
-        name, colon, value = line.partition(":")
+    for line in text.split("\r\n")[1:]:
+        name, _, value = line.partition(":")
         name = name.lower()
-        # folding, white space before the colon and bare CR or LF all read differently elsewhere
-        if (
-            not colon
-            or not name.replace("-", "").replace("_", "").isalnum()
-            or "\n" in value
-            or "\r" in value
-        ):
-            raise ValueError("bad header line")
         if name in headers:
             if name in _ONCE:
                 raise ValueError("repeated header")
@@ -256,18 +301,12 @@ def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
     coding = headers.get("transfer-encoding")
     if coding is not None and ("content-length" in headers or coding.lower() != "chunked"):
         raise ValueError("ambiguous length")
-    if "content-encoding" in headers or int(status) < 200:
+    if "content-encoding" in headers or status < 200:
         raise ValueError("an answer that was not asked for")
-    return int(status), headers
+    return status, headers
 
 
-@lru_cache(maxsize=4)
-def _tls_context(cafile: str | None) -> ssl.SSLContext:
-    """One for all connections: loading the roots takes tens of milliseconds of CPU."""
-    return ssl.create_default_context(cafile=cafile)
-
-
-def _connect(endpoint: Endpoint, deadline: Deadline) -> socket.socket:
+def _connect(endpoint: Endpoint, end: float) -> socket.socket:
     """socket.create_connection gives each address the whole timeout; here they share the deadline."""
     failure: OSError = OSError("no address")
     for family, kind, protocol, _, address in socket.getaddrinfo(
@@ -275,7 +314,7 @@ def _connect(endpoint: Endpoint, deadline: Deadline) -> socket.socket:
     ):
         plain = socket.socket(family, kind, protocol)
         try:
-            plain.settimeout(_remaining(deadline))
+            plain.settimeout(_remaining(end))
             plain.connect(address)
         except OSError as error:
             plain.close()
@@ -285,8 +324,13 @@ def _connect(endpoint: Endpoint, deadline: Deadline) -> socket.socket:
     raise failure
 
 
-def _remaining(deadline: Deadline) -> float:
-    left = deadline()
+def _wait(ready: select.poll, end: float) -> None:
+    if not ready.poll(_remaining(end) * 1000):
+        raise TimeoutError("out of time")
+
+
+def _remaining(end: float) -> float:
+    left = end - monotonic()
     if left <= 0:
         raise TimeoutError("out of time")
     return left

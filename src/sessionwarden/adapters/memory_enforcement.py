@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from sessionwarden.denylist.polled import to_polled_item
 from sessionwarden.errors import UserPoolError
 from sessionwarden.model.decision import ActionResult, Decision, Enforcement
 from sessionwarden.model.deny import DenyEntry, PolledDeny
@@ -42,8 +43,8 @@ class MemoryDenylistStore:
         return [entry for (owner, _), entry in sorted(self._entries.items()) if owner == principal]
 
     def put_polled(self, entry: PolledDeny) -> None:
-        if (entry.client is None) == (entry.network is None):
-            raise ValueError("a polled entry denies either a client or a network")
+        # what cannot be stored is refused here too
+        to_polled_item(entry)
         self._polled.setdefault((entry.deny_until, entry.decision_id), entry)
 
     def lift_polled(self, entry: PolledDeny, *, lifted_at: int) -> bool:

@@ -34,7 +34,7 @@ class Signer:
         self._region = region
         self._service = service
         self._host = host
-        self._derived: tuple[str, str, bytes] = ("", "", b"")
+        self._derived: tuple[str, str, hmac.HMAC] | None = None
 
     def headers(self, *, target: str, body: bytes, credentials: Credentials, now: float) -> str:
         """The header lines of the request, CRLF after each. `now` is epoch seconds."""
@@ -53,7 +53,10 @@ class Signer:
         scope = f"{day}/{self._region}/{self._service}/aws4_request"
         digest = sha256(canonical.encode("utf-8")).hexdigest()
         to_sign = f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{digest}"
-        signature = hmac.digest(self._key(day, credentials.secret_key), to_sign.encode(), "sha256").hex()
+        # a copy of the keyed state, not a new one: 1.5 µs instead of 2.6
+        signing = self._keyed(day, credentials.secret_key).copy()
+        signing.update(to_sign.encode())
+        signature = signing.hexdigest()
         lines = (
             f"Host: {self._host}\r\nContent-Type: {CONTENT_TYPE}\r\nX-Amz-Date: {timestamp}\r\n"
             f"X-Amz-Target: {target}\r\nAuthorization: AWS4-HMAC-SHA256 "
@@ -61,13 +64,14 @@ class Signer:
         )
         return f"{lines}X-Amz-Security-Token: {token}\r\n" if token else lines
 
-    def _key(self, day: str, secret_key: str) -> bytes:
+    def _keyed(self, day: str, secret_key: str) -> hmac.HMAC:
         # one assignment, so that threads see the whole triple or none of it
-        known_day, known_secret, key = self._derived
-        if known_day == day and known_secret == secret_key:
-            return key
+        derived = self._derived
+        if derived is not None and derived[0] == day and derived[1] == secret_key:
+            return derived[2]
         key = f"AWS4{secret_key}".encode()
         for part in (day, self._region, self._service, "aws4_request"):
             key = hmac.digest(key, part.encode(), "sha256")
-        self._derived = (day, secret_key, key)
-        return key
+        keyed = hmac.new(key, digestmod="sha256")
+        self._derived = (day, secret_key, keyed)
+        return keyed

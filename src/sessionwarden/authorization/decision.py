@@ -60,10 +60,15 @@ def shape_context(decision: Decision) -> dict[str, str]:
 
 def shape_line(request: Request, decision: Decision, *, fallback_id: str, now_ms: int) -> str:
     """The decision line, without its line break. `fallback_id` serves requests that have no id."""
-    line: dict[str, Any] = {"type": "sessionwarden.decision", "v": 1, "id": fallback_id, "time": now_ms}
-    line |= request.fields
-    line["decision"] = "allow" if decision.allowed else "deny"
-    line["reason"] = decision.reason
+    line: dict[str, Any] = {
+        "type": "sessionwarden.decision",
+        "v": 1,
+        "id": fallback_id,
+        "time": now_ms,
+        **request.fields,
+        "decision": "allow" if decision.allowed else "deny",
+        "reason": decision.reason,
+    }
     claims = decision.claims
     if claims is not None:
         line |= _identity(claims)

@@ -80,7 +80,10 @@ def line_fields(texts: Mapping[str, object], **numbers: int | None) -> dict[str,
         text = printable(value, LIMITS[name])
         if text is not None:
             fields[name] = text
-    return fields | {name: number for name, number in numbers.items() if number is not None}
+    for name, number in numbers.items():
+        if number is not None:
+            fields[name] = number
+    return fields
 
 
 def bearer_token(authorization: str | tuple[str, ...] | None) -> str:

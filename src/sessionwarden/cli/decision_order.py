@@ -86,12 +86,7 @@ class Wanted(NamedTuple):
         )
 
     def _check_no_empty(self) -> None:
-        given = {
-            "--user": self.user,
-            "--client": self.app_client,
-            "--session": self.session,
-            "--reason": self.reason,
-        }
+        given = {"--user": self.user, "--session": self.session, "--reason": self.reason}
         for name, value in given.items():
             if value is not None and not value.strip():
                 raise click.UsageError(f"{name} must not be empty.")
@@ -121,6 +116,16 @@ def duration(text: str) -> int:
     if not 0 < seconds <= MAX_SECONDS:
         raise click.BadParameter(f"{text!r} is not a duration such as 90s, 30m, 1h or 7d, at most 3650d.")
     return seconds
+
+
+def client_id(text: str) -> str:
+    """An app client's id; its name, which the console shows first, would deny nobody.
+
+    https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolClientType.html
+    """
+    if not re.fullmatch(r"[\w+]{1,128}", text, re.ASCII):
+        raise click.BadParameter(f"{text!r} is not the id of an app client (letters and digits).")
+    return text
 
 
 def network(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from sessionwarden.adapters.clock import system_clock
-from sessionwarden.cli.decision_order import Deed, Wanted, duration, network
+from sessionwarden.cli.decision_order import Deed, Wanted, client_id, duration, network
 from sessionwarden.cli.decision_report import as_details, as_json, as_lines
 from sessionwarden.cli.deployment import Deployed, DeploymentError, Output, Target, refuse, target_options
 from sessionwarden.denylist.polled import MAX_AGE_SECONDS, MAX_LIVE
@@ -58,7 +58,13 @@ def show(*, decision_id: str, output: Output, **target: str | None) -> None:
 
 @decisions.command()
 @click.option("--user", metavar="SUB", help="The user's sub.")
-@click.option("--client", "app_client", metavar="ID", help="An app client; all who use it are refused.")
+@click.option(
+    "--client",
+    "app_client",
+    type=client_id,
+    metavar="ID",
+    help="An app client's id, not its name; all who use it are refused.",
+)
 @click.option(
     "--source-ip", type=network, metavar="CIDR", help="An address, or a network of at most /24 or /48."
 )

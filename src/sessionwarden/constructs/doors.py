@@ -80,7 +80,8 @@ class Doors:
             self._scope,
             f"RestTokenApi{api_id}",
             rest_api_id=api_id,
-            name=self._name,
+            # an API takes no name twice, and CloudFormation makes the new type before it deletes the old
+            name=f"{self._name}-token",
             type="TOKEN",
             authorizer_uri=self._uri,
             authorizer_result_ttl_in_seconds=RESULT_TTL_SECONDS,

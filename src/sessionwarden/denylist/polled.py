@@ -110,7 +110,7 @@ class PolledDenies:
     def refusal(self, claims: Claims, source_ip: object, *, now: int) -> Verdict | None:
         """Why `claims` from `source_ip` may not pass at `now`, or `None`. Equality refuses.
 
-        An address that is missing or none is in no network.
+        An address that is missing or none is in no network; a block is in those that hold all of it.
         """
         if self._clients and now <= self._clients.get(f"{claims.pool}#{claims.client}", 0):
             return Verdict(False, CLIENT_DENIED)
@@ -121,9 +121,9 @@ class PolledDenies:
         except ValueError:
             return None
         for of_version, length in self._lengths:
-            if of_version == version and now <= self._networks.get(
-                (version, length, address >> (width - length)), 0
-            ):
+            if of_version != version or length > width:
+                continue
+            if now <= self._networks.get((version, length, address >> (width - length)), 0):
                 return Verdict(False, NETWORK_DENIED)
         return None
 

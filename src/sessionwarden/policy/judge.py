@@ -109,8 +109,8 @@ class Judge:
             return "no_principal"
         if network is None and finding.pool not in self.deployment.pools:
             return "unknown_pool"
-        if finding.response.scope == "client" and finding.user:
-            # one user of an application could have it denied to all the others
+        if finding.response.scope == "client" and (finding.user or finding.username or finding.session):
+            # one user of an application could have it denied to all the others; a machine has none of these
             return "shared_client"
         if is_protected(finding, self.policy.protected) or (
             network is not None and is_protected_network(network, self.policy.protected)

@@ -29,7 +29,7 @@ NEVER_DENIED: tuple[Network, ...] = tuple(
             # multicast, reserved, broadcast
             *("224.0.0.0/3", "ff00::/8"),
             # NAT64 and Teredo: one /64 stands for all who come through a translator or a relay
-            *("64:ff9b::/96", "2001::/32"),
+            *("64:ff9b::/96", "64:ff9b:1::/48", "2001::/32"),
         ),
     )
 )
@@ -37,7 +37,7 @@ NEVER_DENIED: tuple[Network, ...] = tuple(
 
 
 def parse_network(text: str) -> Network:
-    """A CIDR block, or an address as the block it groups by; IPv4 inside IPv6 is IPv4.
+    """A CIDR block, or an address as the block it groups by; IPv4 inside IPv6 is IPv4, zones are dropped.
 
     Raises `ValueError` for anything else, and for a block with host bits set.
 
@@ -47,11 +47,14 @@ def parse_network(text: str) -> Network:
     '203.0.113.7/32'
     """
     network = ip_network(text)
-    if isinstance(network, IPv6Network) and network.prefixlen >= 96 and network.network_address.ipv4_mapped:
-        network = IPv4Network((network.network_address.ipv4_mapped, network.prefixlen - 96))
-    if "/" not in text and network.version == 6:
-        network = network.supernet(new_prefix=GROUPED_PREFIX[6])
-    return network
+    if isinstance(network, IPv4Network):
+        return network
+    mapped = network.network_address.ipv4_mapped
+    if mapped and network.prefixlen >= 96:
+        return IPv4Network((mapped, network.prefixlen - 96))
+    # a zone names an interface of whoever wrote it, and no authorizer could read it
+    network = IPv6Network((int(network.network_address), network.prefixlen))
+    return network if "/" in text else network.supernet(new_prefix=GROUPED_PREFIX[6])
 
 
 def grouped_network(key: str, address: str | None) -> Network | None:

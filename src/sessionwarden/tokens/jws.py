@@ -8,6 +8,7 @@ property tests hold it against joserfc. RFC 7515, RFC 7518 section 3.3, RFC 8725
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
@@ -51,12 +52,11 @@ def parse_jws(token: str) -> Jws:
     try:
         text = token.encode("ascii")
         header_text, payload_text, signature_text = text.split(b".")
-        header = load_object(decode_base64url(header_text))
         payload = load_object(decode_base64url(payload_text))
         signature = decode_base64url(signature_text)
     except ValueError:
         raise TokenError("malformed_token") from None
-    return Jws(_key_id(header), text[: len(header_text) + 1 + len(payload_text)], payload, signature)
+    return Jws(_key_id(header_text), text[: len(header_text) + 1 + len(payload_text)], payload, signature)
 
 
 def verify_signature(jws: Jws, key: RSAPublicKey) -> None:
@@ -82,7 +82,16 @@ def claimed_subject(token: str) -> str | None:
     return subject[:MAX_CLAIMED_LENGTH] if isinstance(subject, str) and subject else None
 
 
-def _key_id(header: dict[str, Any]) -> str:
+@lru_cache(maxsize=16)
+def _key_id(header_text: bytes) -> str:
+    """Read once for each text: all tokens of a key have the same header (6 of 84 µs of a verification).
+
+    A refusal is never kept; a stranger's headers can push ours out, which costs those 6 µs.
+    """
+    try:
+        header = load_object(decode_base64url(header_text))
+    except ValueError:
+        raise TokenError("malformed_token") from None
     if not HEADER_PARAMETERS.issuperset(header):
         raise TokenError("header_parameter")
     # a constant, not a lookup: the token must never choose the algorithm (RFC 8725 section 3.1)

@@ -29,12 +29,13 @@ os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "Sessionwarden")
 os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "cost")
 os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "WARNING")
 
-from benchmarks.cost_meter import KB, Bill, MeteredBus, MeteredQueue, MeteredTable, steps
+from benchmarks.cost_meter import KB, Bill, MeteredBus, MeteredQueue, MeteredTable
 from functions.detect import handler as detect
 from functions.detect.detector import Detector
 from functions.detect.live_rules import LiveRules, NothingToPoll
 from functions.ingest import handler as ingest
 from functions.ingest.settings import Settings
+from sessionwarden.adapters.dynamodb_shelves import DynamoDBShelfStore
 from sessionwarden.adapters.dynamodb_windows import DynamoDBWindowStore
 from sessionwarden.adapters.eventbridge import EventBridgePublisher
 from sessionwarden.adapters.sqs_findings import SQSFindingSink
@@ -112,7 +113,7 @@ class Pipeline:
         publisher = EventBridgePublisher(
             bus="bus", source="sessionwarden.ingest", client=self._typed(self._bus)
         )
-        settings = Settings(bus="bus", log_groups=json.dumps({LOG_GROUP: "http_api"}))
+        settings = Settings.model_validate({"bus": "bus", "log_groups": json.dumps({LOG_GROUP: "http_api"})})
         vars(ingest).update(publisher=lambda: publisher, settings=lambda: settings)
         table = MeteredTable(bill)
         self._detectors = [self._detector(table, rules) for _ in range(setting.pollers)]
@@ -126,9 +127,12 @@ class Pipeline:
 
     def _detector(self, table: MeteredTable, rules: bytes) -> Detector:
         store = DynamoDBWindowStore(self._typed(table), "windows")
+        shelves = DynamoDBShelfStore(self._typed(table), "windows")
         return Detector(
             rules=LiveRules(
-                published=NothingToPoll(), shipped=lambda: rules, build=lambda set_: Engine(set_, store)
+                published=NothingToPoll(),
+                shipped=lambda: rules,
+                build=lambda ruleset: Engine(ruleset, store, shelves=shelves),
             ),
             sink=SQSFindingSink(self._typed(MeteredQueue(self._bill)), "queue"),
             bus=EventBridgePublisher(
@@ -233,8 +237,9 @@ def print_bill(title: str, setting: Setting, bill: Bill, pipeline: Pipeline) -> 
     usd = priced(bill, pipeline, prices)
     per_million = 1e6 / setting.requests
     print(
-        f"\n{title}: {setting.requests:,} requests at {setting.per_second:g}/s, deliveries of {setting.delivery},"
-        f" {setting.pollers} pollers, {setting.wait_seconds:g} s or {setting.batch_size} messages a batch"
+        f"\n{title}: {setting.requests:,} requests at {setting.per_second:g}/s,"
+        f" deliveries of {setting.delivery}, {setting.pollers} pollers,"
+        f" {setting.wait_seconds:g} s or {setting.batch_size} messages a batch"
     )
     for name, cost in sorted(usd.items()):
         print(f"  {name:<20}{bill.units[name] * per_million:>14,.0f}{cost * per_million:>10.4f}")

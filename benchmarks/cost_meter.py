@@ -42,10 +42,10 @@ class MeteredTable:
         self._items: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
         self._sizes: dict[tuple[str, str], int] = {}
 
-    def update_item(self, *, Key: Any, ExpressionAttributeValues: Any, **_: Any) -> dict[str, Any]:
-        key, slot = Key["key"]["S"], Key["slot"]["S"]
+    def update_item(self, **request: Any) -> dict[str, Any]:
+        key, slot = (request["Key"][name]["S"] for name in ("key", "slot"))
         item = self._items[key].setdefault(slot, {"slot": {"S": slot}, "members": {"BS": set()}})
-        members, values = item["members"]["BS"], ExpressionAttributeValues
+        members, values = item["members"]["BS"], request["ExpressionAttributeValues"]
         size = self._sizes.get((key, slot)) or _names(key, slot) + len("members") + 3
         full = len(members) >= int(values[":limit"]["N"])
         if not full:
@@ -58,23 +58,27 @@ class MeteredTable:
             raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "UpdateItem")
         return {}
 
-    def put_item(self, *, Item: Any, **_: Any) -> dict[str, Any]:
-        key, slot = Item["key"]["S"], Item["slot"]["S"]
-        members = Item.get("members", {"BS": ()})["BS"]
-        self._items[key][slot] = {**Item, "members": {"BS": set(members)}}
+    def put_item(self, **request: Any) -> dict[str, Any]:
+        item = request["Item"]
+        key, slot = item["key"]["S"], item["slot"]["S"]
+        if "ConditionExpression" in request and slot in self._items[key]:
+            self._write("PutItem", self._sizes[key, slot])
+            raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "PutItem")
+        members = item.get("members", {"BS": ()})["BS"]
+        self._items[key][slot] = {**item, "members": {"BS": set(members)}}
         size = _names(key, slot) + len("members") + 3 + sum(map(len, members)) + len(members)
         self._sizes[key, slot] = size
         self._write("PutItem", size)
         return {}
 
-    def query(self, *, ExpressionAttributeValues: Any, **_: Any) -> dict[str, Any]:
-        values = {name: value["S"] for name, value in ExpressionAttributeValues.items()}
+    def query(self, **request: Any) -> dict[str, Any]:
+        values = {name: value["S"] for name, value in request["ExpressionAttributeValues"].items()}
         slots = self._items.get(values[":key"], {})
-        found = [slot for slot in slots if values[":first"] <= slot <= values[":last"]]
+        found = sorted(slot for slot in slots if values[":first"] <= slot <= values[":last"])
         size = sum(self._sizes[values[":key"], slot] for slot in found)
         self._bill.calls["Query"] += steps(size, KB * KB)
         self._bill.units["dynamodb_read"] += steps(size, 4 * KB)
-        return {"Items": [slots[slot] for slot in sorted(found)]}
+        return {"Items": [slots[slot] for slot in found]}
 
     def _write(self, call: str, size: int) -> None:
         self._bill.calls[call] += 1
@@ -93,13 +97,14 @@ class MeteredBus:
         self._bill = bill
         self.delivered: list[str] = []
 
-    def put_events(self, *, Entries: Any) -> dict[str, Any]:
+    def put_events(self, **request: Any) -> dict[str, Any]:
         self._bill.calls["PutEvents"] += 1
-        for entry in Entries:
+        entries = request["Entries"]
+        for entry in entries:
             size = sum(len(entry[name].encode()) for name in ("Source", "DetailType", "Detail"))
             self._bill.payload("eventbridge_event", size)
             self.delivered.append(entry["Detail"])
-        return {"FailedEntryCount": 0, "Entries": [{}] * len(Entries)}
+        return {"FailedEntryCount": 0, "Entries": [{}] * len(entries)}
 
 
 class MeteredQueue:
@@ -108,9 +113,10 @@ class MeteredQueue:
     def __init__(self, bill: Bill) -> None:
         self._bill = bill
 
-    def send_message_batch(self, *, Entries: Any, **_: Any) -> dict[str, Any]:
-        size = sum(len(entry["MessageBody"].encode()) for entry in Entries)
+    def send_message_batch(self, **request: Any) -> dict[str, Any]:
+        entries = request["Entries"]
+        size = sum(len(entry["MessageBody"].encode()) for entry in entries)
         self._bill.payload("sqs_request", size)
         self._bill.payload("sqs_request", size)
         self._bill.payload("sqs_request", 0)
-        return {"Successful": [{"Id": entry["Id"]} for entry in Entries], "Failed": []}
+        return {"Successful": [{"Id": entry["Id"]} for entry in entries], "Failed": []}

@@ -279,12 +279,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--requests", type=int, default=50_000)
-    parser.add_argument("--per-second", type=float, default=200)
+    parser.add_argument("--requests", type=int, default=60_000)
+    parser.add_argument("--per-second", type=float, default=50)
     parser.add_argument("--delivery", type=int, nargs="+", default=[100, 1_000])
-    parser.add_argument("--pollers", type=int, default=2)
-    parser.add_argument("--wait-seconds", type=float, default=5)
-    parser.add_argument("--batch-size", type=int, default=1_000)
+    parser.add_argument("--pollers", type=int, default=5)
+    parser.add_argument("--wait-seconds", type=float, default=1)
+    parser.add_argument("--batch-size", type=int, default=10)
     parser.add_argument(
         "--rules", choices=["five", "ten", "pack"], nargs="+", default=["five", "ten", "pack"]
     )

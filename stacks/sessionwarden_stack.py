@@ -7,12 +7,13 @@ Region. Outputs: docs/reference/data.md. What differs by target is in `stacks.ta
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from aws_cdk import CfnOutput, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -21,7 +22,9 @@ from sessionwarden.constructs.alerts import Alarms, AlertTopic
 from sessionwarden.constructs.authorizer import Authorizer
 from sessionwarden.constructs.detection import Detection
 from sessionwarden.constructs.enforcement import Enforcement, FindingsQueue
+from sessionwarden.constructs.function import WardenFunction
 from sessionwarden.constructs.ingest import ApiKind, Ingest
+from sessionwarden.constructs.live_rules import LiveRules
 from sessionwarden.constructs.pre_token_generation import PreTokenGeneration
 from sessionwarden.constructs.state import State
 from stacks.settings import Settings, SnapStart, UserPool
@@ -53,6 +56,14 @@ class LogFormats:
     rest_api: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShippedRules:
+    """Digests of the rule set in the bundle, and of its policy, which only a deployment can change."""
+
+    ruleset_digest: str
+    policy_digest: str
+
+
 class SessionwardenStack(Stack):
     """Everything that Sessionwarden deploys beside the APIs and pools it watches."""
 
@@ -65,6 +76,7 @@ class SessionwardenStack(Stack):
         functions_bundle: Bundle,
         authorizer_bundle: Bundle,
         log_formats: LogFormats,
+        shipped: ShippedRules,
     ) -> None:
         super().__init__(
             scope,
@@ -82,6 +94,7 @@ class SessionwardenStack(Stack):
         self.alerts = AlertTopic(
             self, "Alerts", display_name=f"Sessionwarden {settings.stack_name}", email=settings.alert_email
         )
+        self.alarms = Alarms(self, "Alarms", topic=self.alerts.topic)
         self.bus = events.EventBus(
             self,
             "Bus",
@@ -145,8 +158,20 @@ class SessionwardenStack(Stack):
             user_pools_json=pools_json,
             user_pool_arns=pool_arns,
         )
-        self._watch()
+        rollback_alarms = self._watch()
+        self.live_rules = LiveRules(
+            self,
+            "Rules",
+            stack_name=settings.stack_name,
+            code=functions_code,
+            monitors=rollback_alarms,
+            rollout_minutes=profile.rollout_minutes,
+            bake_minutes=profile.bake_minutes,
+        )
+        self.detection.poll_rules(self.live_rules)
+        self._watch_function("ValidateRules", self.live_rules.validator)
         self._describe(pools_json=pools_json, log_formats=log_formats)
+        self._describe_rules(shipped)
 
     def _open_doors(self) -> None:
         doors, settings = self.authorizer.doors, self.settings
@@ -177,8 +202,9 @@ class SessionwardenStack(Stack):
     def _user_pool_arn(self, pool: UserPool) -> str:
         return self.format_arn(service="cognito-idp", resource="userpool", resource_name=pool.pool_id)
 
-    def _watch(self) -> None:
-        alarms = Alarms(self, "Alarms", topic=self.alerts.topic)
+    def _watch(self) -> Sequence[cloudwatch.IAlarm]:
+        """Every alarm; returns those that take a rule set back while it is rolled out."""
+        alarms = self.alarms
         alarms.watch_dead_letters("Ingest", self.ingest.failures)
         alarms.watch_dead_letters("Rule", self.detection.undelivered)
         alarms.watch_dead_letters("Events", self.detection.events.dead_letters)
@@ -192,12 +218,21 @@ class SessionwardenStack(Stack):
             "Enforce": self.enforcement.enforce,
             "PreTokenGeneration": self.pre_token_generation.trigger,
         }.items():
-            alarms.watch_errors(name, construct.function)
-            alarms.watch_throttles(name, construct.function)
+            self._watch_function(name, construct)
         alarms.watch_throttles("Authorizer", self.authorizer.authorizer.function)
         alarms.watch_count("AuthorizerMalfunctions", self.authorizer.malfunctions)
         alarms.watch_count("AuthorizerStaleKeys", self.authorizer.stale_keys)
         alarms.watch_count("IngestQuarantined", self.ingest.quarantined)
+        alarms.watch_count("RulesetUnavailable", self.detection.ruleset_unavailable)
+        alarms.watch_count("RulesetFallback", self.detection.ruleset_fallback)
+        return (
+            alarms.watch_count("RulesetRefused", self.detection.ruleset_refused),
+            alarms.watch_count("RulesFailed", self.detection.rules_failed),
+        )
+
+    def _watch_function(self, name: str, construct: WardenFunction) -> None:
+        self.alarms.watch_errors(name, construct.function)
+        self.alarms.watch_throttles(name, construct.function)
 
     def _describe(self, *, pools_json: str, log_formats: LogFormats) -> None:
         self._output("DenylistTable", self.state.denylist.table_name)
@@ -218,6 +253,15 @@ class SessionwardenStack(Stack):
             self._output(f"AuthorizerId{api_id}", authorizer_id)
         for api_id, config in self.authorizer.doors.appsync.items():
             self._output(f"AppSyncAuthorizer{api_id}", self.to_json_string(config))
+
+    def _describe_rules(self, shipped: ShippedRules) -> None:
+        live = self.live_rules
+        self._output("LiveRules", live.place)
+        self._output("LiveRulesStaged", live.staged.ref)
+        self._output("LiveRulesAtOnce", live.at_once.ref)
+        self._output("RulesPublisherPolicy", live.publishers.managed_policy_arn)
+        self._output("ShippedRulesetDigest", shipped.ruleset_digest)
+        self._output("PolicyDigest", shipped.policy_digest)
 
     def _output(self, name: str, value: str) -> None:
         CfnOutput(self, name, value=value)

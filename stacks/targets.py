@@ -17,17 +17,32 @@ from stacks.settings import Target
 class Profile:
     """What a target sets. `batching_window_seconds` of `None` does not wait for fuller batches.
 
-    `denylist_deadline_ms` of `None` leaves the authorizer its own.
+    `denylist_deadline_ms` of `None` leaves the authorizer its own. A published rule set reaches every
+    process within `rollout_minutes`, and is watched for `bake_minutes` more.
     """
 
     batching_window_seconds: int | None
     detect_max_concurrency: int
     denylist_deadline_ms: int | None
+    rollout_minutes: int
+    bake_minutes: int
 
 
 PROFILES: Mapping[Target, Profile] = {
-    "aws": Profile(batching_window_seconds=1, detect_max_concurrency=10, denylist_deadline_ms=None),
-    "local": Profile(batching_window_seconds=None, detect_max_concurrency=2, denylist_deadline_ms=3_000),
+    "aws": Profile(
+        batching_window_seconds=1,
+        detect_max_concurrency=10,
+        denylist_deadline_ms=None,
+        rollout_minutes=4,
+        bake_minutes=10,
+    ),
+    "local": Profile(
+        batching_window_seconds=None,
+        detect_max_concurrency=2,
+        denylist_deadline_ms=3_000,
+        rollout_minutes=0,
+        bake_minutes=0,
+    ),
 }
 
 
@@ -83,6 +98,16 @@ DIFFERENCES: tuple[Difference, ...] = (
         where="AWS::Lambda::EventSourceMapping",
         path="ScalingConfig.MaximumConcurrency",
         reason="Every concurrent invocation is a process of its own on this machine.",
+    ),
+    Difference(
+        where="AWS::AppConfig::DeploymentStrategy",
+        path="DeploymentDurationInMinutes",
+        reason="A rollout's minutes are real ones in the emulator too; locally, rules are live at once.",
+    ),
+    Difference(
+        where="AWS::AppConfig::DeploymentStrategy",
+        path="FinalBakeTimeInMinutes",
+        reason="As above: nobody watches alarms on this machine.",
     ),
 )
 

@@ -23,8 +23,14 @@ def response(*, cooldown_ms: int = HOUR) -> Response:
     )
 
 
-def selection(expression: Any = None, *, category: Any = "api_access") -> Selection:
-    return Selection(rule="selected", category=category, expression=expression or ANY_USER)
+def selection(
+    expression: Any = None,
+    *,
+    category: Any = "api_access",
+    rule: str = "selected",
+    fields: tuple[str, ...] = (),
+) -> Selection:
+    return Selection(rule=rule, category=category, expression=expression or ANY_USER, fields=fields)
 
 
 def rule(rule_id: str = "burst", *, cooldown_ms: int = HOUR, **changes: Any) -> CompiledRule:
@@ -39,13 +45,13 @@ def rule(rule_id: str = "burst", *, cooldown_ms: int = HOUR, **changes: Any) -> 
         "response": response(cooldown_ms=cooldown_ms),
         "window": f"window-of-{rule_id}",
         "timespan_ms": MINUTE,
-        "threshold": 3,
+        "bounds": (("gte", changes.pop("threshold", 3)),),
     }
     return CompiledRule(**(fields | changes))
 
 
 def single(rule_id: str = "single", **changes: Any) -> CompiledRule:
-    fields: dict[str, Any] = {"kind": "event", "timespan_ms": 0, "threshold": 1}
+    fields: dict[str, Any] = {"kind": "event", "timespan_ms": 0, "bounds": ()}
     return rule(rule_id, **(fields | changes))
 
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import msgspec
 
-from sessionwarden.detection.engine import Engine, Outcome
+from functions.detect.live_rules import InUse
+from sessionwarden.detection.batch import Outcome
 from sessionwarden.errors import DeliveryError, StoreError
 from sessionwarden.model.event import Event, EventPack
 from sessionwarden.model.finding import Finding
@@ -43,32 +45,40 @@ _events = msgspec.json.Decoder(Event)
 
 @dataclass(slots=True)
 class Report:
-    """What came of a batch: errors by message index, and counts for metrics."""
+    """What came of a batch: the rules it ran on, errors by message index, and counts for metrics."""
 
+    rules: InUse
     errors: dict[int, Exception] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     burn_error: StoreError | None = None
 
 
+class Rules(Protocol):
+    """Says which rule set the next batch runs on."""
+
+    def look(self) -> InUse: ...
+
+
 class Detector:
     """Messages in, findings to the sink and the bus."""
 
-    def __init__(self, *, engine: Engine, sink: FindingSink, bus: Publisher, clock: Clock) -> None:
-        self._engine = engine
+    def __init__(self, *, rules: Rules, sink: FindingSink, bus: Publisher, clock: Clock) -> None:
+        self._rules = rules
         self._sink = sink
         self._bus = bus
         self._clock = clock
 
     def handle(self, bodies: Sequence[str]) -> Report:
         """Deal with a batch. Only what the report names must be delivered again."""
-        report = Report()
+        rules = self._rules.look()
+        engine, report = rules.engine, Report(rules)
         events: list[Event] = []
         message_of: list[int] = []
         for message, body in enumerate(bodies):
             found = _open(body, message, report)
             events += found
             message_of += [message] * len(found)
-        outcome = self._engine.process(events, now_ms=self._clock())
+        outcome = engine.process(events, now_ms=self._clock())
         for failure in outcome.failures:
             report.errors.setdefault(message_of[failure.index], failure.error)
         undelivered = self._hand_over(outcome.findings)
@@ -76,7 +86,7 @@ class Detector:
             for index in outcome.origins[finding]:
                 report.errors.setdefault(message_of[index], error)
         try:
-            self._engine.settle([one for one in outcome.findings if one.id not in undelivered])
+            engine.settle([one for one in outcome.findings if one.id not in undelivered])
         except StoreError as burn_error:
             # costs a finding that is raised once more, under the same id: no reason to redeliver
             report.burn_error = burn_error
@@ -145,7 +155,12 @@ def _count(report: Report, events: Sequence[Event], outcome: Outcome) -> None:
         EventsLate=outcome.late,
         EventsFuture=outcome.future,
         EventsRefused=outcome.refused,
+        WindowsFull=outcome.full,
         Findings=len(outcome.findings),
         MessagesFailed=len(report.errors),
         BurnsFailed=int(report.burn_error is not None),
+        RulesFailed=sum(not isinstance(failure.error, StoreError) for failure in outcome.failures),
+        RulesetRefused=int(report.rules.refused is not None),
+        RulesetUnavailable=int(report.rules.unavailable is not None),
+        RulesetFallback=int(report.rules.origin == "fallback"),
     )

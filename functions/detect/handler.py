@@ -12,13 +12,15 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.detect.detector import Detector
+from functions.detect.live_rules import InUse, LiveRules, NothingToPoll
 from functions.detect.settings import Settings
+from sessionwarden.adapters.appconfig import AppConfigRules, Place
 from sessionwarden.adapters.clients import client
 from sessionwarden.adapters.clock import system_clock
 from sessionwarden.adapters.dynamodb_windows import DynamoDBWindowStore
@@ -26,7 +28,10 @@ from sessionwarden.adapters.eventbridge import EventBridgePublisher
 from sessionwarden.adapters.sqs_findings import SQSFindingSink
 from sessionwarden.detection.engine import Engine
 from sessionwarden.errors import SessionwardenError
-from sessionwarden.ruleset.load import load_ruleset
+from sessionwarden.ports import PublishedRules
+
+DIGEST_SHOWN = 12
+"""Characters of a digest in the metric's dimension, as `rules status` prints it."""
 
 STORE_CALLS_AT_ONCE = 10
 """As many as boto3 keeps connections open by default."""
@@ -41,12 +46,25 @@ def detector() -> Detector:
     settings = Settings.from_environment()
     store = DynamoDBWindowStore(client("dynamodb"), settings.windows_table)
     threads = ThreadPoolExecutor(STORE_CALLS_AT_ONCE, thread_name_prefix="windows")
+    rules = LiveRules(
+        published=_published(settings.live_rules),
+        shipped=settings.ruleset_path.read_bytes,
+        build=lambda ruleset: Engine(ruleset, store, run=threads.map),
+    )
     return Detector(
-        engine=Engine(load_ruleset(settings.ruleset_path.read_bytes()), store, run=threads.map),
+        rules=rules,
         sink=SQSFindingSink(client("sqs"), settings.findings_queue_url),
         bus=EventBridgePublisher(bus=settings.bus, source="sessionwarden.detect"),
         clock=system_clock,
     )
+
+
+def _published(place: Place | None) -> PublishedRules:
+    if place is None:
+        return NothingToPoll()
+    # short: the batch waits for it, and the next poll comes soon
+    reader = client("appconfigdata", connect_seconds=1.0, read_seconds=2.0, attempts=2)
+    return AppConfigRules(reader, place, clock=system_clock)
 
 
 class WholeBatchProcessor(BatchProcessor):
@@ -60,6 +78,7 @@ class WholeBatchProcessor(BatchProcessor):
         self.errors = {self.records[index]["messageId"]: error for index, error in report.errors.items()}
         for name, count in report.counts.items():
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
+        _tell(report.rules)
         if report.burn_error:
             logger.warning("slot not burnt", error=str(report.burn_error))
 
@@ -69,6 +88,19 @@ class WholeBatchProcessor(BatchProcessor):
         if error is not None:
             logger.warning("message failed", message_id=record.message_id, reason=_reason(error))
             raise error
+
+
+def _tell(rules: InUse) -> None:
+    """Which rule set this process runs: with every batch in the metrics' line, and aloud when it changes."""
+    metrics.add_metadata(key="ruleset", value=rules.digest)
+    if rules.changed:
+        logger.info("rule set in use", extra={"ruleset": rules.digest, "origin": rules.origin})
+        with single_metric(name="RulesetInUse", unit=MetricUnit.Count, value=1) as metric:
+            metric.add_dimension(name="ruleset", value=rules.digest[:DIGEST_SHOWN])
+    if rules.refused is not None:
+        logger.error("published rule set refused", extra={"reason": rules.refused})
+    if rules.unavailable is not None:
+        logger.warning("published rule set not read", extra={"reason": rules.unavailable})
 
 
 def _reason(error: Exception) -> str:

@@ -5,12 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+
+from sessionwarden.adapters.appconfig import Place
 
 PREFIX = "SESSIONWARDEN_"
 Name = Annotated[str, StringConstraints(min_length=1)]
+
+
+def _place(value: Any) -> Any:
+    parts = value.split("/") if isinstance(value, str) else ()
+    if len(parts) != 3 or not all(parts):
+        raise ValueError("must be application/environment/profile, by their ids")
+    return Place(*parts)
+
+
+LivePlace = Annotated[Place, BeforeValidator(_place)]
 
 CODE = Path(__file__).parents[2]
 """The folder that holds the `functions` package: the root of the bundle."""
@@ -25,6 +37,8 @@ class Settings(BaseModel):
     windows_table: Name
     findings_queue_url: Name
     ruleset: Path = Path("ruleset.json")
+    live_rules: LivePlace | None = None
+    """Unset: the rule set beside the code, for as long as that code is deployed."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:

@@ -55,6 +55,22 @@ class RulesetError(SessionwardenError):
     """A compiled rule set cannot be loaded: wrong format version, damaged, or not ours."""
 
 
+class RulesUnavailableError(SessionwardenError):
+    """What is published cannot be asked for now. `reason` is a code, fit for a log line."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"published rules: {reason}")
+
+
+class PublishingError(SessionwardenError):
+    """A rule set could not be put live or taken back; what was live still is, unless the message says."""
+
+
+class PublishingRefusedError(PublishingError):
+    """The service, or our validator in it, judged the rule set and refused it."""
+
+
 class RoutesError(SessionwardenError):
     """Compiled routes cannot be loaded: wrong format version, damaged, or not ours."""
 

@@ -24,6 +24,9 @@ class Clock(Protocol):
 MEMBER_LIMIT = 20_000
 """Members that a window's set takes: it must stay far below the 400 KB of a DynamoDB item."""
 
+MEMBER_BYTES = 16
+"""The longest member."""
+
 MAX_THRESHOLDS = {"event_count": MEMBER_LIMIT // 2, "value_count": MEMBER_LIMIT // 32}
 """The largest thresholds of rules: a full set proves that its key has fired. A value can be in a set 32
 times, once for each quantum of time; without this limit a client could fill a set with few values."""
@@ -32,10 +35,17 @@ times, once for each quantum of time; without this limit a client could fill a s
 class WindowStore(Protocol):
     """Grow-only sets of members, by (window key, epoch), and the marks of burnt cooldown slots.
 
+    What is an epoch here is a number: of ordered sequences, one for each epoch and step.
+
     `add` is idempotent and commutative; once it returns, every `read` that starts later sees it. A
-    set that holds `MEMBER_LIMIT` members silently takes no more: its key has fired long ago.
-    Implementations can be called from several threads.
+    set that holds `member_limit` members silently takes no more: of most kinds of rules its key has
+    fired long ago. Implementations can be called from several threads.
     """
+
+    @property
+    def member_limit(self) -> int:
+        """`MEMBER_LIMIT`, but in tests and where nothing is stored."""
+        ...
 
     def add(
         self,
@@ -165,6 +175,22 @@ class UserPool(Protocol):
     def disable(self, pool: str, user: str) -> None: ...
 
     def enable(self, pool: str, user: str) -> None: ...
+
+
+NOTHING_PUBLISHED = b""
+"""What `PublishedRules` gives while nobody has put a rule set live."""
+
+
+class PublishedRules(Protocol):
+    """The compiled rule set that people have put live without a deployment."""
+
+    def poll(self) -> bytes | None:
+        """The bytes that are live now, `NOTHING_PUBLISHED`, or `None`: nothing new that is known.
+
+        Meant to be called for every batch: it asks the service at most every so often, and does not
+        answer `None` to the first call. Raises `RulesUnavailableError` when it asked and was not told.
+        """
+        ...
 
 
 class FindingSink(Protocol):

@@ -174,7 +174,10 @@ class _Builder:
 
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
         try:
+            node.value.encode()  # an escape can write half a character, which no JSON can carry
             return self._loader.construct_object(node, deep=True)
+        except UnicodeEncodeError:
+            return self._refuse(node, path, "holds half a character", "write the character itself")
         except (yaml.YAMLError, ValueError, OverflowError, LookupError):
             return self._refuse(
                 node, path, f"not a valid {node.tag.rpartition(':')[2]}", "quote it if it is text"

@@ -19,8 +19,9 @@ from sessionwarden.adapters.memory import MemoryWindowStore
 from sessionwarden.detection.engine import Engine, Runner, one_by_one
 from sessionwarden.errors import StoreError
 from sessionwarden.model.finding import Finding
-from sessionwarden.ports import MEMBER_LIMIT, WindowStore
-from tests.detection_kit import MINUTE, START, event, events, rule, ruleset, single
+from sessionwarden.ports import MEMBER_BYTES, MEMBER_LIMIT, WindowStore
+from sessionwarden.ruleset.compiled import Inner
+from tests.detection_kit import HOUR, MINUTE, START, event, events, rule, ruleset, selection, single
 
 EXPIRY = 4_000_000_000
 
@@ -138,8 +139,12 @@ def test_a_full_set_takes_no_more_and_says_nothing(store: WindowStore) -> None:
 
 
 def test_the_largest_set_is_no_item_that_dynamodb_refuses() -> None:
-    # 400 KB with names and the other attributes; twelve bytes a member, and three to spare for its frame
-    assert (MEMBER_LIMIT - 1 + CHUNK) * (12 + 3) < 390_000
+    # 400 KB with names and the other attributes; two bytes to spare for a member's frame
+    assert (MEMBER_LIMIT - 1 + CHUNK) * (MEMBER_BYTES + 2) < 390_000
+
+
+def test_a_store_tells_how_much_a_set_takes(store: WindowStore) -> None:
+    assert store.member_limit == LIMIT
 
 
 def test_threads_lose_nothing(threaded_store: WindowStore) -> None:
@@ -149,8 +154,24 @@ def test_threads_lose_nothing(threaded_store: WindowStore) -> None:
 
 
 def check_that_the_engine_finds_what_it_finds_in_memory(store: WindowStore, run: Runner) -> None:
-    rules = ruleset(rule(), rule("addresses", kind="value_count", value_field="source_ip"), single())
-    happened = events(6, step=MINUTE // 4, fields=lambda number: {"source_ip": f"192.0.2.{number % 4}"})
+    steps = (selection(["number", "status", [401]], rule="failed"), selection(rule="any"))
+    rules = ruleset(
+        rule(),
+        rule("addresses", kind="value_count", value_field="source_ip"),
+        single(),
+        rule("sum", kind="value_sum", value_field="latency_ms", threshold=14),
+        rule("order", kind="temporal_ordered", steps=("failed", "any"), selections=steps, bounds=()),
+        rule("repeated", selections=(), inner=(Inner(rule="burst"),), threshold=1, timespan_ms=HOUR),
+    )
+    happened = events(
+        6,
+        step=MINUTE // 4,
+        fields=lambda number: {
+            "source_ip": f"192.0.2.{number % 4}",
+            "latency_ms": number,
+            "status": 401 if number == 2 else 200,
+        },
+    )
     expected = Engine(rules, MemoryWindowStore()).process(happened, now_ms=START + MINUTE).findings
     found: list[Finding] = []
     for batch in (happened[1::2], happened[::2], happened):
@@ -161,7 +182,7 @@ def check_that_the_engine_finds_what_it_finds_in_memory(store: WindowStore, run:
         found += outcome.findings
         engine.settle(outcome.findings)
     assert {finding.id for finding in found} == {finding.id for finding in expected}
-    assert len(found) == len(expected) == 3
+    assert len(found) == len(expected) == 6
 
 
 def test_the_engine_finds_the_same_over_every_store(store: WindowStore) -> None:

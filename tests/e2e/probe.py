@@ -128,15 +128,22 @@ class Probe:
         sqs.send_message(QueueUrl=self._queue("FindingsQueue"), MessageBody=json.dumps(finding))
 
     def set_mode(self, mode: str) -> None:
+        self._set_variables("enforce", SESSIONWARDEN_MODE=mode)
+
+    def start_anew(self, function: str) -> None:
+        """Let the next invocation start cold: a process that runs on polls only now and then."""
+        self._set_variables(function, STARTED=secrets.token_hex(4))
+
+    def _set_variables(self, function: str, **changes: str) -> None:
         functions = self.stack.emulator.client("lambda")
         name = next(
-            function["FunctionName"]
-            for function in functions.list_functions()["Functions"]
-            if function["Handler"] == "functions.enforce.handler.lambda_handler"
+            found["FunctionName"]
+            for found in functions.list_functions()["Functions"]
+            if found["Handler"] == f"functions.{function}.handler.lambda_handler"
         )
         variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
         functions.update_function_configuration(
-            FunctionName=name, Environment={"Variables": variables | {"SESSIONWARDEN_MODE": mode}}
+            FunctionName=name, Environment={"Variables": variables | changes}
         )
 
     def wait_until(self, condition: Callable[[], bool], what: str) -> None:

@@ -1,4 +1,4 @@
-"""Random histories of detection, played against the engine, and an oracle that is slow and obvious.
+"""Random histories of detection, played against the engine.
 
 A history is a set of events, deliveries of them (shuffled, repeated, cut into batches, spread over two
 evaluators), faults at numbered operations, and a schedule that decides, operation by operation, which
@@ -9,27 +9,26 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, cycle
+from itertools import cycle
 from random import Random
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sessionwarden.adapters.memory import MemoryWindowStore
 from sessionwarden.detection.engine import Engine
 from sessionwarden.errors import StoreError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
-from tests.detection_kit import START, event, rule, ruleset, selection, single
+from sessionwarden.ports import MEMBER_LIMIT
+from sessionwarden.ruleset.compiled import CompiledRuleset
+from tests.detection_kit import START
+from tests.property.detection_rules import SPANS, random_events, random_rules
 
 T = TypeVar("T")
-SPANS = (7, 32, 40, 100, 1000)
 MAX_DELIVERIES = 200
-Fired = tuple[str, str, int]
-"""Rule, user, cooldown slot."""
 
 
 @dataclass(frozen=True)
@@ -44,57 +43,15 @@ class History:
 
 def random_history(random: Random) -> History:
     span = random.choice(SPANS)
-    rules = _random_rules(random, span)
-    happened = tuple(_random_event(random, number, span) for number in range(random.randint(1, 24)))
+    rules = random_rules(random, span)
+    happened = tuple(random_events(random, count=random.randint(1, 20), span=span))
     deliveries: list[list[tuple[Event, ...]]] = [[], []] if random.random() < 0.8 else [[]]
     for batch in _batches(random, happened):
         random.choice(deliveries).append(batch)
     faults = tuple(_random_faults(random) for _ in deliveries)
     refusals = tuple(frozenset(random.choices(range(8), k=random.choice((0, 0, 2)))) for _ in deliveries)
-    schedule = tuple(random.randrange(len(deliveries)) for _ in range(random.randint(1, 40)))
+    schedule = tuple(_random_turns(random, len(deliveries)))
     return History(rules, happened, tuple(map(tuple, deliveries)), faults, refusals, schedule)
-
-
-def _random_rules(random: Random, span: int) -> CompiledRuleset:
-    def cooldown() -> int:
-        return random.choice(
-            (span // 3 + 1, span, span + span // 3, span + span // 2, 2 * span, 3 * span, 1000 * span)
-        )
-
-    chosen = [
-        rule("count", timespan_ms=span, threshold=random.randint(1, 4), cooldown_ms=cooldown()),
-        rule(
-            "values",
-            kind="value_count",
-            value_field="route",
-            timespan_ms=span,
-            threshold=random.randint(1, 3),
-            cooldown_ms=cooldown(),
-        ),
-        # shares the window of the first rule, not its threshold nor its slots
-        rule(
-            "stricter",
-            window="window-of-count",
-            timespan_ms=span,
-            threshold=random.randint(2, 5),
-            cooldown_ms=cooldown(),
-        ),
-        single(cooldown_ms=cooldown(), selections=(selection(["number", "status", [500]]),)),
-    ]
-    return ruleset(*chosen)
-
-
-def _random_event(random: Random, number: int, span: int) -> Event:
-    # a few ids and sources repeat: the same id seen by two sources is two events, at one time it is one
-    source = random.choice(("api_access", "api_access", "api_authorizer"))
-    return event(
-        number if random.random() < 0.9 else 0,
-        at=random.randint(0, 5 * span),
-        source=source,
-        user=random.choice(("alice", "alice", "alice", "bob")),
-        route=random.choice((None, "GET /a", "GET /b", "GET /c")),
-        status=random.choice((200, 200, 500)),
-    )
 
 
 def _batches(random: Random, happened: Sequence[Event]) -> Iterable[tuple[Event, ...]]:
@@ -114,6 +71,13 @@ def _random_faults(random: Random) -> Mapping[int, str]:
     return {random.randint(0, 60): random.choice(kinds) for _ in range(random.choice((0, 0, 1, 4, 8)))}
 
 
+def _random_turns(random: Random, actors: int) -> Iterator[int]:
+    """Who acts next, over and over: often for one operation, sometimes for a whole batch."""
+    for _ in range(random.randint(4, 16)):
+        yield from [random.randrange(actors)] * random.choice((1, 1, 2, 5, 20))
+    yield from range(actors)
+
+
 class Crash(BaseException):
     """The process ends here: nothing in it may catch this."""
 
@@ -122,30 +86,49 @@ class Turns:
     """Lets one evaluator act at a time, in the order of the schedule."""
 
     def __init__(self, schedule: Sequence[int], actors: int) -> None:
-        self._order = chain(schedule, cycle(range(actors)))
+        self._order = cycle(schedule)
         self._alive = set(range(actors))
-        self._gates = [threading.Semaphore(0) for _ in range(actors)]
-        self._pass_on()
+        self._gates = [threading.Lock() for _ in range(actors)]
+        # an actor that goes on needs no gate: it alone writes and reads its own entry
+        self._goes_on = [False] * actors
+        self.changes = 0
+        for gate in self._gates:
+            gate.acquire()
+        self._pass_on(None)
 
-    def _pass_on(self) -> None:
-        if self._alive:
-            self._gates[next(actor for actor in self._order if actor in self._alive)].release()
+    def _pass_on(self, current: int | None) -> None:
+        if not self._alive:
+            return
+        chosen = next(actor for actor in self._order if actor in self._alive)
+        if chosen == current:
+            self._goes_on[chosen] = True
+            return
+        self.changes += 1
+        self._gates[chosen].release()
+
+    def _wait(self, actor: int) -> None:
+        if self._goes_on[actor]:
+            self._goes_on[actor] = False
+            return
+        assert self._gates[actor].acquire(timeout=30)
 
     def act(self, actor: int, action: Callable[[], T]) -> T:
-        assert self._gates[actor].acquire(timeout=30)
+        self._wait(actor)
         try:
             return action()
         finally:
-            self._pass_on()
+            self._pass_on(actor)
 
     def leave(self, actor: int) -> None:
-        assert self._gates[actor].acquire(timeout=30)
+        self._wait(actor)
         self._alive.discard(actor)
-        self._pass_on()
+        self._pass_on(None)
 
 
 class Evaluator:
     """One process: an engine that may crash, its queue, and the store as it reaches it."""
+
+    member_limit = MEMBER_LIMIT
 
     def __init__(
         self, number: int, history: History, store: MemoryWindowStore, emitted: list[Finding], turns: Turns
@@ -241,70 +224,29 @@ class Evaluator:
         self._guarded(lambda: self.shared.burn(key, slot, expires_at=expires_at))
 
 
-def play(history: History) -> list[Finding]:
-    """Everything that was emitted, in order, once every delivery has been dealt with."""
+@dataclass(frozen=True)
+class Played:
+    """What was emitted, in order, once every delivery was dealt with; and what it took."""
+
+    emitted: list[Finding]
+    operations: int
+    changes: int
+
+
+def play(history: History) -> Played:
+    """Deliver everything, to as many evaluators as there are queues."""
     store, emitted = MemoryWindowStore(), list[Finding]()
     turns = Turns(history.schedule, len(history.deliveries))
     evaluators = [
         Evaluator(number, history, store, emitted, turns) for number in range(len(history.deliveries))
     ]
-    threads = [threading.Thread(target=evaluator.run) for evaluator in evaluators]
+    threads = [threading.Thread(target=evaluator.run) for evaluator in evaluators[1:]]
     for thread in threads:
         thread.start()
+    evaluators[0].run()
     for thread in threads:
         thread.join()
     for evaluator in evaluators:
         for problem in evaluator.problems:
             raise problem
-    return emitted
-
-
-def oracle(history: History) -> set[Fired]:
-    """Which slots must have a finding, straight from the definitions, over all events at once."""
-    return {fired for one in history.rules.rules for fired in _fires(one, history.events)}
-
-
-def _fires(one: CompiledRule, happened: Sequence[Event]) -> set[Fired]:
-    cooldown = one.response.cooldown_ms
-    mine = [seen for seen in happened if seen.source == "api_access"]
-    if one.kind == "event":
-        return {(one.id, str(seen.user), seen.time // cooldown) for seen in mine if seen.status == 500}
-    if one.kind == "event_count":
-        return {
-            (one.id, str(last.user), last.time // cooldown)
-            for last in mine
-            if len(events_in(mine, last, one.timespan_ms)) >= one.threshold
-        }
-    return {
-        (one.id, str(last.user), _quantised(last.time, one.timespan_ms) // cooldown)
-        for last in mine
-        if last.route and len(values_in(mine, last, one.timespan_ms)) >= one.threshold
-    }
-
-
-def events_in(happened: Sequence[Event], last: Event, span: int) -> set[Any]:
-    """The distinct events of `(t - span, t]` for the user and the time `t` of `last`."""
-    return {
-        (seen.id, seen.time)
-        for seen in happened
-        if seen.user == last.user and last.time - span < seen.time <= last.time
-    }
-
-
-def values_in(happened: Sequence[Event], last: Event, span: int) -> set[Any]:
-    """The distinct values of the 32 quanta that end with the one of `last`."""
-    end = last.time * 32 // span
-    return {
-        seen.route
-        for seen in happened
-        if seen.user == last.user and seen.route and end - 32 < seen.time * 32 // span <= end
-    }
-
-
-def _quantised(time: int, span: int) -> int:
-    """The first millisecond of the quantum of `time`, found by looking for it."""
-    quantum = time * 32 // span
-    first = quantum * span // 32 - 1
-    while first * 32 < quantum * span:
-        first += 1
-    return first
+    return Played(emitted, sum(one.operations for one in evaluators), turns.changes)

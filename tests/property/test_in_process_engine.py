@@ -13,28 +13,37 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessionwarden.adapters.memory import MemoryWindowStore
-from sessionwarden.detection.engine import Engine, Outcome
+from sessionwarden.detection.batch import Outcome
+from sessionwarden.detection.engine import Engine
 from sessionwarden.detection.evidence import SHOWN_EVENTS
 from sessionwarden.detection.in_process import InProcessEngine
 from sessionwarden.detection.keys import value_text
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
-from sessionwarden.ruleset.compiled import CompiledRuleset
+from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
 from tests.detection_kit import HOUR, event, rule, ruleset, selection, single
+from tests.property.detection_rules import random_rules as rules_of_all_kinds
 
-HISTORIES = 3_000
+HISTORIES = 1_200
 SLICES = 6
 Batches = list[tuple[int, list[Event]]]
 """The time that the log has reached, and what comes next."""
 
 
 def random_rules(random: Random, span: int) -> CompiledRuleset:
+    """Rules of all kinds: those below have logs of their own in replay, and so have some of the others."""
+    counted = {one.id: one for one in counting_rules(random, span)}
+    others = {one.id: one for one in rules_of_all_kinds(random, span).rules}
+    return ruleset(*(others | counted).values())
+
+
+def counting_rules(random: Random, span: int) -> tuple[CompiledRule, ...]:
     def cooldown() -> int:
         return random.choice((span // 3 + 1, span, span + span // 2, 2 * span, 1000 * span))
 
     both = (selection(), selection(["exists", "session"], category="api_authorizer"))
     values: dict[str, Any] = {"kind": "value_count", "timespan_ms": span}
-    return ruleset(
+    return (
         rule("count", timespan_ms=span, threshold=random.randint(1, 5), cooldown_ms=cooldown()),
         # shares the window of the first rule, not its threshold nor its slots
         rule(
@@ -79,6 +88,8 @@ def random_events(random: Random, *, count: int, within: int) -> Iterator[Event]
             route=random.choice((None, "GET /a", "GET /b", "GET /c", "GET /d")),
             source_ip=random.choice(("192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", None)),
             status=random.choice((200, 200, 500)),
+            username=random.choice((None, "alice", "bob")),
+            response_bytes=random.choice((None, 0, 1, 2, 5)),
             decision=random.choice((None, None, None, "deny")),
         )
 
@@ -125,7 +136,7 @@ def check_equal(random: Random) -> int:
 
 def without_choice(outcome: Outcome, rules: CompiledRuleset) -> Outcome:
     """Less the one thing that may differ: by which of its events a value is shown that was seen often."""
-    counts_values = {one.id for one in rules.rules if one.value_field}
+    counts_values = {one.id for one in rules.rules if one.kind == "value_count"}
     findings = tuple(
         msgspec.structs.replace(one, events=(), first_time=0) if one.rule in counts_values else one
         for one in outcome.findings
@@ -134,8 +145,9 @@ def without_choice(outcome: Outcome, rules: CompiledRuleset) -> Outcome:
 
 
 def check_values(finding: Finding, rules: CompiledRuleset, happened: list[Event]) -> None:
-    field = next(one.value_field for one in rules.rules if one.id == finding.rule)
-    if field is None:
+    rule = next(one for one in rules.rules if one.id == finding.rule)
+    field = rule.value_field
+    if rule.kind != "value_count" or rule.inner or field is None:
         return
     values = {
         (one.id, value_text(field, getattr(one, field)))
@@ -172,7 +184,7 @@ def shown(findings: Sequence[Finding]) -> list[Any]:
 def test_what_is_forgotten_after_days_was_of_no_use() -> None:
     """Events of a week, some more than a day late; evidence may be shorter, since old ids are forgotten."""
     late = found = 0
-    for seed in range(60):
+    for seed in range(15):
         random = Random(seed)
         span = random.choice((HOUR // 2, 3 * HOUR, 30 * HOUR))
         rules = random_rules(random, span)
@@ -187,11 +199,11 @@ def test_what_is_forgotten_after_days_was_of_no_use() -> None:
             late += stored.late
             found += len(stored.findings)
     assert late > 100
-    assert found > 1_000
+    assert found > 500
 
 
 def test_a_finding_that_was_not_accepted_is_raised_again_with_the_next_delivery() -> None:
-    for seed in range(300):
+    for seed in range(60):
         random = Random(seed)
         span = random.choice((7, 40, 1000))
         rules = random_rules(random, span)

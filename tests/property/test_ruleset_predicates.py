@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sessionwarden.model.event import Event
 from sessionwarden.ruleset.compile import compile_rules, dump_ruleset
 from sessionwarden.ruleset.filters import compile_filter
+from sessionwarden.ruleset.index import SelectionIndex
 from sessionwarden.ruleset.load import load_ruleset
 from sessionwarden.ruleset.predicates import compile_expression
 
@@ -46,6 +47,9 @@ ITEMS = st.one_of(
     st.tuples(st.sampled_from(["status|gte", "status|lt", "status|gt", "status|lte"]), values(st.integers(199, 405))),
     st.tuples(st.sampled_from(["user|exists", "status|exists", "groups|exists"]), st.booleans()),
     st.tuples(st.just("source_ip|cidr"), values(NETWORKS)),
+    st.tuples(st.sampled_from(["path|neq", "status|neq", "path|contains|neq"]), values(st.sampled_from(["200", "401", "404"]))),
+    st.tuples(st.sampled_from([f"path|fieldref{how}" for how in ("", "|contains", "|startswith", "|endswith")]), values(st.sampled_from(["user", "user_agent"]))),
+    st.tuples(st.sampled_from(["|contains", "|contains|all"]), values(PLAIN_WORDS)),
 )  # fmt: skip
 DETECTIONS = values(st.lists(ITEMS, min_size=1, max_size=2).map(dict))
 CONDITIONS = st.recursive(
@@ -81,27 +85,37 @@ def slow_value(value: Any, wanted: Any, how: str, *, cased: bool) -> Any:
         return ipaddress.ip_address(value) in ipaddress.ip_network(wanted)
     if isinstance(wanted, int):
         return bool(value == wanted)
-    text, pattern = (value, wanted) if cased else (value.lower(), wanted.lower())
-    if how in ("contains", "startswith", "endswith"):
-        return {
-            "contains": pattern in text,
-            "startswith": text.startswith(pattern),
-            "endswith": text.endswith(pattern),
-        }[how]
-    return fnmatch.fnmatchcase(text, pattern)
+    text, pattern = (str(value), wanted) if cased else (str(value).lower(), wanted.lower())
+    return slow_text(text, pattern, how) if how else fnmatch.fnmatchcase(text, pattern)
+
+
+def slow_text(text: str, pattern: str, how: str) -> bool:
+    return {
+        "": text == pattern,
+        "contains": pattern in text,
+        "startswith": text.startswith(pattern),
+        "endswith": text.endswith(pattern),
+    }[how]
 
 
 def slow_item(event: dict[str, Any], key: str, wanted: Any) -> bool:
     field, *modifiers = key.split("|")
-    value = event.get(field)
+    if "neq" in modifiers:
+        return not slow_item(event, key.replace("|neq", ""), wanted)
+    line = " ".join(str(event[name]) for name in ("path", "status", "user_agent") if name in event)
+    value = event.get(field) if field else line or None
     present = value if isinstance(value, list) else [] if value is None else [value]
     if "exists" in modifiers:
         return bool(present) is wanted
-    how = next((modifier for modifier in modifiers if modifier not in ("all", "cased", "i")), "")
+    how = next((name for name in modifiers if name not in ("all", "cased", "i", "fieldref")), "")
 
     def one(single: Any) -> bool:
         if single is None:
             return not present
+        if "fieldref" in modifiers:
+            single = event.get(single)
+            texts = [] if single is None else [value for value in present if isinstance(value, str)]
+            return any(slow_text(value.lower(), single.lower(), how) for value in texts)
         if how == "re":
             flags = re.IGNORECASE if "i" in modifiers else 0
             return any(re.search(single, text, flags) for text in present)
@@ -154,6 +168,10 @@ def test_a_compiled_rule_agrees_with_a_slow_reading_of_it(
         assert matches(event) is slow_rule(fields, detections, condition), fields
         happened.append(event)
     assert list(compile_filter(expression)(happened)) == list(filter(matches, happened))
+    index = SelectionIndex([expression])
+    matching = [event for event in happened if matches(event)]
+    assert all(index.candidates(event) == [0] for event in matching)
+    assert [event for event in index.split(happened).get(0, []) if matches(event)] == matching
 
 
 class _PlainDumper(yaml.SafeDumper):

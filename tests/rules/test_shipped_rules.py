@@ -2,83 +2,82 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 from sigma.collection import SigmaCollection
 from sigma.validation import SigmaValidator
 from sigma.validators.core import validators
 
 from sessionwarden.adapters.memory import MemoryWindowStore
+from sessionwarden.cli.rules_case_runs import Evaluating, run_case
+from sessionwarden.cli.rules_schema import modeline, schema_file, schema_text, subject_of, yaml_files
+from sessionwarden.cli.rules_suite import read_suite
+from sessionwarden.cli.rules_test_report import differences
 from sessionwarden.denylist import verdict
 from sessionwarden.detection.engine import Engine
-from sessionwarden.model.event import Event
-from sessionwarden.ruleset.cases import Case, CaseFile, Key, load_cases
+from sessionwarden.detection.in_process import InProcessEngine
+from sessionwarden.ruleset.cases import Case
 from sessionwarden.ruleset.compile import compile_rules
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
 from sessionwarden.ruleset.files import rule_files
+from sessionwarden.ruleset.schema import SUBJECTS, Subject
 
 RULES = Path(__file__).parents[2] / "rules"
-RULESET = compile_rules([RULES])
-CASE_FILES = [load_cases(path) for path in sorted(RULES.rglob("*.cases.yml"))]
-BATCH = 37
-
+SUITE = read_suite([RULES])
+RULESET = SUITE.catalog.ruleset
 
 ALL_CASES = [
-    pytest.param(case_file, case, id=f"{Path(case_file.file).stem}: {case.name}")
-    for case_file in CASE_FILES
-    for case in case_file.cases
+    pytest.param(cases.rule, case, id=f"{cases.rule.title}: {case.name}")
+    for cases in SUITE.rules
+    for _, case in cases.cases
 ]
 
 
-def alone(ruleset: CompiledRuleset, rule_id: str) -> CompiledRuleset:
-    rules = tuple(rule for rule in ruleset.rules if rule.id == rule_id)
-    assert len(rules) == 1, f"no rule {rule_id}"
-    return CompiledRuleset(format=1, digest="", rules=rules, policy=ruleset.policy)
+def live_engine(ruleset: CompiledRuleset) -> Engine:
+    return Engine(ruleset, MemoryWindowStore())
 
 
-def batches(events: tuple[Event, ...]) -> Iterator[list[Event]]:
-    source = iter(events)
-    while batch := list(islice(source, BATCH)):
-        yield batch
-
-
-def keys_found(ruleset: CompiledRuleset, case_file: CaseFile, case: Case) -> list[Key]:
-    engine = Engine(alone(ruleset, case_file.rule), MemoryWindowStore())
-    now_ms = max(event.time for event in case.events)
-    found: dict[str, Key] = {}
-    for batch in batches(case.events):
-        outcome = engine.process(batch, now_ms=now_ms)
-        assert not outcome.failures
-        found |= {finding.id: finding.key for finding in outcome.findings}
-        engine.settle(outcome.findings)
-    return list(found.values())
-
-
-@pytest.mark.parametrize(("case_file", "case"), ALL_CASES)
-def test_rule_says_what_its_case_expects(case_file: CaseFile, case: Case) -> None:
-    found = keys_found(RULESET, case_file, case)
-    if case.expectation.how == "exactly":
-        assert sorted(map(str, found)) == sorted(map(str, case.expectation.keys))
-    else:
-        assert all(key in found for key in case.expectation.keys)
+@pytest.mark.parametrize("engine", [InProcessEngine, live_engine], ids=["of replay", "of the Lambda"])
+@pytest.mark.parametrize(("rule", "case"), ALL_CASES)
+def test_rule_says_what_its_case_expects(
+    rule: CompiledRule, case: Case, engine: Callable[[CompiledRuleset], Evaluating]
+) -> None:
+    run = run_case(RULESET, rule, case, engine=engine)
+    assert run.passed, [*differences(run, SUITE.catalog.names), *run.errors]
 
 
 def test_every_rule_has_cases_of_every_kind() -> None:
-    kinds = {case_file.rule: {case.kind for case in case_file.cases} for case_file in CASE_FILES}
     needed = {"matching", "just_under", "just_over", "lookalike", "out_of_order"}
-    assert {rule.id: kinds.get(rule.id) for rule in RULESET.rules} == {
-        rule.id: needed for rule in RULESET.rules
-    }
+    kinds = {cases.rule.title: {case.kind for _, case in cases.cases} for cases in SUITE.rules}
+    assert kinds == {rule.title: needed for rule in RULESET.rules if rule.emits}
 
 
-def test_cases_stand_beside_their_rule() -> None:
-    for case_file in CASE_FILES:
-        rule_file = Path(case_file.file.replace(".cases.yml", ".yml"))
-        assert case_file.rule in {rule.id for rule in compile_rules([rule_file], RULES / "policy.yml").rules}
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_the_schemas_beside_the_rules_are_those_of_the_language(subject: Subject) -> None:
+    # if this fails: sessionwarden rules schema --write rules
+    assert schema_file(RULES, subject).read_text() == schema_text(subject)
+
+
+@pytest.mark.parametrize("file", yaml_files(RULES), ids=lambda file: str(file.relative_to(RULES)))
+def test_every_document_names_its_schema_and_follows_it(file: Path) -> None:
+    schema = json.loads(schema_file(RULES, subject_of(file)).read_text())
+    for text in file.read_text().split("\n---\n"):
+        assert modeline(file, RULES) in text, "sessionwarden rules schema --write rules"
+        document = json.loads(json.dumps(yaml.safe_load(text), default=str))
+        problems = Draft202012Validator(schema).iter_errors(document)
+        assert [f"{problem.json_path}: {problem.message}" for problem in problems] == []
+
+
+def test_cases_stand_beside_their_rule_which_needs_no_other_file() -> None:
+    for tested in SUITE.rules:
+        alone = compile_rules([tested.source.file], RULES / "policy.yml")
+        assert tested.rule.id in {rule.id for rule in alone.rules}
 
 
 def test_sigmas_own_validators_find_nothing_but_the_owasp_namespace() -> None:
@@ -114,7 +113,7 @@ def test_the_rule_and_the_cases_of_the_guide_work(tmp_path: Path) -> None:
     rule, cases = (textwrap.dedent(block.split("```")[0]) for block in guide.split("```yaml\n")[1:])
     (tmp_path / "rule.yml").write_text(rule)
     (tmp_path / "rule.cases.yml").write_text(cases)
-    ruleset = compile_rules([tmp_path])
-    case_file = load_cases(tmp_path / "rule.cases.yml")
-    for case in case_file.cases:
-        assert keys_found(ruleset, case_file, case) == list(case.expectation.keys)
+    suite = read_suite([tmp_path])
+    runs = [run_case(suite.catalog.ruleset, one.rule, case) for one in suite.rules for _, case in one.cases]
+    assert [run.passed for run in runs] == [True] * len(runs)
+    assert len(runs) > 1

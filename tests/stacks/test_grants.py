@@ -33,6 +33,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "FindingsQueue": {"sqs:SendMessage"},
         "Bus": {"events:PutEvents"},
         "DetectionEventsQueue": CONSUME,
+        "configuration": {"appconfig:GetLatestConfiguration", "appconfig:StartConfigurationSession"},
     },
     "EnforcementEnforce": {
         "EnforcementEnforceLog": OWN_LOG,
@@ -52,6 +53,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "FindingsQueue": CONSUME,
     },
     "Authorizer": {"AuthorizerLog": OWN_LOG, "StateDenylist": {"dynamodb:Query"}},
+    "RulesValidator": {"RulesValidatorLog": OWN_LOG},
     "PreTokenGenerationTrigger": {
         "PreTokenGenerationTriggerLog": OWN_LOG,
         "StateDenylist": {"dynamodb:Query"},
@@ -106,7 +108,52 @@ def test_no_role_has_a_wildcard_or_a_managed_policy(assembly: Assembly) -> None:
 def test_there_are_no_other_roles(aws: Synthesized) -> None:
     roles = {re.sub(r"Role[0-9A-F]{8}$", "", item.logical_id) for item in aws.of_type("AWS::IAM::Role")}
 
-    assert roles == set(GRANTS)
+    # the one that AppConfig takes to look at alarms, which is no function's
+    assert roles == {*GRANTS, "RulesMonitor"}
+
+
+def test_only_the_monitoring_and_the_publishers_policies_are_managed_and_both_name_their_actions(
+    aws: Synthesized,
+) -> None:
+    granted = {
+        re.sub(r"[0-9A-F]{8}$", "", item.logical_id): {
+            action
+            for statement in item.properties["PolicyDocument"]["Statement"]
+            for action in _many(statement["Action"])
+        }
+        for item in aws.of_type("AWS::IAM::ManagedPolicy")
+    }
+
+    assert granted == {
+        "RulesMonitoring": {"cloudwatch:DescribeAlarms"},
+        "RulesPublishers": {
+            "appconfig:CreateHostedConfigurationVersion",
+            "appconfig:GetDeployment",
+            "appconfig:GetHostedConfigurationVersion",
+            "appconfig:ListDeployments",
+            "appconfig:ListHostedConfigurationVersions",
+            "appconfig:StartDeployment",
+            "appconfig:StopDeployment",
+            "cloudformation:DescribeStacks",
+        },
+    }
+
+
+def test_publishers_reach_this_one_profile_and_nobody_gets_their_policy_from_us(aws: Synthesized) -> None:
+    policy = aws.one("AWS::IAM::ManagedPolicy", "RulesPublishers").properties
+    resources = [
+        json.dumps(resource)
+        for statement in policy["PolicyDocument"]["Statement"]
+        for resource in _many(statement["Resource"])
+    ]
+
+    assert not {"Roles", "Users", "Groups"} & set(policy)
+    for resource in resources:
+        own = ("RulesApplication", "RulesStaged", "RulesAtOnce", "AWS::StackId")
+        assert any(name in resource for name in own), resource
+        assert resource.count("*") == (
+            1 if re.search(r"(hostedconfigurationversion|deployment)/\*", resource) else 0
+        )
 
 
 def test_the_reference_lists_exactly_these_grants() -> None:
@@ -134,7 +181,13 @@ def _many(value: Any) -> list[Any]:
 
 def _name(resource: dict[str, Any]) -> str:
     if "Fn::Join" in resource:
-        assert resource["Fn::Join"][1][-1].startswith(":userpool/")
+        parts = resource["Fn::Join"][1]
+        if ":appconfig:" in "".join(part for part in parts if isinstance(part, str)):
+            ids = [part["Ref"] for part in parts if isinstance(part, dict)][-3:]
+            expected = ["RulesApplication", "RulesEnvironment", "RulesProfile"]
+            assert [re.sub(r"[0-9A-F]{8}$", "", one) for one in ids] == expected
+            return "configuration"
+        assert parts[-1].startswith(":userpool/")
         return "userpool"
     logical_id: str = resource["Ref"] if "Ref" in resource else resource["Fn::GetAtt"][0]
     return re.sub(r"[0-9A-F]{8}$", "", logical_id)

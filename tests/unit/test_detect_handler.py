@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,9 @@ from pydantic import ValidationError
 
 from functions.detect import handler as detect
 from functions.detect.detector import Detector
+from functions.detect.live_rules import InUse
 from functions.detect.settings import CODE, Settings
+from sessionwarden.adapters.appconfig import Place
 from sessionwarden.adapters.memory import MemoryWindowStore
 from sessionwarden.detection.engine import Engine
 from sessionwarden.errors import DeliveryError, StoreError
@@ -38,6 +41,7 @@ class Sink:
         self.refused: set[str] = set()
         self.refused_copies: set[str] = set()
         self.store = Store(self)
+        self.rules: Steady
 
     def emit(self, findings: Sequence[Finding]) -> None:
         users = [finding.key["user"] for finding in findings]
@@ -71,12 +75,33 @@ class Store(MemoryWindowStore):
         super().burn(key, slot, expires_at=expires_at)
 
 
+class Steady:
+    """One rule set for good."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.in_use = InUse(engine=engine, digest="digest", origin="published")
+
+    def look(self) -> InUse:
+        return self.in_use
+
+
+TOLD = {
+    "changed": ({"changed": True}, "RulesetInUse", "rule set in use"),
+    "refused": ({"refused": "damaged"}, "RulesetRefused", "published rule set refused"),
+    "unavailable": (
+        {"unavailable": "ThrottlingException"},
+        "RulesetUnavailable",
+        "published rule set not read",
+    ),
+    "fallback": ({"origin": "fallback", "changed": True}, "RulesetFallback", "fallback"),
+}
+
+
 @pytest.fixture
 def sink(monkeypatch: pytest.MonkeyPatch) -> Sink:
     sink = Sink()
-    detector = Detector(
-        engine=Engine(ruleset(rule()), sink.store), sink=sink, bus=sink, clock=lambda: START + MINUTE
-    )
+    sink.rules = Steady(Engine(ruleset(rule()), sink.store))
+    detector = Detector(rules=sink.rules, sink=sink, bus=sink, clock=lambda: START + MINUTE)
     monkeypatch.setattr(detect, "detector", lambda: detector)
     return sink
 
@@ -170,6 +195,7 @@ def test_metrics_tell_what_was_seen_dropped_found_and_failed(
         "EventsLate": 1,
         "EventsFuture": 1,
         "EventsRefused": 1,
+        "WindowsFull": 0,
         "Findings": 1,
         "MessagesFailed": 1,
     }
@@ -204,6 +230,44 @@ def test_a_finding_that_is_not_accepted_fails_its_messages_and_stays_unburnt(
     assert (sink.copied[-1], sink.store.burns) == ("bob", 2)
 
 
+@pytest.mark.parametrize(("facts", "metric", "words"), TOLD.values(), ids=TOLD)
+def test_what_became_of_the_rule_set_is_counted_and_logged(
+    sink: Sink,
+    log: io.StringIO,
+    capsys: pytest.CaptureFixture[str],
+    facts: dict[str, Any],
+    metric: str,
+    words: str,
+) -> None:
+    sink.rules.in_use = replace(sink.rules.in_use, **facts)
+
+    assert invoke(body(events(3))) == []
+
+    assert metrics(capsys)[metric] == 1
+    assert words in log.getvalue()
+    assert sink.emitted == ["alice"]
+
+
+def test_every_metrics_line_names_the_rule_set(sink: Sink, capsys: pytest.CaptureFixture[str]) -> None:
+    invoke(body(events(3)))
+    (line,) = [json.loads(text) for text in capsys.readouterr().out.splitlines() if '"_aws"' in text]
+    assert line["ruleset"] == "digest"
+    assert (line["RulesetRefused"], line["RulesetFallback"], line["RulesFailed"]) == ([0], [0], [0])
+
+
+def test_a_rule_that_raises_is_counted_apart_from_a_store_that_fails(
+    sink: Sink, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raises(event: Event) -> bool:
+        raise ArithmeticError
+
+    watches = sink.rules.in_use.engine._watches
+    (watch,) = watches["api_access"]
+    monkeypatch.setitem(watches, "api_access", (watch._replace(matches=raises),))
+    assert invoke(body(events(2))) == ["m-0"]
+    assert metrics(capsys)["RulesFailed"] == 2
+
+
 def test_a_slot_that_could_not_be_burnt_is_logged_and_delivers_nothing_again(
     sink: Sink, log: io.StringIO
 ) -> None:
@@ -230,6 +294,18 @@ def test_the_rule_set_is_beside_the_code_unless_told_otherwise() -> None:
     assert Settings.from_environment(ENVIRONMENT).ruleset_path == CODE / "ruleset.json"
     told = Settings.from_environment(ENVIRONMENT | {"SESSIONWARDEN_RULESET": "/opt/rules.json"})
     assert told.ruleset_path == Path("/opt/rules.json")
+
+
+def test_the_place_of_published_rules_is_read_by_its_three_ids() -> None:
+    assert Settings.from_environment(ENVIRONMENT).live_rules is None
+    told = Settings.from_environment(ENVIRONMENT | {"SESSIONWARDEN_LIVE_RULES": "a1/e1/p1"})
+    assert told.live_rules == Place("a1", "e1", "p1")
+
+
+@pytest.mark.parametrize("value", ["", "a1", "a1/e1", "a1//p1", "a1/e1/p1/x"])
+def test_a_place_that_is_not_three_ids_is_refused(value: str) -> None:
+    with pytest.raises(ValidationError, match="live_rules"):
+        Settings.from_environment(ENVIRONMENT | {"SESSIONWARDEN_LIVE_RULES": value})
 
 
 @pytest.mark.parametrize("name", sorted(ENVIRONMENT))

@@ -9,7 +9,7 @@ from sessionwarden.adapters.memory import MemoryWindowStore
 from sessionwarden.detection import engine as module
 from sessionwarden.detection.acceptance import LATE_MS, SKEW_MS
 from sessionwarden.detection.engine import Engine
-from sessionwarden.detection.windows import ID_TEXT_LIMIT
+from sessionwarden.detection.members import ID_TEXT_LIMIT
 from sessionwarden.errors import RulesetError, StoreError
 from sessionwarden.model.deny import DENYLIST_REASONS
 from sessionwarden.model.event import Event

@@ -111,6 +111,14 @@ def test_failures_and_retries_are_told() -> None:
     assert "Sessionwarden: alert:" in subject, "what failed is not announced as done"
 
 
+@pytest.mark.parametrize(("value", "shown"), [(1_234_567, "1,234,567"), (100.5, "100.5")])
+def test_what_a_rule_judged_of_values_is_told(value: float, shown: str) -> None:
+    _, message, _ = composed(finding(value=value))
+    assert f"  what the rule judges of their values: {shown}" in message.splitlines()
+    _, message, _ = composed(finding())
+    assert "of their values" not in message
+
+
 def test_times_out_of_range_do_not_break_an_alert() -> None:
     _, message, _ = composed(finding(time=10**18, first_time=-(10**18)))
     assert "epoch ms 1000000000000000000" in message

@@ -20,8 +20,8 @@ from sessionwarden.ports import MEMBER_LIMIT
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-CHUNK = 2_000
-"""Members per write. A set just under `MEMBER_LIMIT` plus one chunk of 12 bytes each is about 290 KB."""
+CHUNK = 1_000
+"""Members per write. A set just under `MEMBER_LIMIT` plus one chunk, of 16 bytes each, is about 340 KB."""
 
 DIGITS = 14
 """Of an epoch or a slot in the sort key: as text, they must sort like numbers."""
@@ -36,7 +36,7 @@ class DynamoDBWindowStore:
 
     def __init__(self, client: DynamoDBClient, table: str, *, member_limit: int = MEMBER_LIMIT) -> None:
         self._client = client
-        self._member_limit = member_limit
+        self.member_limit = member_limit
         self._table = table
 
     def add(
@@ -62,7 +62,7 @@ class DynamoDBWindowStore:
                     ExpressionAttributeValues={
                         ":members": {"BS": members},
                         ":expires_at": {"N": str(expires_at)},
-                        ":limit": {"N": str(self._member_limit)},
+                        ":limit": {"N": str(self.member_limit)},
                     },
                 )
             except ClientError as error:

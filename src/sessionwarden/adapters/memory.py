@@ -19,7 +19,7 @@ class MemoryWindowStore:
     """Sets and marks in dictionaries. Reads hand out immutable sets, so nobody can change the store."""
 
     def __init__(self, *, member_limit: int = MEMBER_LIMIT) -> None:
-        self._member_limit = member_limit
+        self.member_limit = member_limit
         self._lock = threading.Lock()
         self._sets: dict[tuple[str, int], frozenset[bytes]] = {}
         self._expiry: dict[tuple[str, int], int] = {}
@@ -34,7 +34,7 @@ class MemoryWindowStore:
         with self._lock:
             for place, members in additions.items():
                 known = self._sets.get(place, NOTHING)
-                if len(known) < self._member_limit:
+                if len(known) < self.member_limit:
                     self._sets[place] = known | members
                     self._expiry[place] = expires_at[place]
 

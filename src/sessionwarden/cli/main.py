@@ -6,40 +6,40 @@ is no, 2 wrong usage or a bad input file, 3 could not run.
 
 from __future__ import annotations
 
-import importlib
 import sys
 
 import click
 
 from sessionwarden import __version__
+from sessionwarden.cli.lazy import LazyGroup, Subcommand
 from sessionwarden.errors import InputFileError, SessionwardenError
 
 COMMANDS = {
-    "decisions": "sessionwarden.cli.decisions:decisions",
-    "demo": "sessionwarden.cli.demo:demo",
-    "enforcement": "sessionwarden.cli.enforcement:enforcement",
-    "replay": "sessionwarden.cli.replay:replay",
-    "routes": "sessionwarden.cli.routes:routes",
-    "rules": "sessionwarden.cli.rules:rules",
-    "simulate": "sessionwarden.cli.simulate:simulate",
+    "decisions": Subcommand("sessionwarden.cli.decisions:decisions", "List, show, add and undo decisions."),
+    "demo": Subcommand(
+        "sessionwarden.cli.demo:demo", "Watch an abused session die between one request and the next."
+    ),
+    "enforcement": Subcommand(
+        "sessionwarden.cli.enforcement:enforcement", "Stop or resume all enforcement of a deployment."
+    ),
+    "replay": Subcommand(
+        "sessionwarden.cli.replay:replay",
+        "Run the rules over LOGS (plain or gzip; `-` or none for standard input) and print findings.",
+    ),
+    "routes": Subcommand(
+        "sessionwarden.cli.routes:routes", "Check and compile what each route asks of a token."
+    ),
+    "rules": Subcommand(
+        "sessionwarden.cli.rules:rules", "Write, check, test, explain and publish detection rules."
+    ),
+    "simulate": Subcommand(
+        "sessionwarden.cli.simulate:simulate",
+        "Write a made-up day of an API's access log, with abuse and lookalikes planted in it.",
+    ),
 }
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are named here and imported on demand."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, subcommands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sessionwarden")
 def cli() -> None:
     """End abused API sessions at once."""
@@ -50,9 +50,9 @@ def main() -> None:
     try:
         cli()
     except InputFileError as error:
-        from sessionwarden.cli.mistakes import describe_mistakes
+        from sessionwarden.cli.mistakes import describe
 
-        click.echo(describe_mistakes(error.mistakes), err=True)
+        click.echo(describe(error.mistakes), err=True)
         sys.exit(2)
     except OSError as error:
         click.echo(f"sessionwarden: {error.filename or 'a file'}: {error.strerror or error}", err=True)

@@ -15,8 +15,8 @@ WIDTH = 100
 """Characters of a source line that are shown, around the place."""
 
 
-def describe_mistakes(mistakes: Iterable[Mistake]) -> str:
-    """Every mistake with its source line, then how many there are."""
+def describe(mistakes: Iterable[Mistake], noun: str = "mistake") -> str:
+    """Every mistake with its source line, then how many there are; `noun` is what they are called."""
     found = list(mistakes)
     sources: dict[str, list[str]] = {}
     blocks = []
@@ -26,7 +26,7 @@ def describe_mistakes(mistakes: Iterable[Mistake]) -> str:
         blocks.append(_block(mistake, sources[mistake.file]))
     count = len(found)
     files = len({mistake.file for mistake in found})
-    total = f"{count} mistake{'s' if count != 1 else ''} in {files} file{'s' if files != 1 else ''}"
+    total = f"{count} {noun}{'s' if count != 1 else ''} in {files} file{'s' if files != 1 else ''}"
     return "\n".join([*blocks, total])
 
 

@@ -11,7 +11,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Protocol
@@ -39,13 +39,11 @@ from sessionwarden.cli.replay_report import (
     finding_table,
     print_summary,
 )
-from sessionwarden.detection.acceptance import LogTime
-from sessionwarden.detection.in_process import InProcessEngine
+from sessionwarden.detection.replaying import Replayer
 from sessionwarden.errors import InputFileError, Mistake
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
 from sessionwarden.ruleset.compile import compile_rules
-from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.sources.field_mapping import load_mapping
 
 FILE_WIDTH = 160
@@ -86,20 +84,23 @@ def replay(
     lines. Nothing is sent anywhere and nobody is signed out.
     """
     replayer = Replayer(compile_rules([rules]))
-    parse, parse_batch = _parsers(fields)
+    parse, parse_batch = parsers(fields)
     report: Report = _JsonReport() if output == "json" else _TextReport()
     with ExitStack() as stack:
         stack.enter_context(_closed_pipe_is_the_end())
         stack.enter_context(_rare_collections())
         quarantined = stack.enter_context(_quarantine_file(quarantine, logs))
         reader = LineReader(parse, quarantined, parse_batch=parse_batch)
-        _run(reader, logs or ("-",), replayer, report)
+        for events in read_logs(reader, logs or ("-",)):
+            for finding in replayer.feed(events):
+                report.finding(finding)
         report.close(_facts(reader, replayer))
         if strict and reader.quarantined:
             sys.exit(1)
 
 
-def _parsers(fields: Path | None) -> tuple[Parser, BatchParser]:
+def parsers(fields: Path | None) -> tuple[Parser, BatchParser]:
+    """How lines are read: in our own formats, or as the mapping file `fields` says."""
     now_ms = time.time_ns() // 1_000_000
     if fields is None:
         return own_formats(now_ms), own_formats_at_once(now_ms)
@@ -110,36 +111,13 @@ def _parsers(fields: Path | None) -> tuple[Parser, BatchParser]:
     return mapped_format(load_mapping(text, file=str(fields)), now_ms), one_by_one
 
 
-def _run(reader: LineReader, logs: tuple[str, ...], replayer: Replayer, report: Report) -> None:
+def read_logs(reader: LineReader, logs: Sequence[str]) -> Iterator[list[Event]]:
+    """The events of the logs, in their order, in blocks."""
     for log in logs:
         first_line = 1
         for block in read_blocks(log):
-            for finding in replayer.feed(reader.read(block, file=log, first_line=first_line)):
-                report.finding(finding)
+            yield reader.read(block, file=log, first_line=first_line)
             first_line += len(block)
-
-
-class Replayer:
-    """The engine with all its state in this process, and event time as the only clock."""
-
-    def __init__(self, ruleset: CompiledRuleset) -> None:
-        self._engine = InProcessEngine(ruleset)
-        self._time = LogTime()
-        self.late = 0
-        self.refused = 0
-        self.failed = 0
-
-    def feed(self, events: list[Event]) -> tuple[Finding, ...]:
-        """The findings of the next events of the log."""
-        findings: list[Finding] = []
-        for batch, now_ms in self._time.batches(events):
-            outcome = self._engine.process(batch, now_ms=now_ms)
-            self._engine.settle(outcome.findings)
-            self.late += outcome.late
-            self.refused += outcome.refused
-            self.failed += len(outcome.failures)
-            findings += outcome.findings
-        return tuple(findings)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ TEXT_LIMIT = 1_024
 _LEVEL_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 
 
-class FindingLine(msgspec.Struct, frozen=True, kw_only=True):
+class FindingLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of `--output json`. Times are epoch ms; `events` holds at most 20 ids."""
 
     rule: str
@@ -38,6 +38,7 @@ class FindingLine(msgspec.Struct, frozen=True, kw_only=True):
     first_time: int
     count: int
     events: tuple[str, ...]
+    value: int | float | None = None
 
 
 def finding_line(finding: Finding) -> str:
@@ -52,6 +53,7 @@ def finding_line(finding: Finding) -> str:
         first_time=finding.first_time,
         count=finding.count,
         events=finding.events,
+        value=finding.value,
     )
     return msgspec.json.encode(line).decode()
 

@@ -82,9 +82,9 @@ class Alarms(Construct):
             description=f"{name}: the function was throttled",
         )
 
-    def watch_count(self, name: str, metric: cloudwatch.Metric) -> None:
+    def watch_count(self, name: str, metric: cloudwatch.Metric) -> cloudwatch.Alarm:
         """Alarm when something that must not happen was counted once."""
-        self._alarm(
+        return self._alarm(
             name,
             metric.with_(period=PERIOD, statistic="Sum"),
             description=f"{name}: see docs/how-to/deploy.md",
@@ -101,7 +101,7 @@ class Alarms(Construct):
 
     def _alarm(
         self, construct_id: str, metric: cloudwatch.IMetric, *, description: str, threshold: int = 1
-    ) -> None:
+    ) -> cloudwatch.Alarm:
         alarm = cloudwatch.Alarm(
             self,
             construct_id,
@@ -113,3 +113,4 @@ class Alarms(Construct):
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
         alarm.add_alarm_action(self._action)
+        return alarm

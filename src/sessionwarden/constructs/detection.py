@@ -9,6 +9,7 @@ Its concurrency is capped: a flood makes the queue longer, it does not take the 
 from __future__ import annotations
 
 from aws_cdk import Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -18,7 +19,8 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from sessionwarden.constructs import ingest
-from sessionwarden.constructs.function import WardenFunction
+from sessionwarden.constructs.function import METRICS_NAMESPACE, WardenFunction
+from sessionwarden.constructs.live_rules import LiveRules
 from sessionwarden.constructs.queues import WorkQueue, undelivered_queue
 
 SOURCE = "sessionwarden.detect"
@@ -84,6 +86,10 @@ class Detection(Construct):
                 "SESSIONWARDEN_FINDINGS_QUEUE_URL": findings_queue.queue_url,
             },
         )
+        self.ruleset_refused = self._metric("RulesetRefused", stack_name)
+        self.ruleset_unavailable = self._metric("RulesetUnavailable", stack_name)
+        self.ruleset_fallback = self._metric("RulesetFallback", stack_name)
+        self.rules_failed = self._metric("RulesFailed", stack_name)
         self.detect.allow("dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem", on=[windows.table_arn])
         self.detect.allow("sqs:SendMessage", on=[findings_queue.queue_arn])
         self.detect.allow_put_events(bus_arn=bus.event_bus_arn, source=SOURCE, detail_type=DETAIL_TYPE)
@@ -97,4 +103,15 @@ class Detection(Construct):
                     Duration.seconds(batching_window_seconds) if batching_window_seconds else None
                 ),
             )
+        )
+
+    def poll_rules(self, live: LiveRules) -> None:
+        """Let detect run what is published there, instead of what came with its code."""
+        self.detect.function.add_environment("SESSIONWARDEN_LIVE_RULES", live.place)
+        live.allow_reading(self.detect)
+
+    def _metric(self, name: str, stack_name: str) -> cloudwatch.Metric:
+        """One of detect's own: known by the service's name, so alarms on it need no function first."""
+        return cloudwatch.Metric(
+            namespace=METRICS_NAMESPACE, metric_name=name, dimensions_map={"service": f"{stack_name}-detect"}
         )

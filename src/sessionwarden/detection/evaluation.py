@@ -1,18 +1,34 @@
 """One key of a batch, after all writes: read, find crossings, build findings.
 
-Enters: a key's events of this batch and the members that they became. Leaves: a finding for every
-cooldown slot that has a crossing and no mark. Invariant: what was read decides; events at hand only
-explain. Callable from several threads, for different keys.
+Enters: what reached a key in this batch, and the members that it became. Leaves: a finding for every
+cooldown slot that has a crossing and no mark, and the firings that other windows count. Invariant: what
+was read decides; events at hand only explain. Callable from several threads, for different keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from sessionwarden.detection.crossings import Crossing, Layout, Seen
+from sessionwarden.detection.conditions import NUMBERS
+from sessionwarden.detection.crossings import (
+    Crossing,
+    Groups,
+    Meeting,
+    Seen,
+    anywhere,
+    culprit_at,
+    culprit_by_value,
+    first_of_each_slot,
+    meetings,
+    near,
+)
 from sessionwarden.detection.evidence import build_finding, newest
-from sessionwarden.detection.windows import KeyState, Reader
+from sessionwarden.detection.gauges import gauge_of
+from sessionwarden.detection.grid import quantised
+from sessionwarden.detection.key_state import KeyState
+from sessionwarden.detection.layouts import Layout, Members
+from sessionwarden.detection.windows import Reader
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
 from sessionwarden.ports import WindowStore
@@ -21,6 +37,18 @@ RECENT_SEEN = 40
 """Events remembered of a key as evidence, before the oldest are forgotten."""
 
 FOREVER = 2**63
+
+
+class Arrived(NamedTuple):
+    """What reached a key in a batch: `events` as `here`, and what firings of inner rules show.
+
+    `behind` are all events of the batch that had a part in it; of single events, only they are used.
+    """
+
+    events: Sequence[Event]
+    here: Sequence[Seen]
+    fired: Sequence[Seen]
+    behind: Sequence[Event]
 
 
 class Raised(NamedTuple):
@@ -32,6 +60,40 @@ class Raised(NamedTuple):
     finding: Finding
 
 
+class Fired(NamedTuple):
+    """An interval that ended in a quantum of its rule met it: what other windows count.
+
+    `time` is the start of the quantum (epoch ms), `shown` are ids of the interval's events at hand.
+    """
+
+    state: KeyState
+    reader: Reader
+    quantum: int
+    time: int
+    shown: tuple[str, ...]
+
+
+class Evaluation(NamedTuple):
+    """What came of one key. `full` if a set took no more members that could have mattered."""
+
+    raised: list[Raised]
+    fired: list[Fired]
+    full: bool = False
+
+
+class _Read(NamedTuple):
+    """The sets of a key as they were read, and which intervals may be judged by them.
+
+    `near` are intervals that hold a member of this batch: those have been read whole. `whole` are
+    those of them that reach into no full set.
+    """
+
+    groups: Groups
+    near: Callable[[int], bool]
+    whole: Callable[[int], bool]
+    full: bool
+
+
 class Evaluator:
     """Evaluates keys against a store. `ruleset_digest` goes into every finding."""
 
@@ -40,13 +102,38 @@ class Evaluator:
         self._ruleset_digest = ruleset_digest
 
     def evaluate(
-        self, state: KeyState, events: Sequence[Event], members: Mapping[int, Collection[bytes]]
-    ) -> list[Raised]:
-        """The findings of one key. `members` are this batch's, by epoch. Raises `StoreError`."""
+        self, state: KeyState, arrived: Arrived, members: Mapping[int, Collection[bytes]]
+    ) -> Evaluation:
+        """What comes of one key. `members` are this batch's, by set. Raises `StoreError`."""
         layout = state.window.layout
         if layout is None:
-            return self._single_events(state, events)
-        return self._window(state, events, members, layout)
+            return Evaluation(self._single_events(state, arrived.events), [])
+        read = self._read(state, layout, members)
+        raised: list[Raised] = []
+        fired: list[Fired] = []
+        if read is not None:
+            for reader in state.window.readers:
+                found = list(_meetings(reader, layout, read))
+                fired += _firings(state, reader, layout, read, found, arrived)
+                raised += self._findings(state, reader, layout, found, read, arrived)
+        _remember(state, arrived)
+        return Evaluation(raised, fired, full=read is not None and read.full)
+
+    def _read(
+        self, state: KeyState, layout: Layout, members: Mapping[int, Collection[bytes]]
+    ) -> _Read | None:
+        """The sets around the batch's members, unless they hold too few to matter to any rule."""
+        found = self._store.read(state.table_key, layout.around(members))
+        if sum(map(len, found.values())) < state.window.least:
+            return None
+        fresh = {layout.tick(place, member) for place, some in members.items() for member in some}
+        is_near = near(fresh, layout.grid.span)
+        full = () if state.window.bounded else self._full_epochs(found, layout)
+        return _Read(layout.groups(found), is_near, _whole(is_near, layout, full), bool(full))
+
+    def _full_epochs(self, found: Members, layout: Layout) -> Collection[int]:
+        limit = self._store.member_limit
+        return {place // layout.sets for place, members in found.items() if len(members) >= limit}
 
     def _single_events(self, state: KeyState, events: Sequence[Event]) -> list[Raised]:
         by_time = sorted(events, key=lambda event: (event.time, event.id))
@@ -59,51 +146,58 @@ class Evaluator:
                 event = first[slot]
                 at = event.time
                 crossing = Crossing(slot, at, at, at, 1, at - 1, at)
-                finding = build_finding(
-                    ruleset_digest=self._ruleset_digest,
-                    reader=reader,
-                    state=state,
-                    crossing=crossing,
-                    seen=[state.window.seen(event)],
-                    culprit=event,
-                    latest=event,
-                )
+                seen = [state.window.seen(event)]
+                finding = self._finding(state, reader, crossing, seen, culprit=event, latest=event)
                 raised.append(Raised(state, reader, slot, finding))
         return raised
 
-    def _window(
+    def _findings(
         self,
         state: KeyState,
-        events: Sequence[Event],
-        members: Mapping[int, Collection[bytes]],
+        reader: Reader,
         layout: Layout,
-    ) -> list[Raised]:
-        # an interval through a member starts at most one epoch before its own and ends at most one after
-        epochs = {near for epoch in members for near in (epoch - 1, epoch, epoch + 1)}
-        found = self._store.read(state.table_key, sorted(epochs))
-        here = [state.window.seen(event) for event in events]
-        latest = max(events, key=lambda event: (event.time, event.id))
-        raised = []
-        for reader in state.window.readers:
-            threshold = reader.rule.threshold
-            crossings = {
-                crossing.slot: crossing
-                for crossing in layout.crossings(found, threshold=threshold, cooldown_ms=reader.cooldown_ms)
-            }
-            for slot in self._unburnt(state, reader, crossings):
-                culprit = layout.culprit(crossings[slot], found, threshold=threshold, seen=here)
-                finding = build_finding(
-                    ruleset_digest=self._ruleset_digest,
-                    reader=reader,
-                    state=state,
-                    crossing=crossings[slot],
-                    seen=[*state.recent, *here],
-                    culprit=None if culprit is None else events[culprit],
-                    latest=latest,
-                )
-                raised.append(Raised(state, reader, slot, finding))
-        self._remember(state, here)
-        return raised
+        found: Iterable[Meeting],
+        read: _Read,
+        arrived: Arrived,
+    ) -> Iterator[Raised]:
+        if not reader.rule.emits:
+            return
+        crossings = {
+            crossing.slot: crossing
+            for crossing in first_of_each_slot(
+                found, layout.grid, cooldown_ms=reader.cooldown_ms, measured=reader.rule.kind in NUMBERS
+            )
+        }
+        unburnt = self._unburnt(state, reader, crossings)
+        if not unburnt:
+            return
+        latest = max(arrived.behind, key=lambda event: (event.time, event.id))
+        seen = [*state.recent, *arrived.here, *arrived.fired]
+        for slot in unburnt:
+            index = _culprit(reader, layout, crossings[slot], read.groups, arrived.here)
+            culprit = None if index is None else arrived.events[index]
+            finding = self._finding(state, reader, crossings[slot], seen, culprit=culprit, latest=latest)
+            yield Raised(state, reader, slot, finding)
+
+    def _finding(
+        self,
+        state: KeyState,
+        reader: Reader,
+        crossing: Crossing,
+        seen: Sequence[Seen],
+        *,
+        culprit: Event | None,
+        latest: Event,
+    ) -> Finding:
+        return build_finding(
+            ruleset_digest=self._ruleset_digest,
+            reader=reader,
+            state=state,
+            crossing=crossing,
+            seen=seen,
+            culprit=culprit,
+            latest=latest,
+        )
 
     def _unburnt(self, state: KeyState, reader: Reader, slots: Iterable[int]) -> list[int]:
         unknown = [slot for slot in slots if (reader.mark, slot) not in state.burnt]
@@ -113,8 +207,53 @@ class Evaluator:
         state.remember_burnt(reader, burnt)
         return [slot for slot in unknown if slot not in burnt]
 
-    @staticmethod
-    def _remember(state: KeyState, here: Sequence[Seen]) -> None:
-        state.recent.extend(here)
-        if len(state.recent) > RECENT_SEEN:
-            state.recent = newest(state.recent, since=-1, until=FOREVER)
+
+def _meetings(reader: Reader, layout: Layout, read: _Read) -> Iterator[Meeting]:
+    span = layout.grid.span
+    judged = read.whole
+    if reader.condition.grows:
+        # what a part of an interval's members proves, all of them prove; of firings, few are looked at
+        judged = read.near if reader.rule.inner else anywhere
+    gauge = gauge_of(reader.rule, span=span)
+    return meetings(read.groups, span=span, gauge=gauge, condition=reader.condition, judged=judged)
+
+
+def _whole(is_near: Callable[[int], bool], layout: Layout, full: Collection[int]) -> Callable[[int], bool]:
+    if not full:
+        return is_near
+    span = layout.grid.span
+    return lambda tick: is_near(tick) and not {tick // span, (tick - span + 1) // span} & set(full)
+
+
+def _firings(
+    state: KeyState,
+    reader: Reader,
+    layout: Layout,
+    read: _Read,
+    found: Iterable[Meeting],
+    arrived: Arrived,
+) -> Iterator[Fired]:
+    if reader.rule.id not in state.window.feeds:
+        return
+    quanta = quantised(layout.timespan_ms)
+    seen = [*state.recent, *arrived.here, *arrived.fired]
+    # firings of other intervals were passed on by whoever brought their last member
+    ends = {quanta.tick(layout.grid.start(one.tick)): one.tick for one in found if read.near(one.tick)}
+    for quantum, tick in sorted(ends.items()):
+        since = layout.grid.start(tick - layout.grid.span + 1) - 1
+        shown = newest(seen, since=since, until=layout.grid.until(tick))
+        yield Fired(state, reader, quantum, quanta.start(quantum), tuple(one.id for one in shown))
+
+
+def _culprit(
+    reader: Reader, layout: Layout, crossing: Crossing, groups: Groups, here: Sequence[Seen]
+) -> int | None:
+    if not (layout.repeats and reader.condition.grows):
+        return culprit_at(crossing, here)
+    return culprit_by_value(crossing, dict(groups), layout.grid, threshold=reader.condition.least, seen=here)
+
+
+def _remember(state: KeyState, arrived: Arrived) -> None:
+    state.recent += [*arrived.here, *arrived.fired]
+    if len(state.recent) > RECENT_SEEN:
+        state.recent = newest(state.recent, since=-1, until=FOREVER)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from sessionwarden.detection.conditions import Measure
 from sessionwarden.detection.crossings import Crossing, Seen, Token
+from sessionwarden.detection.key_state import Key
 from sessionwarden.detection.keys import finding_id, shown_key
-from sessionwarden.detection.windows import Key, Reader
+from sessionwarden.detection.windows import Reader
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
+from sessionwarden.ruleset.compiled import CompiledRule
 
 SHOWN_EVENTS = 20
 """Event ids in a finding."""
@@ -62,7 +65,8 @@ def build_finding(
         time=culprit.time if culprit else max(crossing.time, first_time),
         first_time=first_time,
         count=crossing.count,
-        events=tuple(one.id for one in shown),
+        events=_shown_ids(shown, rule),
+        value=_shown_value(crossing.value),
         pool=principal.pool,
         user=principal.user,
         username=principal.username,
@@ -74,6 +78,16 @@ def build_finding(
         api_id=principal.api_id,
         route=principal.route,
     )
+
+
+def _shown_ids(shown: Iterable[Seen], rule: CompiledRule) -> tuple[str, ...]:
+    ids = (one.id for one in shown)
+    # one event can stand for several steps, or be behind several firings
+    return tuple(dict.fromkeys(ids) if rule.steps or rule.inner else ids)
+
+
+def _shown_value(value: Measure | None) -> float | None:
+    return value if value is None or isinstance(value, int) else round(float(value), 3)
 
 
 def _by_time(one: Seen) -> tuple[int, str]:

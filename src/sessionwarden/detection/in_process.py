@@ -1,9 +1,10 @@
 """The engine of replay: the same rules, keys, crossings and finding ids, with all state in this process.
 
 Enters: batches of events, and the time that the log has reached. Leaves: what `engine.Engine` over a store
-leaves for the same batches; a property test holds the two together. Invariants: nothing is forgotten that
-an accepted event could still need; a finding whose slot was not burnt by `settle` is raised again with the
-next event of its key. It leaves out what only a store needs: hashes to write, calls that fail.
+leaves for the same batches; a property test holds the two together. Counts that are to reach a number, which
+are nearly all rules, have logs of their own here; the other kinds run on `Engine` itself, over sets in this
+process. Invariants: nothing is forgotten that an accepted event could still need; a finding whose slot was
+not burnt by `settle` is raised again when its events come again.
 See docs/explanation/windows.md.
 """
 
@@ -17,15 +18,18 @@ from typing import Any
 import msgspec
 
 from sessionwarden.detection.acceptance import LATE_MS, SKEW_MS, is_our_refusal
-from sessionwarden.detection.engine import Failure, Outcome
+from sessionwarden.detection.batch import Failure, Outcome
+from sessionwarden.detection.conditions import condition_of
+from sessionwarden.detection.engine import Engine
 from sessionwarden.detection.evidence import build_finding
+from sessionwarden.detection.kept_sets import KeptSets
 from sessionwarden.detection.key_log import KeyLog
 from sessionwarden.detection.keys import GroupKey, key_maker, raw_key_reader
 from sessionwarden.detection.window_log import Crossed, WindowLog, window_log
 from sessionwarden.detection.windows import Reader, build_windows
 from sessionwarden.model.event import Category, Event
 from sessionwarden.model.finding import Finding
-from sessionwarden.ruleset.compiled import CompiledRuleset
+from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
 from sessionwarden.ruleset.filters import Filter, compile_filter
 from sessionwarden.ruleset.predicates import Predicate, compile_expression
 
@@ -59,6 +63,9 @@ class _Raised:
     finding: Finding
 
 
+NOTHING = Outcome(findings=(), failures=(), origins={}, late=0, future=0, refused=0)
+
+
 @dataclass(slots=True)
 class _Sorted:
     """A batch's events by category, less those that do not count."""
@@ -76,8 +83,11 @@ class InProcessEngine:
     """Evaluates one rule set, with `Engine`'s interface. Raises `RulesetError` as that does."""
 
     def __init__(self, ruleset: CompiledRuleset) -> None:
-        self._logs = [window_log(window) for window in build_windows(ruleset)]
+        counted, others = _with_logs(ruleset)
+        self._logs = [window_log(window) for window in build_windows(counted)]
         self._selected = _share(self._logs)
+        self._sets = KeptSets()
+        self._others = Engine(others, self._sets) if others.rules else None
         self._ruleset_digest = ruleset.digest
         self._raised: dict[str, _Raised] = {}
         self._reached = self._swept = 0
@@ -88,6 +98,7 @@ class InProcessEngine:
         self._forget_now_and_then()
         self._reached = now_ms
         batch = _sort(events, now_ms=now_ms)
+        others = self._others.process(events, now_ms=now_ms) if self._others else NOTHING
         failed: list[tuple[Event, Exception]] = []
         touched: Touched = {}
         for category, found in batch.by_source.items():
@@ -103,15 +114,13 @@ class InProcessEngine:
                 raised[finding.id] = _Raised(key, one.reader, one.crossing.slot, finding)
                 behind[finding.id] = one.events
         self._raised = raised
-        findings = sorted(
-            (one.finding for one in raised.values()), key=lambda one: (one.time, one.rule, one.id)
-        )
+        findings = [*others.findings, *(one.finding for one in raised.values())]
+        failures = [Failure(index, error) for event, error in failed for index in _indices([event], events)]
+        origins = {finding: _indices(its_events, events) for finding, its_events in behind.items()}
         return Outcome(
-            findings=tuple(findings),
-            failures=tuple(
-                Failure(index, error) for event, error in failed for index in _indices([event], events)
-            ),
-            origins={finding: _indices(its_events, events) for finding, its_events in behind.items()},
+            findings=tuple(sorted(findings, key=lambda one: (one.time, one.rule, one.id))),
+            failures=(*others.failures, *failures),
+            origins={**others.origins, **origins},
             late=batch.late,
             future=batch.future,
             refused=batch.refused,
@@ -123,6 +132,8 @@ class InProcessEngine:
             raised = self._raised.pop(finding.id, None)
             if raised is not None:
                 raised.key.burnt |= {(raised.reader.mark, raised.slot)}
+        if self._others:
+            self._others.settle(findings)
 
     def _finding(self, key: KeyLog, crossed: Crossed) -> Finding:
         return build_finding(
@@ -147,6 +158,7 @@ class InProcessEngine:
             return
         for log in self._logs:
             log.forget(now_ms=self._reached, accepted_ms=self._reached - LATE_MS)
+        self._sets.expire(now_ms=self._reached)
         self._swept = self._reached
 
 
@@ -154,17 +166,34 @@ def _share(logs: Iterable[WindowLog]) -> Mapping[Category, Sequence[Selected]]:
     """Each expression once, for all windows that select by it."""
     shared: dict[Category, dict[bytes, Selected]] = {}
     for log in logs:
-        group_by = log.window.group_by
-        for category, expression in log.window.expressions.items():
+        group_by, pooled = log.window.group_by, log.window.pooled
+        for category, expression, _, _ in log.window.entries:
             name = msgspec.json.encode(expression)
             selections = shared.setdefault(category, {})
             if name not in selections:
                 selections[name] = Selected(compile_filter(expression), compile_expression(expression))
             groupings = selections[name].groupings
             if group_by not in groupings:
-                groupings[group_by] = Grouping(raw_key_reader(group_by), key_maker(group_by), [])
+                groupings[group_by] = Grouping(
+                    raw_key_reader(group_by, pooled=pooled), key_maker(group_by, pooled=pooled), []
+                )
             groupings[group_by].logs.append(log)
     return {category: tuple(selections.values()) for category, selections in shared.items()}
+
+
+def _with_logs(ruleset: CompiledRuleset) -> tuple[CompiledRuleset, CompiledRuleset]:
+    """The rules whose windows have logs here, and the others."""
+    served = {inner.rule for rule in ruleset.rules for inner in rule.inner}
+    counted: list[CompiledRule] = []
+    others: list[CompiledRule] = []
+    for rule in ruleset.rules:
+        plain = rule.emits and not rule.inner and not any(one.fields for one in rule.selections)
+        known = rule.kind in ("event", "event_count", "value_count") and condition_of(rule).grows
+        (counted if plain and known and rule.id not in served else others).append(rule)
+    return (
+        msgspec.structs.replace(ruleset, rules=tuple(counted)),
+        msgspec.structs.replace(ruleset, rules=tuple(others)),
+    )
 
 
 def _sort(events: Sequence[Event], *, now_ms: int) -> _Sorted:

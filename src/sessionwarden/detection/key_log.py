@@ -11,8 +11,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 
+from sessionwarden.detection.key_state import Key
 from sessionwarden.detection.keys import GroupKey
-from sessionwarden.detection.windows import Key, Window
+from sessionwarden.detection.windows import Window
 
 IDS_KEPT = 40
 """Event ids that are kept of a key's newest members, as evidence; twice as many before the older go."""
@@ -61,12 +62,12 @@ class KeyLog(Key):
         """The range of indices of the members in `(since, until)`, both exclusive."""
         return bisect_right(self.times, since), bisect_left(self.times, until)
 
-    def by_time(self, first: int, end: int) -> dict[int, set[int]]:
-        """The tokens of each time, of a range of indices."""
-        found: dict[int, set[int]] = {}
+    def by_time(self, first: int, end: int) -> list[tuple[int, list[int]]]:
+        """The tokens of each time, in order of time, of a range of indices."""
+        found: dict[int, list[int]] = {}
         for time, token in zip(self.times[first:end], self.tokens[first:end], strict=True):
-            found.setdefault(time, set()).add(token)
-        return found
+            found.setdefault(time, []).append(token)
+        return list(found.items())
 
     def forget_members(self, *, before: int) -> None:
         """Drop the members of times before `before`."""

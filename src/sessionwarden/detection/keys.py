@@ -9,7 +9,7 @@ client owns all of it and could otherwise be a new source with every request.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from hashlib import sha256
 from operator import attrgetter
@@ -55,33 +55,42 @@ def _grouped_ipv6(text: str) -> str:
     return f"{network}/64"
 
 
-def key_reader(group_by: tuple[str, ...], *, counted: str | None = None) -> KeyReader:
-    """A function from an event to the values of `group_by`, or `None` if one (or `counted`) is missing.
+def pool_scoped(fields: Iterable[str]) -> bool:
+    """Whether any of the fields holds names that are only unique within a user pool."""
+    return not NAMES_OF_A_POOL.isdisjoint(fields)
 
-    A key of a user carries the pool as one more value, `None` where the source knows none.
+
+def key_reader(
+    fields: tuple[str, ...], *, counted: str | None = None, pooled: bool | None = None
+) -> KeyReader:
+    """A function from an event to the values of `fields`, or `None` if one (or `counted`) is missing.
+
+    A key of a user carries the pool as one more value, `None` where the source knows none; `pooled`
+    tells whether it does, where the fields of other selections of the same key decide.
     """
-    read, key = raw_key_reader(group_by), key_maker(group_by)
+    with_pool = pool_scoped(fields) if pooled is None else pooled
+    read, key = raw_key_reader(fields, pooled=with_pool), key_maker(fields, pooled=with_pool)
     if counted is None:
         return lambda event: key(read(event))
     read_counted = attrgetter(counted)
     return lambda event: None if read_counted(event) is None else key(read(event))
 
 
-def raw_key_reader(group_by: tuple[str, ...]) -> Callable[[Event], Any]:
+def raw_key_reader(fields: tuple[str, ...], *, pooled: bool) -> Callable[[Event], Any]:
     """Reads what decides an event's key, as fast as can be: events that give the same have the same key."""
-    fields = (*group_by, "pool") if _with_pool(group_by) else group_by
-    return attrgetter(*fields) if fields else lambda event: ()
+    read = (*fields, "pool") if pooled else fields
+    return attrgetter(*read) if read else lambda event: ()
 
 
-def key_maker(group_by: tuple[str, ...]) -> Callable[[Any], GroupKey | None]:
+def key_maker(fields: tuple[str, ...], *, pooled: bool) -> Callable[[Any], GroupKey | None]:
     """The key for what `raw_key_reader` read, or `None` if a value is missing."""
-    if len(group_by) == 1 and not _with_pool(group_by):
-        (field,) = group_by
+    if len(fields) == 1 and not pooled:
+        (field,) = fields
         if field == "source_ip":
             return lambda value: None if value is None else (grouped_address(value),)
         return lambda value: None if value is None else (value,)
-    count = len(group_by)
-    address = group_by.index("source_ip") if "source_ip" in group_by else None
+    count = len(fields)
+    address = fields.index("source_ip") if "source_ip" in fields else None
 
     def key(values: GroupKey) -> GroupKey | None:
         if None in values[:count]:
@@ -91,10 +100,6 @@ def key_maker(group_by: tuple[str, ...]) -> Callable[[Any], GroupKey | None]:
         return values
 
     return key
-
-
-def _with_pool(group_by: tuple[str, ...]) -> bool:
-    return not NAMES_OF_A_POOL.isdisjoint(group_by)
 
 
 def value_text(field: str, value: Any) -> str:

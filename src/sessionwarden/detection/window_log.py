@@ -1,10 +1,10 @@
 """One window evaluated in this process: what of a batch is new, and which slots that makes cross.
 
 Enters: a key's events of a batch. Leaves: crossings of slots that are not burnt. Invariant: the answer is
-that of `CountLayout` and `ValueLayout` over the same members, whose arithmetic decides here too. What is
-added is only a reason not to ask: an interval that holds a member at `t` lies within `(t - W, t + W)`,
-and if there are fewer members than the threshold in there, nothing can cross. That a crossing without a
-new member was found earlier, and its slot burnt, is what lets us look there alone.
+that of `crossings` over the same members, whose arithmetic decides here too. What is added is only a reason
+not to ask: an interval that holds a member at `t` lies within `(t - W, t + W)`, and if there are fewer
+members than the threshold in there, nothing can cross. That a crossing without a new member was found
+earlier, and its slot burnt, is what lets us look there alone.
 """
 
 from __future__ import annotations
@@ -13,10 +13,22 @@ from collections.abc import Sequence
 from operator import attrgetter, lt
 from typing import Any, NamedTuple, Protocol
 
-from sessionwarden.detection.crossings import QUANTA, CountLayout, Crossing, Seen, ValueLayout
+from sessionwarden.detection.crossings import (
+    Crossing,
+    Seen,
+    anywhere,
+    count_crossings,
+    culprit_at,
+    culprit_by_value,
+    first_of_each_slot,
+    meetings,
+)
+from sessionwarden.detection.gauges import Distinct
+from sessionwarden.detection.grid import QUANTA, quantised
 from sessionwarden.detection.key_log import IDS_KEPT, KeyLog
 from sessionwarden.detection.keys import GroupKey, value_text
-from sessionwarden.detection.windows import ID_TEXT_LIMIT, Reader, Window
+from sessionwarden.detection.members import ID_TEXT_LIMIT
+from sessionwarden.detection.windows import Reader, Window
 from sessionwarden.model.event import Category, Event
 
 
@@ -49,15 +61,14 @@ def window_log(window: Window) -> WindowLog:
     """The log for a window's kind."""
     if window.layout is None:
         return EventLog(window)
-    return CountLog(window, window.layout) if isinstance(window.layout, CountLayout) else ValueLog(window)
+    return CountLog(window) if window.kind == "event_count" else ValueLog(window)
 
 
 class _Log:
     def __init__(self, window: Window) -> None:
         self.window = window
         self.keys: dict[GroupKey, KeyLog] = {}
-        self._threshold = min(reader.rule.threshold for reader in window.readers)
-        self._timespan_ms = window.layout.timespan_ms if window.layout else 0
+        self._timespan_ms = window.timespan_ms
 
     def forget(self, *, now_ms: int, accepted_ms: int) -> None:
         needed_ms = accepted_ms - self._timespan_ms
@@ -100,19 +111,15 @@ class EventLog(_Log):
 class CountLog(_Log):
     """`event_count`: a member's time is in milliseconds, its token tells events apart."""
 
-    def __init__(self, window: Window, layout: CountLayout) -> None:
-        super().__init__(window)
-        self._layout = layout
-
     def take(self, key: KeyLog, events: Sequence[Event]) -> list[Crossed]:
         first, last = _add_events(key, events)
         times = key.times
-        if len(times) < self._threshold:
+        if len(times) < self.window.least:
             return []
         start, end = 0, len(times)
         if not key.again:
             start, end = key.between(first - self._timespan_ms, last + self._timespan_ms)
-            if end - start < self._threshold:
+            if end - start < self.window.least:
                 return []
         return self._crossed(key, times[start:end], events)
 
@@ -120,15 +127,18 @@ class CountLog(_Log):
         here: list[Seen] = []
         crossed = []
         for reader in self.window.readers:
-            for crossing in self._layout.crossings_of(
-                times, threshold=reader.rule.threshold, cooldown_ms=reader.cooldown_ms
+            for crossing in count_crossings(
+                times,
+                span=self._timespan_ms,
+                threshold=reader.condition.least,
+                cooldown_ms=reader.cooldown_ms,
             ):
                 if (reader.mark, crossing.slot) in key.burnt:
                     continue
                 here = here or [_seen(event) for event in events]
                 known = key.times[len(key.times) - len(key.ids) :]
                 kept = [Seen(time, one, one) for time, one in zip(known, key.ids, strict=True)]
-                culprit = self._layout.culprit_of(crossing, here)
+                culprit = culprit_at(crossing, here)
                 crossed.append(Crossed(reader, crossing, events, [*kept, *here], culprit))
         return crossed
 
@@ -138,14 +148,14 @@ class ValueLog(_Log):
 
     def __init__(self, window: Window) -> None:
         super().__init__(window)
-        self._layout = ValueLayout(self._timespan_ms)
+        self._grid = quantised(self._timespan_ms)
         field = window.value_field
         assert field is not None
         self._field = field
         self._read = attrgetter(field)
 
     def stored_time(self, time_ms: int) -> int:
-        return self._layout.quantum(time_ms)
+        return self._grid.tick(time_ms)
 
     def take(self, key: KeyLog, events: Sequence[Event]) -> list[Crossed]:
         span, read = self._timespan_ms, self._read
@@ -162,29 +172,31 @@ class ValueLog(_Log):
             key.forget_ids(kept=IDS_KEPT)
         start, end = 0, len(key.times)
         if not key.again:
-            if not fresh or end < self._threshold:
+            if not fresh or end < self.window.least:
                 return []
             start, end = key.between(min(fresh) - QUANTA, max(fresh) + QUANTA)
         tokens = key.tokens[start:end]
-        if len(tokens) < self._threshold or len(set(tokens)) < self._threshold:
+        if len(tokens) < self.window.least or len(set(tokens)) < self.window.least:
             return []
         return self._crossed(key, key.by_time(start, end), events)
 
     def _crossed(
-        self, key: KeyLog, by_quantum: dict[int, set[int]], events: Sequence[Event]
+        self, key: KeyLog, groups: Sequence[tuple[int, Sequence[int]]], events: Sequence[Event]
     ) -> list[Crossed]:
         crossed = []
         counted = [event for event in events if self._read(event) is not None]
         here = [Seen(one.time, one.id[:ID_TEXT_LIMIT], self._token(self._read(one))) for one in counted]
         for reader in self.window.readers:
-            threshold = reader.rule.threshold
-            for crossing in self._layout.crossings_of(
-                by_quantum, threshold=threshold, cooldown_ms=reader.cooldown_ms
-            ):
-                if (reader.mark, crossing.slot) not in key.burnt:
-                    seen = [*self._kept(key), *here]
-                    culprit = self._layout.culprit_of(crossing, by_quantum, threshold=threshold, seen=here)
-                    crossed.append(Crossed(reader, crossing, counted, seen, culprit))
+            condition = reader.condition
+            found = meetings(groups, span=QUANTA, gauge=Distinct(), condition=condition, judged=anywhere)
+            for crossing in first_of_each_slot(found, self._grid, cooldown_ms=reader.cooldown_ms):
+                if (reader.mark, crossing.slot) in key.burnt:
+                    continue
+                seen = [*self._kept(key), *here]
+                culprit = culprit_by_value(
+                    crossing, dict(groups), self._grid, threshold=condition.least, seen=here
+                )
+                crossed.append(Crossed(reader, crossing, counted, seen, culprit))
         return crossed
 
     def _token(self, value: Any) -> int:

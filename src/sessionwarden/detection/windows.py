@@ -1,104 +1,35 @@
-"""What a rule set counts: one `Window` per digest, with the rules that read it.
+"""What a rule set counts: one `Window` for what several rules may read, and how it is reached.
 
-Enters: compiled rules. Leaves: windows indexed by the category of the events they take. Invariant:
-rules that share a window share its writes, but each burns its own cooldown slots; a member is only
-left out once no rule can need it any more.
+Enters: compiled rules. Leaves: windows in the order in which they must be evaluated, since a rule may
+count the firings of another. Invariant: rules that share a window share its writes, but each burns its
+own cooldown slots; a member is only left out once no rule can need it any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from hashlib import blake2b
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sessionwarden.detection.crossings import MAX_TIMESPAN_MS, CountLayout, Layout, Seen, ValueLayout
-from sessionwarden.detection.keys import GroupKey, KeyReader, key_digest, key_reader, mark_digest, value_text
-from sessionwarden.errors import RulesetError
-from sessionwarden.model.event import UNGROUPABLE_FIELDS, Category, Event
-from sessionwarden.ports import MAX_THRESHOLDS
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset, Selection
+import msgspec
+
+from sessionwarden.detection.conditions import NUMBERS, Condition, condition_of, proves_when_full
+from sessionwarden.detection.crossings import Seen
+from sessionwarden.detection.feeds import Feed, connect
+from sessionwarden.detection.grid import QUANTA
+from sessionwarden.detection.key_state import KeyState
+from sessionwarden.detection.keys import GroupKey, KeyReader, key_reader, mark_digest, pool_scoped
+from sessionwarden.detection.layouts import Layout, layout_of
+from sessionwarden.detection.members import (
+    EventHash,
+    carries_number,
+    event_payload,
+    seen_event,
+    text_hash,
+)
+from sessionwarden.detection.soundness import refuse_unsound, used_in_order
+from sessionwarden.model.event import Category, Event
+from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
 from sessionwarden.ruleset.predicates import Predicate, compile_expression
-
-ID_HASH_BYTES = 6
-"""Two events of one key only collide within one millisecond, so 48 bits are plenty."""
-
-VALUE_HASH_BYTES = 8
-"""Values are chosen by clients: 64 bits, since each collision hides one value from the count."""
-
-ID_TEXT_LIMIT = 256
-"""Characters of an event id that are remembered and shown as evidence."""
-
-USUAL_TEXT = 128
-"""Characters of a value whose hash is remembered: a cache of endless texts would be a way to fill memory."""
-
-SETTLED_MEMBERS = 256
-BURNT_SLOTS = 64
-"""What is remembered of one key, before it is forgotten and costs a read again."""
-
-
-NOTHING_BURNT: frozenset[tuple[str, int]] = frozenset()
-"""Shared by all keys that have not fired, which is nearly all: an empty set of their own is 216 bytes."""
-
-
-class Key:
-    """One key of one window, and which of its cooldown slots are known to be burnt."""
-
-    __slots__ = ("_digest", "burnt", "key", "window")
-
-    def __init__(self, window: Window, key: GroupKey) -> None:
-        self.window = window
-        self.key = key
-        self._digest: str | None = None
-        self.burnt = NOTHING_BURNT
-
-    @property
-    def digest(self) -> str:
-        """Names the key. Most keys of a replay never need it, and it costs more than their events."""
-        if self._digest is None:
-            self._digest = key_digest(self.key)
-        return self._digest
-
-    def mark_key(self, reader: Reader) -> str:
-        """The partition key of one rule's marks."""
-        return f"{reader.mark}#{self.digest}"
-
-    def is_burnt(self, time: int) -> bool:
-        """Whether every slot of every rule that a member of `time` could still matter for is burnt."""
-        if not self.burnt:
-            return False
-        first, last = self.window.layout.reach(time) if self.window.layout else (time, time)
-        return all(
-            (reader.mark, slot) in self.burnt
-            for reader in self.window.readers
-            for slot in range(first // reader.cooldown_ms, last // reader.cooldown_ms + 1)
-        )
-
-
-class KeyState(Key):
-    """What a process remembers of one key that lives in a store. All of it can be forgotten at any time."""
-
-    __slots__ = ("recent", "settled", "table_key")
-
-    def __init__(self, window: Window, key: GroupKey) -> None:
-        super().__init__(window, key)
-        # the partition key of the sets
-        self.table_key = f"{window.digest}#{self.digest}"
-        self.recent: list[Seen] = []
-        self.settled: set[tuple[int, bytes]] = set()
-
-    def remember_burnt(self, reader: Reader, slots: Iterable[int]) -> None:
-        """Slots that are known to be marked."""
-        known = self.burnt if len(self.burnt) <= BURNT_SLOTS else NOTHING_BURNT
-        self.burnt = known | {(reader.mark, slot) for slot in slots}
-
-    def settle(self, members: Mapping[int, set[bytes]]) -> None:
-        """Values that were written, evaluated and emitted: seeing them again can change nothing."""
-        if self.window.value_field is None:
-            return
-        if len(self.settled) > SETTLED_MEMBERS:
-            self.settled.clear()
-        self.settled.update((epoch, member) for epoch, found in members.items() for member in found)
 
 
 class Reader(NamedTuple):
@@ -107,26 +38,87 @@ class Reader(NamedTuple):
     rule: CompiledRule
     mark: str
     cooldown_ms: int
+    condition: Condition
+
+
+class Entry(NamedTuple):
+    """Which events of a category a window takes, the fields that give their key, and their step."""
+
+    category: Category
+    expression: Any
+    fields: tuple[str, ...]
+    step: int
 
 
 class Window:
-    """One selection, group-by, timespan and value field. Without `layout`, single events emit."""
+    """What is counted of one key, for the rules that read it. Without `layout`, single events emit."""
 
-    def __init__(self, rules: Iterable[CompiledRule]) -> None:
+    def __init__(self, rules: Sequence[CompiledRule], inner_windows: Sequence[Window] = ()) -> None:
+        rule = rules[0]
         self.readers = tuple(
-            Reader(rule, mark_digest(rule=rule.id, window=rule.window), max(rule.response.cooldown_ms, 1))
+            Reader(
+                rule,
+                mark_digest(rule=rule.id, window=rule.window),
+                max(rule.response.cooldown_ms, 1),
+                condition_of(rule),
+            )
             for rule in rules
         )
-        rule = self.readers[0].rule
-        self.digest = rule.window
+        self.kind = rule.kind
         self.group_by = rule.group_by
         self.value_field = rule.value_field
-        self.layout = _layout(rule)
-        self.read_key: KeyReader = key_reader(rule.group_by, counted=rule.value_field)
-        self.expressions = _expressions(rule.selections)
+        self.inner_windows = tuple(inner_windows)
+        self.feeds: dict[str, list[Feed]] = {}
+        self.steps = tuple(dict.fromkeys(rule.steps))
+        self.layout = self._layout(rule)
+        self.sets = _sets_name(rule, self.layout, inner_windows)
+        self.entries = _entries(rule, self.steps)
+        self.scoped = self._scoped_positions(rule)
+        self.pooled = bool(self.scoped)
+        self.level: int = 1 + max((window.level for window in inner_windows), default=-1)
+        self.lag_ms: int = max((window.lag_ms + window.quantum_ms for window in inner_windows), default=0)
+        self.least = min(reader.condition.least for reader in self.readers)
+        self.bounded = all(proves_when_full(reader.rule, reader.condition) for reader in self.readers)
         self.states: dict[GroupKey, KeyState] = {}
         self._older: dict[GroupKey, KeyState] = {}
         self._characters = 0
+
+    @property
+    def timespan_ms(self) -> int:
+        """The timespan, 0 for single events."""
+        return self.layout.timespan_ms if self.layout else 0
+
+    @property
+    def quantum_ms(self) -> int:
+        """By how much a firing's time may precede the event that it ends at."""
+        return -(-self.timespan_ms // QUANTA)
+
+    def reach(self, time: int) -> tuple[int, int]:
+        """The first and the last time at which what `time` matters for can end."""
+        return self.layout.grid.reach(time) if self.layout else (time, time)
+
+    def needed_until(self, place: int) -> int:
+        """The last event time (epoch ms) that the members of a set matter for."""
+        assert self.layout is not None
+        return (place // self.layout.sets + 2) * self.timespan_ms + self.lag_ms
+
+    def read_key(self, entry: Entry) -> KeyReader:
+        """A function from an event of the entry to its key, or `None` if it does not count."""
+        field = self.value_field
+        read = key_reader(entry.fields, counted=field, pooled=self.pooled)
+        if field is None or self.kind not in NUMBERS:
+            return read
+        return lambda event: read(event) if carries_number(getattr(event, field)) else None
+
+    def member(self, event: Event, step: int, event_hash: EventHash) -> tuple[int, bytes]:
+        """Set and bytes of an event."""
+        assert self.layout is not None
+        payload = event_payload(self.kind, event, field=self.value_field, step=step, event_hash=event_hash)
+        return self.layout.member(event.time, payload, step)
+
+    def seen(self, event: Event, step: int = 0) -> Seen:
+        """The event as evidence of this window."""
+        return seen_event(self.kind, event, field=self.value_field, step=step)
 
     def state(self, key: GroupKey) -> KeyState:
         """What is remembered of `key`, or a fresh memory."""
@@ -141,86 +133,94 @@ class Window:
             self._older, self.states = self.states, {}
             self._characters = 0
 
-    def value_hash(self, event: Event) -> bytes:
-        """The hash of the counted value."""
-        assert self.value_field is not None
-        text = value_text(self.value_field, getattr(event, self.value_field))
-        return usual_text_hash(text) if len(text) <= USUAL_TEXT else text_hash(text)
+    def _layout(self, rule: CompiledRule) -> Layout | None:
+        if rule.kind == "event":
+            return None
+        spacings = tuple(window.timespan_ms for window in self.inner_windows)
+        return layout_of(rule, steps=len(self.steps), spacings=spacings)
 
-    def seen(self, event: Event) -> Seen:
-        """The event as evidence of this window."""
-        shown = event.id[:ID_TEXT_LIMIT]
-        return Seen(event.time, shown, shown if self.value_field is None else self.value_hash(event))
+    def _scoped_positions(self, rule: CompiledRule) -> frozenset[int]:
+        """Which values of the key are only unique within a pool, by any way into the window."""
+        scoped = {
+            position
+            for entry in self.entries
+            for position, field in enumerate(entry.fields)
+            if pool_scoped((field,))
+        }
+        for inner, window in zip(rule.inner, self.inner_windows, strict=True):
+            for position, name in enumerate(inner.fields or rule.group_by):
+                if window.group_by.index(name) in window.scoped:
+                    scoped.add(position)
+        return frozenset(scoped)
 
 
 class Watch(NamedTuple):
-    """One way into a window: the events of one category that `matches`."""
+    """One way into a window: the events of one category that `matches`, by their key, as a step."""
 
     matches: Predicate
+    read_key: KeyReader
     window: Window
+    step: int
 
 
 def build_windows(ruleset: CompiledRuleset) -> tuple[Window, ...]:
-    """Every window of the rule set.
+    """Every window of the rule set, inner ones before those that count their firings.
 
-    Raises `RulesetError` for a rule that no honest compiler would have written.
+    Raises `RulesetError` for rules that no honest compiler would have written.
     """
-    by_digest: dict[tuple[str, str], list[CompiledRule]] = {}
-    for rule in ruleset.rules:
-        _refuse(rule)
-        by_digest.setdefault((rule.kind, rule.window), []).append(rule)
-    return tuple(Window(rules) for rules in by_digest.values())
+    refuse_unsound(ruleset.rules)
+    shared: dict[Any, list[CompiledRule]] = {}
+    for rule in used_in_order(ruleset.rules):
+        kind = "numbers" if rule.kind in NUMBERS else rule.kind
+        shared.setdefault((kind, rule.window, rule.steps, rule.inner), []).append(rule)
+    windows: dict[str, Window] = {}
+    for rules in shared.values():
+        window = Window(rules, [windows[inner.rule] for inner in rules[0].inner])
+        windows |= dict.fromkeys((rule.id for rule in rules), window)
+        connect(window, rules[0])
+    return tuple(dict.fromkeys(windows.values()))
 
 
 def build_watches(windows: Iterable[Window]) -> Mapping[Category, tuple[Watch, ...]]:
     """By category, the watches that lead to the windows."""
     watches: dict[Category, list[Watch]] = {}
     for window in windows:
-        for category, expression in window.expressions.items():
-            watches.setdefault(category, []).append(Watch(compile_expression(expression), window))
+        for entry in window.entries:
+            watch = Watch(compile_expression(entry.expression), window.read_key(entry), window, entry.step)
+            watches.setdefault(entry.category, []).append(watch)
     return {category: tuple(found) for category, found in watches.items()}
 
 
-def text_hash(text: str) -> bytes:
-    """The hash of a counted value."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=VALUE_HASH_BYTES).digest()
+def _entries(rule: CompiledRule, steps: Sequence[str]) -> tuple[Entry, ...]:
+    """For each category, key and step, the expression that matches if any of its selections does."""
+    found: dict[tuple[Category, tuple[str, ...], int], list[Any]] = {}
+    for selection in rule.selections:
+        step = steps.index(selection.rule) if steps else 0
+        place = selection.category, selection.fields or rule.group_by, step
+        found.setdefault(place, []).append(selection.expression)
+    return tuple(
+        Entry(category, same[0] if len(same) == 1 else ["or", *same], fields, step)
+        for (category, fields, step), same in found.items()
+    )
 
 
-usual_text_hash = lru_cache(maxsize=16_384)(text_hash)
+def _sets_name(rule: CompiledRule, layout: Layout | None, inner_windows: Sequence[Window]) -> str:
+    """What the partition keys of the sets begin with: the window's digest and how members are to be read.
 
-
-def event_hash(event: Event) -> bytes:
-    """Tells apart the records that two sources write about one request."""
-    text = f"{event.source}\0{event.id}".encode("utf-8", "surrogatepass")
-    return blake2b(text, digest_size=ID_HASH_BYTES).digest()
-
-
-def _layout(rule: CompiledRule) -> Layout | None:
-    if rule.kind == "event":
-        return None
-    return CountLayout(rule.timespan_ms) if rule.kind == "event_count" else ValueLayout(rule.timespan_ms)
-
-
-def _expressions(selections: Iterable[Selection]) -> dict[Category, Any]:
-    """For each category, the expression that matches if any of its selections does."""
-    by_category: dict[Category, list[Any]] = {}
-    for selection in selections:
-        by_category.setdefault(selection.category, []).append(selection.expression)
-    return {
-        category: found[0] if len(found) == 1 else ["or", *found] for category, found in by_category.items()
-    }
-
-
-def _refuse(rule: CompiledRule) -> None:
-    if not UNGROUPABLE_FIELDS.isdisjoint(rule.group_by):
-        raise RulesetError(
-            f"rule {rule.id}: cannot group by {sorted(UNGROUPABLE_FIELDS & set(rule.group_by))}"
-        )
-    if rule.kind == "event":
-        return
-    if not 0 < rule.timespan_ms <= MAX_TIMESPAN_MS:
-        raise RulesetError(f"rule {rule.id}: timespan of {rule.timespan_ms} ms is out of range")
-    if not 0 < rule.threshold <= MAX_THRESHOLDS[rule.kind]:
-        raise RulesetError(f"rule {rule.id}: threshold of {rule.threshold} is out of range")
-    if (rule.kind == "value_count") != (rule.value_field is not None):
-        raise RulesetError(f"rule {rule.id}: {rule.kind} with value field {rule.value_field}")
+    Steps and inner rules are named too. Members of a sequence are numbers of steps, and firings depend on
+    the bounds that they met: sets of another meaning must not be found under the same key.
+    """
+    if layout is None:
+        return rule.window
+    if not rule.steps and not rule.inner:
+        return rule.window + layout.suffix
+    readers = [
+        next(reader.rule for reader in window.readers if reader.rule.id == inner.rule)
+        for inner, window in zip(rule.inner, inner_windows, strict=True)
+    ]
+    inner = [
+        [window.sets, reader.kind, reader.bounds, reader.percentile]
+        for reader, window in zip(readers, inner_windows, strict=True)
+    ]
+    meaning = msgspec.json.encode([rule.steps, inner], order="sorted").decode()
+    return f"{rule.window}{layout.suffix}{text_hash(meaning).hex()}"

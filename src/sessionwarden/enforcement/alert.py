@@ -106,6 +106,8 @@ def _subject(alert: Alert) -> str:
 def _what_happened(finding: Finding) -> Iterator[str]:
     yield f"{_text(finding.title)} (rule {_text(finding.rule)}, level {finding.level})"
     yield f"  {finding.count} in the window, first {_time(finding.first_time)}, crossed {_time(finding.time)}"
+    if finding.value is not None:
+        yield f"  what the rule judges of their values: {finding.value:,}"
     for name, value in finding.key.items():
         shown = _unlinked(value) if name in CHOSEN_BY_CLIENTS else _quoted(value)
         yield f"  grouped by {_text(name)}: {shown}"

@@ -36,6 +36,8 @@ class Response(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A rule fired for `key`. Times are epoch ms; `count` is what the window held at `time`.
 
+    `count` are events, firings of other rules, distinct values, or steps; of rules that judge a sum, an
+    average or a percentile it is how many values there were, and `value` is what was judged.
     `events` holds at most 20 ids. The principal's fields (`pool`, `user`, `username`, `session`,
     `client`, `groups`, `source_ip`) are those of the event that crossed the threshold.
     """
@@ -62,3 +64,4 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     source_ip: str | None = None
     api_id: str | None = None
     route: str | None = None
+    value: int | float | None = None

@@ -20,16 +20,25 @@ _NAMES = {str: "text", int: "a whole number", bool: "true or false", list: "a li
 
 
 class Check(NamedTuple):
-    """A document and the mistakes found in it so far."""
+    """A document and the mistakes found in it so far.
+
+    `notes` are what its author should know though nothing is wrong; `None` if nobody reads them.
+    """
 
     document: Document
     mistakes: list[Mistake]
+    notes: list[Mistake] | None = None
 
     def refuse(self, path: Path, message: str, hint: str = "") -> None:
         """Note a mistake at `path`."""
         if any(path[: len(broken)] == broken for broken in self.document.broken):
             return
         self.mistakes.append(self.document.mistake(path, shown(message, MAX_MESSAGE_CHARACTERS), hint))
+
+    def note(self, path: Path, message: str, hint: str = "") -> None:
+        """Note at `path` what is worth knowing, and no mistake."""
+        if self.notes is not None:
+            self.notes.append(self.document.mistake(path, shown(message, MAX_MESSAGE_CHARACTERS), hint))
 
     def typed(self, value: Any, kind: type, path: Path) -> Any:
         """`value` if it is of exactly that type (true is no number), or `None` and a mistake."""

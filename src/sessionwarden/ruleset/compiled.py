@@ -14,25 +14,57 @@ import msgspec
 from sessionwarden.model.event import Category
 from sessionwarden.model.finding import Level, Response
 
-Kind = Literal["event", "event_count", "value_count"]
+Kind = Literal[
+    "event",
+    "event_count",
+    "value_count",
+    "temporal",
+    "temporal_ordered",
+    "value_sum",
+    "value_avg",
+    "value_percentile",
+]
+Operator = Literal["gt", "gte", "lt", "lte", "eq", "neq"]
+Bound = tuple[Operator, int]
 
 
-class Selection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One Sigma detection: which events of `category` match. `expression` is for `predicates`."""
+class Selection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One Sigma detection: which events of `category` match. `expression` is for `predicates`.
+
+    `fields` are the event's fields that give the group key, in the order of the rule's `group_by`;
+    empty if they are the `group_by` itself, that is, without Sigma's `aliases`.
+    """
 
     rule: str
     category: Category
     expression: Any
+    fields: tuple[str, ...] = ()
 
 
-class CompiledRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One rule that can emit findings.
+class Inner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A correlation whose firings are members of another: the `id` of its `CompiledRule`.
 
-    An event is a member if any selection matches and every `group_by` field is present. Kind
-    `event` emits on each member; `event_count` when a half-open interval `(t - timespan_ms, t]`
-    holds `threshold` members of one group key; `value_count` when it holds `threshold` distinct
-    values of `value_field`. `window` is the digest of selections, group-by, timespan and value
-    field: rules that only differ in threshold or response share their windows.
+    `fields` are those of the inner `group_by` that give the outer key, in the order of the outer
+    `group_by`; empty if they have the same names.
+    """
+
+    rule: str
+    fields: tuple[str, ...] = ()
+
+
+class CompiledRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One rule that the engine evaluates; it emits findings if `emits`, else it only serves others.
+
+    A member is an event that any selection matches, or a firing of an `inner` rule, with every field
+    of the group key present. Kind `event` emits on each member. The others judge each half-open
+    interval `(t - timespan_ms, t]` that ends at a member, by what it holds of one group key:
+    `event_count` by the number of members, `value_count` by the number of distinct values of
+    `value_field`, `value_sum`, `value_avg` and `value_percentile` (of `percentile`; the median is the
+    50th) by the values of that field; these meet every one of `bounds`. `temporal` needs a member of
+    every rule in `steps`, `temporal_ordered` in that order.
+
+    `bounds` of counts with one lower bound are written with `gte`, so that `threshold` can be read.
+    `window` is the digest of what is counted: rules that only differ in bounds or response share it.
     """
 
     id: str
@@ -44,8 +76,22 @@ class CompiledRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     response: Response
     window: str
     timespan_ms: int = 0
-    threshold: int = 1
+    bounds: tuple[Bound, ...] = ()
     value_field: str | None = None
+    percentile: int | None = None
+    steps: tuple[str, ...] = ()
+    inner: tuple[Inner, ...] = ()
+    emits: bool = True
+
+    @property
+    def threshold(self) -> int:
+        """The number to reach, of a rule whose one bound is `gte`; 1 for single events."""
+        if not self.bounds:
+            return 1
+        ((operator, bound),) = self.bounds
+        if operator != "gte":
+            raise ValueError(f"{operator} {bound} is no threshold")
+        return bound
 
 
 class Protected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,91 +1,107 @@
 """The `correlation` section of a Sigma rule in, what to count out.
 
-Sigma's correlations (https://sigmahq.io/docs/meta/correlations.html): here `event_count` and
-`value_count` with `gte` or `gt`; every other type and operator is refused by name. Leaves out: what
-the references mean, which needs all files, and whether a response fits the group-by.
+Every type of Sigma's correlations (https://sigmahq.io/docs/meta/correlations.html), with `aliases`.
+Leaves out: what the references mean, which needs all files, and whether a response fits the group-by.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sessionwarden.model.event import FIELDS, LIST_FIELDS, UNGROUPABLE_FIELDS
-from sessionwarden.ports import MAX_THRESHOLDS
+from sessionwarden.model.event import LIST_FIELDS, UNGROUPABLE_FIELDS
 from sessionwarden.ruleset.checking import Check, quoted
-from sessionwarden.ruleset.compiled import Kind
+from sessionwarden.ruleset.compiled import Bound, Kind
+from sessionwarden.ruleset.correlation_conditions import Reference, joined_rules, read_condition
 from sessionwarden.ruleset.durations import duration_seconds
-from sessionwarden.ruleset.vocabulary import event_field, field_hint, groupable
+from sessionwarden.ruleset.limits import ALIAS, TEMPORAL
+from sessionwarden.ruleset.vocabulary import W3C_FIELDS, event_field, field_hint, groupable
 from sessionwarden.yamldoc import Path
 
-KINDS: dict[str, Kind] = {"event_count": "event_count", "value_count": "value_count"}
-OTHER_KINDS = frozenset(
-    {"temporal", "temporal_ordered", "value_sum", "value_avg", "value_percentile", "value_median"}
-)
-OPERATORS = {"gte": 0, "gt": 1}
-"""How much above its bound each operator begins."""
-OTHER_OPERATORS = frozenset({"lt", "lte", "eq", "neq"})
+KINDS: dict[str, Kind] = {
+    "event_count": "event_count",
+    "value_count": "value_count",
+    "temporal": "temporal",
+    "temporal_ordered": "temporal_ordered",
+    "value_sum": "value_sum",
+    "value_avg": "value_avg",
+    "value_percentile": "value_percentile",
+    "value_median": "value_percentile",
+}
+KEYS = frozenset({"type", "rules", "group-by", "timespan", "condition", "generate", "aliases"})
+OPTIONAL_KEYS = frozenset({"generate", "aliases"})
 
-KEYS = frozenset({"type", "rules", "group-by", "timespan", "condition", "generate"})
+Aliases = Mapping[str, Mapping[str, str]]
+"""By alias and by the word for a rule, the field of that rule that is meant."""
 
 
 class Correlation(NamedTuple):
-    """A checked `correlation` section. `rules` holds each reference with the index it stands at."""
+    """A checked `correlation` section."""
 
     kind: Kind
-    rules: tuple[str, ...]
     group_by: tuple[str, ...]
     timespan_seconds: int
-    threshold: int
+    bounds: tuple[Bound, ...]
     value_field: str | None
-    generate: bool
+    percentile: int | None
 
 
 class Draft(NamedTuple):
-    """What could be read of the section, even if other parts were wrong."""
+    """What could be read of the section, even if other parts were wrong.
 
-    rules: tuple[tuple[str, Path], ...]
+    `rules` holds each reference with its place. `group_by` are event fields and names of `aliases`.
+    """
+
+    kind: Kind | None
+    rules: tuple[Reference, ...]
     group_by: tuple[str, ...] | None
     timespan_seconds: int | None
     correlation: Correlation | None
     generate: bool
+    aliases: Aliases
 
 
 def read_correlation(section: dict[str, Any], check: Check, path: Path) -> Draft:
     """Everything that can be read of a `correlation` section; `check` holds the mistakes."""
     before = len(check.mistakes)
-    check.keys(section, KEYS, path, unsupported={"aliases"})
-    for key in sorted(KEYS - {"generate"} - section.keys()):
+    check.keys(section, KEYS, path)
+    type_, kind = _read_kind(section, check, path)
+    for key in sorted(KEYS - OPTIONAL_KEYS - _needless_keys(section, kind) - section.keys()):
         check.refuse(path, f"{key} is missing")
-    kind = _read_kind(section, check, path)
-    rules = _read_references(section, check, path)
-    group_by = _read_group_by(section, check, path)
+    rules = _read_references(section, kind, check, path)
+    aliases = _read_aliases(section, check, path)
+    group_by = _read_group_by(section, aliases, check, path)
     timespan = (
         duration_seconds(section["timespan"], check, (*path, "timespan")) if "timespan" in section else None
     )
     generate = bool(check.option(section, "generate", bool, path))
-    threshold, value_field = _read_condition(section, kind, check, path)
+    condition = read_condition(section, type_, kind, rules, check, path)
     correlation = None
-    if len(check.mistakes) == before and kind and group_by and timespan and threshold:
-        names = tuple(name for name, _ in rules)
-        correlation = Correlation(kind, names, group_by, timespan, threshold, value_field, generate)
-    return Draft(rules, group_by, timespan, correlation, generate)
+    if len(check.mistakes) == before and kind and group_by and timespan and condition:
+        correlation = Correlation(kind, group_by, timespan, *condition)
+    return Draft(kind, rules, group_by, timespan, correlation, generate, aliases)
 
 
-def _read_kind(section: dict[str, Any], check: Check, path: Path) -> Kind | None:
+def _read_kind(section: dict[str, Any], check: Check, path: Path) -> tuple[str, Kind | None]:
     if "type" not in section:
-        return None
-    here = (*path, "type")
-    if isinstance(section["type"], str) and section["type"] in OTHER_KINDS:
-        check.refuse(
-            here, f"correlation type {section['type']} is not supported", "event_count or value_count"
-        )
-        return None
-    name = check.one_of(section["type"], KINDS, here)
-    return KINDS.get(name) if name else None
+        return "", None
+    name = check.one_of(section["type"], KINDS, (*path, "type")) or ""
+    return name, KINDS.get(name)
 
 
-def _read_references(section: dict[str, Any], check: Check, path: Path) -> tuple[tuple[str, Path], ...]:
+def _needless_keys(section: dict[str, Any], kind: Kind | None) -> set[str]:
+    if kind not in TEMPORAL:
+        return set()
+    return {"condition", "rules"} if isinstance(section.get("condition"), str) else {"condition"}
+
+
+def _read_references(
+    section: dict[str, Any], kind: Kind | None, check: Check, path: Path
+) -> tuple[Reference, ...]:
     here = (*path, "rules")
+    condition = section.get("condition")
+    if "rules" not in section and kind in TEMPORAL and isinstance(condition, str):
+        return tuple((name, (*path, "condition")) for name in joined_rules(condition))
     value = section.get("rules", [])
     if isinstance(value, str):
         return ((value, here),)
@@ -95,7 +111,25 @@ def _read_references(section: dict[str, Any], check: Check, path: Path) -> tuple
     return tuple((name, (*here, value.index(name))) for name in names)
 
 
-def _read_group_by(section: dict[str, Any], check: Check, path: Path) -> tuple[str, ...] | None:
+def _read_aliases(section: dict[str, Any], check: Check, path: Path) -> Aliases:
+    here = (*path, "aliases")
+    found: dict[str, dict[str, str]] = {}
+    for alias, mapping in (check.section(section, "aliases", path) or {}).items():
+        place = (*here, alias)
+        if event_field(alias) is not None:
+            # a key that is called `user` must hold a verified user, whatever a rule's author aliased to it
+            check.refuse(place, f"{alias} is a field of events", "give the alias a name of its own")
+        elif not ALIAS.fullmatch(alias):
+            check.refuse(place, f"{quoted(alias)} cannot be the name of an alias", "letters, digits, _ and -")
+        fields = check.typed(mapping, dict, place) or {}
+        read = {rule: check.typed(field, str, (*place, rule)) for rule, field in fields.items()}
+        found[alias] = {rule: W3C_FIELDS.get(field, field) for rule, field in read.items() if field}
+    return found
+
+
+def _read_group_by(
+    section: dict[str, Any], aliases: Aliases, check: Check, path: Path
+) -> tuple[str, ...] | None:
     if "group-by" not in section:
         return None
     here = (*path, "group-by")
@@ -110,11 +144,15 @@ def _read_group_by(section: dict[str, Any], check: Check, path: Path) -> tuple[s
     fields: list[str] = []
     for name in names:
         place = (*here, value.index(name)) if isinstance(section["group-by"], list) else here
-        field = _group_field(name, check, place)
+        field = name if name in aliases else _group_field(name, check, place)
         if field in fields:
             check.refuse(place, f"{quoted(name)} means {field}, which is listed already")
         elif field is not None:
             fields.append(field)
+    for alias in aliases.keys() - set(names):
+        check.refuse(
+            (*path, "aliases", alias), "the group-by does not name this alias", "add it or remove it"
+        )
     return tuple(fields) if len(check.mistakes) == before else None
 
 
@@ -123,12 +161,13 @@ def _group_field(name: str, check: Check, path: Path) -> str | None:
     if field is None:
         check.refuse(path, f"no event has a field {quoted(name)}", field_hint(name))
     elif not groupable(field):
-        check.refuse(path, f"{name} cannot be a group key", _why_ungroupable(field))
+        check.refuse(path, f"{name} cannot be a group key", why_ungroupable(field))
         return None
     return field
 
 
-def _why_ungroupable(field: str) -> str:
+def why_ungroupable(field: str) -> str:
+    """What to do instead of grouping by `field`."""
     if field == "claimed_user":
         return "anyone can claim to be someone: group by source_ip, count claimed_user as a value"
     if field in LIST_FIELDS:
@@ -136,67 +175,3 @@ def _why_ungroupable(field: str) -> str:
     if field in UNGROUPABLE_FIELDS:
         return "it differs in every event"
     return "group by path"
-
-
-def _read_condition(
-    section: dict[str, Any], kind: Kind | None, check: Check, path: Path
-) -> tuple[int | None, str | None]:
-    here = (*path, "condition")
-    if isinstance(section.get("condition"), str):
-        check.refuse(here, "a condition over rules is not supported", "a map like {gte: 10}")
-        return None, None
-    condition = check.section(section, "condition", path)
-    if condition is None:
-        return None, None
-    check.keys(condition, {*OPERATORS, "field"}, here, unsupported=OTHER_OPERATORS | {"percentile"})
-    threshold = _read_threshold(condition, check, here, limit=MAX_THRESHOLDS[kind or "event_count"])
-    if kind == "value_count" and "field" not in condition:
-        check.refuse(
-            here, "value_count needs the field whose values are counted", "add field: source_ip, say"
-        )
-    if kind == "event_count" and "field" in condition:
-        check.refuse(
-            (*here, "field"), "event_count counts events, not the values of a field", "use value_count"
-        )
-        return threshold, None
-    return threshold, _read_value_field(condition, check, here)
-
-
-def _read_threshold(condition: dict[str, Any], check: Check, path: Path, *, limit: int) -> int | None:
-    operators = [key for key in condition if key in OPERATORS]
-    if not operators:
-        if not OTHER_OPERATORS & condition.keys():
-            check.refuse(path, "needs gte or gt")
-        return None
-    if len(operators) > 1 or OTHER_OPERATORS & condition.keys():
-        check.refuse(path, "a range is not supported", "use gte or gt alone")
-    operator = operators[0]
-    here = (*path, operator)
-    bound = check.typed(condition[operator], int, here)
-    if bound is None:
-        return None
-    threshold: int = bound + OPERATORS[operator]
-    if not 1 <= threshold <= limit:
-        offset = OPERATORS[operator]
-        check.refuse(here, f"must be from {1 - offset} to {limit - offset}, not {bound}")
-        return None
-    return threshold
-
-
-def _read_value_field(condition: dict[str, Any], check: Check, path: Path) -> str | None:
-    if "field" not in condition:
-        return None
-    here = (*path, "field")
-    if isinstance(condition["field"], list):
-        check.refuse(here, "counting several fields together is not supported")
-        return None
-    name = check.typed(condition["field"], str, here)
-    if name is None:
-        return None
-    field = event_field(name)
-    if field is None:
-        check.refuse(here, f"no event has a field {quoted(name)}", field_hint(name))
-    elif field in LIST_FIELDS or field not in FIELDS:
-        check.refuse(here, f"the values of {name} cannot be counted")
-        return None
-    return field

@@ -17,8 +17,11 @@ from sessionwarden.yamldoc import Path
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 
 
-def compile_detection(section: dict[str, Any], check: Check, path: Path) -> Any:
-    """The expression of the whole section; `None` if there was a mistake."""
+def compile_detection(section: dict[str, Any], category: str | None, check: Check, path: Path) -> Any:
+    """The expression of the whole section; `None` if there was a mistake.
+
+    `category` is the log source's, as the rule names it: it decides what some field names mean.
+    """
     before = len(check.mistakes)
     detections: dict[str, Any] = {}
     for name, definition in section.items():
@@ -28,7 +31,7 @@ def compile_detection(section: dict[str, Any], check: Check, path: Path) -> Any:
         elif name in RESERVED_NAMES - {"condition"} or not _NAME_CHARACTERS.issuperset(name):
             check.refuse(here, f"{quoted(name)} cannot be the name of a detection")
         elif name != "condition":
-            detections[name] = _compile_definition(definition, check, here)
+            detections[name] = _compile_definition(definition, category, check, here)
     if not detections:
         check.refuse(path, "has no detection")
     expression = _compile_conditions(section, detections, check, path)
@@ -57,35 +60,35 @@ def _compile_conditions(section: dict[str, Any], detections: dict[str, Any], che
     return expressions[0] if len(expressions) == 1 else ["or", *expressions]
 
 
-def _compile_definition(definition: Any, check: Check, path: Path) -> Any:
+def _compile_definition(definition: Any, category: str | None, check: Check, path: Path) -> Any:
     if isinstance(definition, dict):
-        return _compile_map(definition, check, path)
+        return _compile_map(definition, category, check, path)
     if isinstance(definition, list):
-        return _compile_list(definition, check, path)
-    return compile_keywords([definition], check, path)
+        return _compile_list(definition, category, check, path)
+    return compile_keywords([definition], category, check, path)
 
 
-def _compile_map(definition: dict[str, Any], check: Check, path: Path) -> Any:
+def _compile_map(definition: dict[str, Any], category: str | None, check: Check, path: Path) -> Any:
     if not definition:
         check.refuse(path, "an empty detection matches nothing")
         return None
-    items = [compile_item(key, value, check, (*path, key)) for key, value in definition.items()]
+    items = [compile_item(key, value, category, check, (*path, key)) for key, value in definition.items()]
     if None in items:
         return None
     return items[0] if len(items) == 1 else ["and", *items]
 
 
-def _compile_list(definition: list[Any], check: Check, path: Path) -> Any:
+def _compile_list(definition: list[Any], category: str | None, check: Check, path: Path) -> Any:
     if not definition:
         check.refuse(path, "an empty detection matches nothing")
         return None
     if not any(isinstance(member, dict | list) for member in definition):
-        return compile_keywords(definition, check, path)
+        return compile_keywords(definition, category, check, path)
     members = []
     for index, member in enumerate(definition):
         here = (*path, index)
         if isinstance(member, dict):
-            members.append(_compile_map(member, check, here))
+            members.append(_compile_map(member, category, check, here))
         else:
             check.refuse(here, f"must be a map like its neighbours, not {describe(member)}")
             members.append(None)

@@ -64,4 +64,4 @@ def _fields(expression: Any) -> set[str]:
     name, *operands = expression
     if name in ("and", "or", "not"):
         return {field for operand in operands for field in _fields(operand)}
-    return {operands[0]}
+    return set(operands[:2]) if name == "fieldref" else {operands[0]}

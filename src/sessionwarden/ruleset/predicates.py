@@ -2,39 +2,30 @@
 
 An expression is JSON data, so that it can be published, and every operator is here: `and`, `or`,
 `not`, text operators (`equals`, `contains`, `startswith`, `endswith`, `like`, each also `…_cased`),
-`re`, `number`, `lt`, `lte`, `gt`, `gte`, `cidr` and `exists`. Invariants: a missing field matches
-no value; a list field matches if any element does; nothing here is slower than linear in the text,
-for events are written by attackers (patterns run in RE2 only, https://github.com/google/re2).
+`re`, `number`, `lt`, `lte`, `gt`, `gte`, `cidr`, `fieldref`, `exists` and `never`. Invariants: a
+missing field matches no value; a list field matches if any element does; nothing here is slower than
+linear in the text, for events are written by attackers (patterns run in RE2 only,
+https://github.com/google/re2). Its fields are those of `textfields`.
 Case-insensitive operators hold lower-case values and lower the event's text once.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import operator
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 import re2
 
 from sessionwarden.errors import RulesetError
-from sessionwarden.model.event import FIELDS, INTEGER_FIELDS, LIST_FIELDS, Event
+from sessionwarden.model.event import INTEGER_FIELDS, LIST_FIELDS, Event
+from sessionwarden.ruleset import texttests
+from sessionwarden.ruleset.textfields import read_field
+from sessionwarden.ruleset.texttests import TextTest
 
 Predicate = Callable[[Event], bool]
-TextTest = Callable[[str], bool]
-
-URI = "uri"
-"""Not an event field: path, `?` and query, as Sigma's `cs-uri` means it."""
-
-ANY_TEXT = 0
-ONE_CHARACTER = 1
-"""Parts of a `like` pattern that are not literal text: Sigma's `*` and `?`."""
 
 MAX_DEPTH = 100
-
-# bounds the program a pattern compiles to, and with it the cost per byte of an event's text
-REGEX_MEMORY_BYTES = 1 << 20
 
 
 def compile_expression(expression: Any) -> Predicate:
@@ -55,20 +46,6 @@ def too_deep(expression: Any) -> bool:
         if not level:
             return False
     return True
-
-
-def compile_regex(pattern: str, flags: str) -> TextTest:
-    """A search for `pattern` with any of the flags `i`, `m`, `s`. Raises `re2.error`."""
-    if not set(flags) <= set("ims"):
-        raise ValueError(f"unknown flags {flags!r}")
-    options = re2.Options()
-    options.log_errors = False
-    options.never_capture = True
-    options.max_mem = REGEX_MEMORY_BYTES
-    prefix = f"(?{flags})" if flags else ""
-    # bytes, because a lone surrogate in an event must not raise: it becomes "?"
-    regex = re2.compile((prefix + pattern).encode(), options)
-    return lambda text: regex.search(text.encode("utf-8", "replace")) is not None
 
 
 def _compile(expression: Any) -> Predicate:
@@ -129,10 +106,33 @@ def _not(operand: Any) -> Predicate:
 
 
 def _exists(field: str) -> Predicate:
-    get = _getter(field)
+    get = read_field(field)
     if field in LIST_FIELDS:  # an empty list of groups is as missing as none
         return lambda event: bool(get(event))
     return lambda event: get(event) is not None
+
+
+def _never(name: str) -> Predicate:
+    # a field of web server logs that no event has; `name` is for people who ask why
+    texttests.texts([name])
+    return lambda event: False
+
+
+def _fieldref(field: str, other: str, how: str) -> Predicate:
+    compare = _COMPARISONS_OF_TEXT[how]
+    get, get_other = read_field(field), read_field(other)
+
+    def test(event: Event) -> bool:
+        wanted = _lowered(get_other(event))
+        return any(compare(text, part) for text in _lowered(get(event)) for part in wanted)
+
+    return test
+
+
+def _lowered(value: Any) -> list[str]:
+    if value is None:
+        return []
+    return [str(one).lower() for one in (value if isinstance(value, tuple) else (value,))]
 
 
 def _number(field: str, values: Sequence[int]) -> Predicate:
@@ -161,7 +161,7 @@ def _text_operator(
 
 def _lift(field: str, test: TextTest, prepare: Callable[[str], str] | None) -> Predicate:
     """A test of text becomes a test of an event, whatever the field's type."""
-    get = _getter(field)
+    get = read_field(field)
     ready = test if prepare is None else lambda text: test(prepare(text))
     if field in LIST_FIELDS:
         return lambda event: any(map(ready, get(event) or ()))
@@ -173,78 +173,14 @@ def _lift(field: str, test: TextTest, prepare: Callable[[str], str] | None) -> P
     return lambda event: (value := get(event)) is not None and test(value.lower())
 
 
-def _equals(values: Sequence[str]) -> TextTest:
-    return frozenset(_texts(values)).__contains__
-
-
-def _startswith(values: Sequence[str]) -> TextTest:
-    return operator.methodcaller("startswith", tuple(_texts(values)))
-
-
-def _endswith(values: Sequence[str]) -> TextTest:
-    return operator.methodcaller("endswith", tuple(_texts(values)))
-
-
-def _contains(values: Sequence[str]) -> TextTest:
-    needles = _texts(values)
-    if len(needles) == 1:
-        return operator.methodcaller("__contains__", needles[0])
-
-    def contains(text: str) -> bool:
-        for needle in needles:  # noqa: SIM110  as above
-            if needle in text:
-                return True
-        return False
-
-    return contains
-
-
-def _like(parts: Sequence[str | int]) -> TextTest:
-    wildcards = {ANY_TEXT: ".*", ONE_CHARACTER: "."}
-    pattern = "".join(re2.escape(part) if isinstance(part, str) else wildcards[part] for part in parts)
-    return compile_regex(rf"\A(?:{pattern})\z", "s")
-
-
 def _cidr(field: str, blocks: Sequence[str]) -> Predicate:
-    networks = [ipaddress.ip_network(block) for block in _texts(blocks)]
-
-    @lru_cache(maxsize=4096)  # one address makes many requests; parsing it costs more than the lookup
-    def contains(text: str) -> bool:
-        try:
-            address = ipaddress.ip_address(text)
-        except ValueError:
-            return False
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-            address = address.ipv4_mapped
-        return any(address in network for network in networks)
-
-    return _lift(field, contains, None)
-
-
-def _getter(field: str) -> Callable[[Event], Any]:
-    if field == URI:
-        return _uri
-    if field not in FIELDS:
-        raise RulesetError(f"not an event field: {_shorten(field)}")
-    return operator.attrgetter(field)
+    return _lift(field, texttests.in_networks(blocks), None)
 
 
 def _number_getter(field: str) -> Callable[[Event], Any]:
     if field not in INTEGER_FIELDS:
         raise RulesetError(f"not a field of numbers: {_shorten(field)}")
     return operator.attrgetter(field)
-
-
-def _uri(event: Event) -> str | None:
-    if event.path is None:
-        return None
-    return event.path if event.query is None else f"{event.path}?{event.query}"
-
-
-def _texts(values: Sequence[str]) -> list[str]:
-    if isinstance(values, str) or not values or not all(isinstance(value, str) for value in values):
-        raise ValueError("a list of texts is needed")
-    return list(values)
 
 
 def _a_number(value: Any) -> float:
@@ -263,25 +199,33 @@ def _cost(expression: Any) -> int:
     )
 
 
+_COMPARISONS_OF_TEXT: dict[str, Callable[[str, str], bool]] = {
+    "equals": operator.eq,
+    "contains": operator.contains,
+    "startswith": str.startswith,
+    "endswith": str.endswith,
+}
 _OPERATORS: dict[str, Callable[..., Predicate]] = {
     "and": _and,
     "or": _or,
     "not": _not,
     "exists": _exists,
+    "never": _never,
+    "fieldref": _fieldref,
     "number": _number,
     "lt": _comparison(operator.lt),
     "lte": _comparison(operator.le),
     "gt": _comparison(operator.gt),
     "gte": _comparison(operator.ge),
     "cidr": _cidr,
-    "re": _text_operator(compile_regex, prepare=None),
+    "re": _text_operator(texttests.compile_regex, prepare=None),
 }
 for _name, _build in {
-    "equals": _equals,
-    "contains": _contains,
-    "startswith": _startswith,
-    "endswith": _endswith,
-    "like": _like,
+    "equals": texttests.equals,
+    "contains": texttests.contains,
+    "startswith": texttests.startswith,
+    "endswith": texttests.endswith,
+    "like": texttests.like,
 }.items():
     _OPERATORS[_name] = _text_operator(_build, prepare=str.lower)
     _OPERATORS[f"{_name}_cased"] = _text_operator(_build, prepare=None)

@@ -107,15 +107,29 @@ def choose_scope(wish: Wish, group_by: tuple[str, ...], check: Check, path: Path
 
 
 def resolve(
-    wish: Wish, scope: Scope, defaults: Defaults, *, timespan_seconds: int, check: Check, path: Path
+    wish: Wish,
+    scope: Scope,
+    defaults: Defaults,
+    *,
+    timespan_seconds: int,
+    undoable: str | None,
+    check: Check,
+    path: Path,
 ) -> Response:
-    """The response of a rule with `scope`; `check` holds what cannot be done."""
+    """The response of a rule with `scope`; `check` holds what cannot be done.
+
+    `undoable` is the part of the rule whose finding a late event can still undo, if there is one. Then
+    it may only alert: what was done to a person cannot depend on the order in which events arrive.
+    """
     here = (*path, "response")
     if wish.actions is not None:
         check_actions(wish.actions, scope, check)
         chosen = {action for action, _ in wish.actions}
     else:
         chosen = set(defaults.actions[scope])
+    if undoable is not None and chosen != {"alert"}:
+        _leave_alert_alone(wish, undoable, check, (*path, "correlation", "condition"))
+        chosen = {"alert"}
     deny_seconds = wish.deny_seconds
     if deny_seconds is not None and ("deny" not in chosen or scope == "session"):
         why = (
@@ -136,6 +150,15 @@ def resolve(
         deny_seconds=deny_seconds,
         cooldown_ms=cooldown * 1000,
     )
+
+
+def _leave_alert_alone(wish: Wish, undoable: str, check: Check, path: Path) -> None:
+    why = f"a late event can undo what {undoable} finds"
+    if wish.actions is None:
+        check.note(path, f"{why}: this rule only alerts", "write actions: [alert] to say so")
+    for action, place in wish.actions or ():
+        if action != "alert":
+            check.refuse(place, f"{action} is not supported here, for {why}", "alert alone")
 
 
 def _duration(section: dict[str, Any], key: str, check: Check, path: Path) -> int | None:

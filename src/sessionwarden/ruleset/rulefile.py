@@ -1,4 +1,4 @@
-"""One Sigma document in, a draft of its rule out: everything that needs no other file.
+"""One Sigma document in, a draft of its rule or filter out: everything that needs no other file.
 
 Our own pass is strict about keys and types at every level; pySigma then judges each piece of
 metadata and, if nothing was wrong, the whole document, so that what passes here is valid Sigma
@@ -7,48 +7,32 @@ metadata and, if nothing was wrong, the whole document, so that what passes here
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any, NamedTuple, cast
-from uuid import UUID
 
 from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError
+from sigma.filters import SigmaFilter
 from sigma.rule import SigmaRule
 
 from sessionwarden.model.event import Category
 from sessionwarden.model.finding import Level
 from sessionwarden.ruleset import correlations
-from sessionwarden.ruleset.checking import Check, describe, quoted
+from sessionwarden.ruleset.checking import Check
+from sessionwarden.ruleset.correlation_conditions import Reference
 from sessionwarden.ruleset.detections import compile_detection
+from sessionwarden.ruleset.limits import OPERATORS
+from sessionwarden.ruleset.metadata import (
+    DEFAULT_LEVEL,
+    LEVELS,
+    METADATA,
+    NOT_SUPPORTED,
+    LogSource,
+    check_metadata,
+    read_source,
+)
 from sessionwarden.ruleset.responses import Wish, read_response
 from sessionwarden.ruleset.vocabulary import CATEGORIES
 from sessionwarden.yamldoc import Path
-
-METADATA: dict[str, type] = {
-    "title": str,
-    "id": str,
-    "name": str,
-    "related": list,
-    "taxonomy": str,
-    "status": str,
-    "description": str,
-    "license": str,
-    "references": list,
-    "author": str,
-    "date": date,
-    "modified": date,
-    "fields": list,
-    "falsepositives": list,
-    "level": str,
-    "tags": list,
-    "scope": list,
-}
-LISTS_OF_TEXT = ("references", "fields", "falsepositives", "tags", "scope")
-LEVELS = ("informational", "low", "medium", "high", "critical")
-STATUSES = ("stable", "test", "experimental", "deprecated", "unsupported")
-WORDS = {"level": LEVELS, "status": STATUSES}
-DEFAULT_LEVEL: Level = "medium"
-SIGMA_COLLECTION_KEYS = frozenset({"action", "filter"})
 
 
 class RuleDraft(NamedTuple):
@@ -58,29 +42,80 @@ class RuleDraft(NamedTuple):
     """
 
     check: Check
-    names: tuple[tuple[str, Path], ...]
+    names: tuple[Reference, ...]
     id: str | None
     title: str
     level: Level
     wish: Wish
-    category: Category | None = None
+    source: LogSource | None = None
     expression: Any = None
     correlation: correlations.Draft | None = None
 
+    @property
+    def category(self) -> Category | None:
+        """The category of the events that a detection is for."""
+        return None if self.source is None else CATEGORIES[self.source["category"]]
 
-def read_rule(check: Check) -> RuleDraft | None:
-    """The rule of a document; `None` if it is not even a map. `check` holds the mistakes."""
+
+class FilterDraft(NamedTuple):
+    """A Sigma filter as far as it could be read. Without `rules` it is for any of its log source."""
+
+    check: Check
+    names: tuple[Reference, ...]
+    rules: tuple[Reference, ...] | None
+    source: LogSource | None
+    expression: Any
+
+
+def read_document(check: Check) -> RuleDraft | FilterDraft | None:
+    """What a document holds; `None` if it is not even a map. `check` holds the mistakes."""
     data: dict[str, Any] | None = check.typed(check.document.data, dict, ())
     if data is None:
         return None
+    return _read_filter(data, check) if "filter" in data else _read_rule(data, check)
+
+
+def _read_filter(data: dict[str, Any], check: Check) -> FilterDraft:
+    before = len(check.mistakes)
+    check.keys(data, {*METADATA, "logsource", "filter"}, (), unsupported=NOT_SUPPORTED)
+    check_metadata(data, check)
+    source = read_source(data, check)
+    section = check.section(data, "filter", ()) or {}
+    rules = _read_filtered_rules(section, check, ("filter",))
+    if isinstance(section.get("condition"), list):
+        check.refuse(("filter", "condition"), "must be text, not a list", "a filter has one condition")
+    detection = {key: value for key, value in section.items() if key != "rules"}
+    category = None if source is None else source["category"]
+    expression = compile_detection(detection, category, check, ("filter",)) if section else None
+    if len(check.mistakes) == before:
+        _check_as_sigma(data, check, SigmaFilter)
+    return FilterDraft(check, _names(data), rules, source, expression)
+
+
+def _read_filtered_rules(section: dict[str, Any], check: Check, path: Path) -> tuple[Reference, ...] | None:
+    here = (*path, "rules")
+    value = section.get("rules", "any")
+    if "rules" not in section:
+        check.refuse(path, "rules is missing", "names or ids of rules, or any")
+    if value == "any":
+        return None
+    if isinstance(value, str):
+        return ((value, here),)
+    names = check.texts(value, here)
+    if value == []:
+        check.refuse(here, "must name at least one rule", "or any, for all of the log source")
+    return tuple((name, (*here, value.index(name))) for name in names)
+
+
+def _read_rule(data: dict[str, Any], check: Check) -> RuleDraft:
     before = len(check.mistakes)
     is_correlation = "correlation" in data
     parts = ("correlation",) if is_correlation else ("logsource", "detection")
-    check.keys(data, {*METADATA, *parts, "response"}, (), unsupported=SIGMA_COLLECTION_KEYS)
-    _check_metadata(data, check)
+    check.keys(data, {*METADATA, *parts, "response"}, (), unsupported=NOT_SUPPORTED)
+    check_metadata(data, check)
     draft = RuleDraft(
         check=check,
-        names=tuple((data[key], (key,)) for key in ("id", "name") if isinstance(data.get(key), str)),
+        names=_names(data),
         id=data["id"] if isinstance(data.get("id"), str) else None,
         title=str(data.get("title", "")),
         level=cast("Level", data["level"] if data.get("level") in LEVELS else DEFAULT_LEVEL),
@@ -88,8 +123,25 @@ def read_rule(check: Check) -> RuleDraft | None:
     )
     draft = _read_correlation(data, draft) if is_correlation else _read_detection(data, draft)
     if len(check.mistakes) == before:
-        _check_as_sigma(data, check, SigmaCorrelationRule if is_correlation else SigmaRule)
+        if is_correlation:
+            _check_as_sigma(_without_range(data), check, SigmaCorrelationRule)
+        else:
+            _check_as_sigma(data, check, SigmaRule)
     return draft
+
+
+def _names(data: dict[str, Any]) -> tuple[Reference, ...]:
+    return tuple((data[key], (key,)) for key in ("id", "name") if isinstance(data.get(key), str))
+
+
+def _without_range(data: dict[str, Any]) -> dict[str, Any]:
+    """The same rule with one bound of a range: pySigma 1.5 refuses two, its specification does not."""
+    condition = data["correlation"].get("condition")
+    if not isinstance(condition, dict):
+        return data
+    others = [operator for operator in OPERATORS if operator in condition][1:]
+    plain = {key: value for key, value in condition.items() if key not in others}
+    return data | {"correlation": data["correlation"] | {"condition": plain}}
 
 
 def _read_correlation(data: dict[str, Any], draft: RuleDraft) -> RuleDraft:
@@ -101,64 +153,15 @@ def _read_correlation(data: dict[str, Any], draft: RuleDraft) -> RuleDraft:
 
 def _read_detection(data: dict[str, Any], draft: RuleDraft) -> RuleDraft:
     check = draft.check
-    for key in ("logsource", "detection"):
-        if key not in data and not SIGMA_COLLECTION_KEYS & data.keys():
-            check.refuse((), f"{key} is missing")
-    source = check.section(data, "logsource", ())
+    source = read_source(data, check)
+    if "detection" not in data and not NOT_SUPPORTED & data.keys():
+        check.refuse((), "detection is missing")
     detection = check.section(data, "detection", ())
-    return draft._replace(
-        category=_read_category(source, check, ("logsource",)) if source is not None else None,
-        expression=compile_detection(detection, check, ("detection",)) if detection is not None else None,
-    )
-
-
-def _read_category(source: dict[str, Any], check: Check, path: Path) -> Category | None:
-    check.keys(source, ("category", "definition"), path, unsupported=("product", "service"))
-    check.option(source, "definition", str, path)
-    if "category" not in source:
-        check.refuse(path, "category is missing", f"known: {', '.join(CATEGORIES)}")
-        return None
-    name = check.one_of(source["category"], CATEGORIES, (*path, "category"))
-    return CATEGORIES.get(name) if name else None
-
-
-def _check_metadata(data: dict[str, Any], check: Check) -> None:
-    if not data.get("title") and ("title",) not in check.document.broken:
-        check.refuse(("title",) if "title" in data else (), "title is missing")
-    for key, kind in METADATA.items():
-        if key in data and (key != "title" or data[key]):
-            _check_metadatum(key, data[key], kind, check)
-
-
-def _check_metadatum(key: str, value: Any, kind: type, check: Check) -> None:
-    if kind is date:
-        if not isinstance(value, date | str):
-            check.refuse((key,), f"must be a date, not {describe(value)}", "like 2025-01-31")
-            return
-    elif check.typed(value, kind, (key,)) is None:
-        return
-    if key in LISTS_OF_TEXT and len(check.texts(value, (key,))) < len(value):
-        return
-    if key in WORDS:
-        check.one_of(value, WORDS[key], (key,))
-        return
-    if key == "id" and not _is_uuid(value):
-        check.refuse((key,), f"{quoted(value)} is not a UUID")
-        return
-    if key in ("title", "name") and not value.isprintable():
-        # it reaches terminals and the subjects of alerts
-        check.refuse((key,), "must be one line without control characters")
-        return
-    for error in _sigma_errors({"title": "-", key: value}):
-        check.refuse((key,), error)
-
-
-def _sigma_errors(metadata: dict[str, Any]) -> list[str]:
-    try:
-        _, errors = SigmaRule.from_dict_common_params(metadata, collect_errors=True)
-    except (SigmaError, AttributeError, TypeError, KeyError, ValueError) as error:
-        return [f"not valid Sigma: {error}"]
-    return [str(error) for error in errors]
+    if detection is None:
+        return draft._replace(source=source)
+    category = None if source is None else source["category"]
+    expression = compile_detection(detection, category, check, ("detection",))
+    return draft._replace(source=source, expression=expression)
 
 
 def _check_as_sigma(data: dict[str, Any], check: Check, kind: Any) -> None:
@@ -168,10 +171,3 @@ def _check_as_sigma(data: dict[str, Any], check: Check, kind: Any) -> None:
         errors = [raised]
     for error in errors:
         check.refuse((), f"not valid Sigma: {error}")
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text.lower()
-    except ValueError:
-        return False

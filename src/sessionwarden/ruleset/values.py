@@ -2,7 +2,8 @@
 
 pySigma parses each value (wildcards, escapes, numbers, blocks of addresses) and applies the
 modifiers; here its result meets the field's type. Refused, though Sigma lets it pass: what could
-never match, what would match everything, and a regular expression that RE2 cannot run.
+never match, what would match everything, and a regular expression that RE2 cannot run. A field that
+only other web servers log is taken, with a note: public rules use it beside fields that events have.
 """
 
 from __future__ import annotations
@@ -11,55 +12,47 @@ from typing import Any
 
 import re2
 from sigma.exceptions import SigmaError
-from sigma.modifiers import modifier_mapping
 from sigma.rule.detection import SigmaDetectionItem
 from sigma.types import (
     SigmaCasedString,
     SigmaCIDRExpression,
     SigmaCompareExpression,
     SigmaExists,
+    SigmaFieldReference,
     SigmaNull,
     SigmaNumber,
     SigmaRegularExpression,
     SigmaString,
-    SpecialChars,
 )
 
-from sessionwarden.model.event import INTEGER_FIELDS
+from sessionwarden.model.event import INTEGER_FIELDS, LIST_FIELDS
+from sessionwarden.ruleset.alternatives import joined, negated
 from sessionwarden.ruleset.checking import Check, describe, quote_hint, quoted
-from sessionwarden.ruleset.predicates import ANY_TEXT, ONE_CHARACTER, compile_regex
-from sessionwarden.ruleset.vocabulary import KEYWORD_FIELDS, event_field, field_hint, nearest
+from sessionwarden.ruleset.modifiers import TEXT_MODIFIERS, check_modifiers, regex_flags
+from sessionwarden.ruleset.patterns import text_parts, text_test
+from sessionwarden.ruleset.textfields import LINE
+from sessionwarden.ruleset.texttests import ANY_TEXT, compile_regex
+from sessionwarden.ruleset.vocabulary import W3C_ABSENT, WEBSERVER, event_field, field_hint, searched_fields
 from sessionwarden.yamldoc import Path
-
-TEXT_MODIFIERS = frozenset({"contains", "startswith", "endswith"})
-COMPARISONS = frozenset({"lt", "lte", "gt", "gte"})
-MATCH_MODIFIERS = TEXT_MODIFIERS | COMPARISONS | {"re", "cidr", "exists"}
-REGEX_FLAGS = {"i": "i", "ignorecase": "i", "m": "m", "multiline": "m", "s": "s", "dotall": "s"}
-MODIFIERS = MATCH_MODIFIERS | frozenset(REGEX_FLAGS) | {"all", "cased"}
 
 MAX_REGEX_CHARACTERS = 2000
 
-# operators that take a list of values, any of which may match
-_MERGEABLE = frozenset(
-    {"number", "cidr"}
-    | {name + cased for name in ("equals", "contains", "startswith", "endswith") for cased in ("", "_cased")}
-)
 
-
-def compile_item(key: str, value: Any, check: Check, path: Path) -> Any:
+def compile_item(key: str, value: Any, category: str | None, check: Check, path: Path) -> Any:
     """The expression of `field|modifier: value(s)`; `None` if there was a mistake.
 
-    An empty field name means a keyword: looked for in the request's own text.
+    `category` is the log source's, as the rule names it. An empty field name means a keyword: looked
+    for in the whole line that a web server would have logged.
     """
     name, *modifiers = key.split("|")
     before = len(check.mistakes)
-    field = _check_field(name, check, path)
-    _check_modifiers(modifiers, check, path)
+    fields = _check_field(name, category, check, path)
+    check_modifiers(modifiers, check, path)
     if value == []:
         check.refuse(path, "an empty list matches nothing")
     if len(check.mistakes) > before:
         return None
-    item = _Item(name, field, tuple(modifiers), check)
+    item = _Item(name, fields, tuple(modifiers), check)
     values = value if isinstance(value, list) else [value]
     places: list[Path] = (
         [(*path, index) for index in range(len(values))] if isinstance(value, list) else [path]
@@ -67,109 +60,109 @@ def compile_item(key: str, value: Any, check: Check, path: Path) -> Any:
     found = [item.compile(single, place) for single, place in zip(values, places, strict=True)]
     if None in found:
         return None
-    return _joined("and" if "all" in modifiers else "or", found)
+    expression = joined("and" if "all" in modifiers else "or", found)
+    return negated(expression) if "neq" in modifiers else expression
 
 
-def compile_keywords(values: list[Any], check: Check, path: Path) -> Any:
+def compile_keywords(values: list[Any], category: str | None, check: Check, path: Path) -> Any:
     """The expression of plain values: any of them, anywhere in the request's own text."""
-    return compile_item("", values, check, path)
+    return compile_item("", values, category, check, path)
 
 
-def _check_field(name: str, check: Check, path: Path) -> str | None:
-    field = event_field(name)
-    if name and field is None:
+def _check_field(name: str, category: str | None, check: Check, path: Path) -> tuple[str, ...]:
+    if not name:
+        return (LINE,)
+    fields = searched_fields(name, category)
+    if not fields and name in W3C_ABSENT and category == WEBSERVER:
+        check.note(path, f"no log of API Gateway has {name}: in every event it is missing")
+    elif not fields:
         check.refuse(path, f"no event has a field {quoted(name)}", field_hint(name))
-    return field
-
-
-def _check_modifiers(modifiers: list[str], check: Check, path: Path) -> None:
-    for modifier in modifiers:
-        if modifier not in MODIFIERS and modifier in modifier_mapping:
-            check.refuse(path, f"modifier {modifier} is not supported")
-        elif modifier not in MODIFIERS:
-            check.refuse(path, f"unknown modifier {quoted(modifier)}", nearest(modifier, MODIFIERS))
-        elif modifiers.count(modifier) > 1:
-            check.refuse(path, f"modifier {modifier} is repeated")
-            return
-    matching = sorted(MATCH_MODIFIERS.intersection(modifiers))
-    if len(matching) > 1:
-        check.refuse(path, f"modifiers {' and '.join(matching)} cannot be combined")
-    if "re" not in matching and REGEX_FLAGS.keys() & set(modifiers):
-        check.refuse(path, "the modifiers i, m and s need re before them")
-    if "cased" in modifiers and not TEXT_MODIFIERS.issuperset(matching):
-        check.refuse(path, f"modifiers cased and {matching[0]} cannot be combined")
+    return fields
 
 
 class _Item:
-    """A field with its modifiers, ready for each of its values."""
+    """A field with its modifiers, ready for each of its values. Without `fields` no event has it."""
 
-    def __init__(self, name: str, field: str | None, modifiers: tuple[str, ...], check: Check) -> None:
+    def __init__(self, name: str, fields: tuple[str, ...], modifiers: tuple[str, ...], check: Check) -> None:
         self._name = name
-        self._field = field
+        self._fields = fields
         self._modifiers = modifiers
         self._check = check
 
     def compile(self, value: Any, path: Path) -> Any:
         """The expression of one value, or `None` and a mistake."""
-        if value is not None and not isinstance(value, str | int | float):
-            return self._refuse(
-                path, f"must be text or a number, not {describe(value)}", quote_hint(value, str)
-            )
-        if isinstance(value, bool) and "exists" not in self._modifiers:
-            return self._refuse(path, "true and false match nothing", "quote it if it is text")
-        if value == "" and TEXT_MODIFIERS.intersection(self._modifiers):
-            return self._refuse(path, "an empty text is in every value")
-        if "re" in self._modifiers:
-            if not isinstance(value, str):
-                return self._refuse(path, f"a regular expression must be text, not {describe(value)}")
-            if not self._check_regex(value, path):
-                return None
+        if not self._check_value(value, path):
+            return None
         key = "|".join((self._name, *self._modifiers))
         try:
             (parsed,) = SigmaDetectionItem.from_mapping(key, [value]).value
         except SigmaError as error:
             return self._refuse(path, str(error))
-        if self._field is not None:
-            return self._on_field(self._field, parsed, value, path)
-        return self._keyword(parsed, value, path)
+        if not self._name:
+            return self._keyword(parsed, value, path)
+        if not self._fields:
+            return self._absent(parsed)
+        if _is_missing(parsed):
+            return ["not", ["exists", self._fields[0]]]
+        if isinstance(parsed, SigmaExists):
+            return ["exists", self._fields[0]]
+        found = [self._on_field(field, parsed, value, path) for field in self._fields]
+        return None if None in found else joined("or", found)
+
+    def _check_value(self, value: Any, path: Path) -> bool:
+        before = len(self._check.mistakes)
+        if value is not None and not isinstance(value, str | int | float):
+            self._refuse(path, f"must be text or a number, not {describe(value)}", quote_hint(value, str))
+        elif isinstance(value, bool) and "exists" not in self._modifiers:
+            self._refuse(path, "true and false match nothing", "quote it if it is text")
+        elif value == "" and TEXT_MODIFIERS.intersection(self._modifiers):
+            self._refuse(path, "an empty text is in every value")
+        elif "fieldref" in self._modifiers and not isinstance(value, str):
+            self._refuse(path, f"must be the name of a field, not {describe(value)}")
+        elif "re" in self._modifiers:
+            self._check_regex(value, path)
+        return len(self._check.mistakes) == before
 
     def _refuse(self, path: Path, message: str, hint: str = "") -> None:
         self._check.refuse(path, message, hint)
 
-    def _check_regex(self, pattern: str, path: Path) -> bool:
+    def _check_regex(self, pattern: Any, path: Path) -> None:
+        if not isinstance(pattern, str):
+            self._refuse(path, f"a regular expression must be text, not {describe(pattern)}")
+            return
         if len(pattern) > MAX_REGEX_CHARACTERS:
             self._refuse(path, f"a regular expression may have at most {MAX_REGEX_CHARACTERS} characters")
-            return False
+            return
         try:
-            compile_regex(pattern, self._flags())
+            compile_regex(pattern, regex_flags(self._modifiers))
         except re2.error as error:
             self._refuse(path, f"RE2 cannot run this regular expression: {_regex_error(error, pattern)}")
-            return False
-        return True
-
-    def _flags(self) -> str:
-        return "".join(sorted({REGEX_FLAGS[name] for name in self._modifiers if name in REGEX_FLAGS}))
 
     def _keyword(self, parsed: Any, value: Any, path: Path) -> Any:
+        if isinstance(parsed, SigmaNumber):
+            parsed = SigmaString.from_str(str(parsed.number))
         if isinstance(parsed, SigmaString):
-            parts = [ANY_TEXT, *_parts(parsed), ANY_TEXT]
-            cased = "_cased" if isinstance(parsed, SigmaCasedString) else ""
-            if set(parts) == {ANY_TEXT}:
+            text = text_parts(parsed)
+            if set(text) <= {ANY_TEXT}:
                 return self._refuse(path, "this keyword is in every event")
-            return ["or", *(_pattern(field, parts, cased) for field in KEYWORD_FIELDS)]
+            before = [] if text[0] == ANY_TEXT else [ANY_TEXT]
+            after = [] if text[-1] == ANY_TEXT else [ANY_TEXT]
+            return text_test(LINE, [*before, *text, *after], _cased(parsed))
         if isinstance(parsed, SigmaRegularExpression):
-            return ["or", *(["re", field, value, self._flags()] for field in KEYWORD_FIELDS)]
+            return ["re", LINE, value, regex_flags(self._modifiers)]
         return self._refuse(path, f"a keyword must be text, not {describe(value)}", "quote it if it is text")
 
+    def _absent(self, parsed: Any) -> Any:
+        never = ["never", self._name]
+        return ["not", never] if _is_missing(parsed) else never
+
     def _on_field(self, field: str, parsed: Any, value: Any, path: Path) -> Any:
-        if isinstance(parsed, SigmaNull):
-            return ["not", ["exists", field]]
-        if isinstance(parsed, SigmaExists):
-            return ["exists", field] if parsed.exists else ["not", ["exists", field]]
         if isinstance(parsed, SigmaRegularExpression):
-            return ["re", field, value, self._flags()]
+            return ["re", field, value, regex_flags(self._modifiers)]
         if isinstance(parsed, SigmaString):
             return self._text(field, parsed, path)
+        if isinstance(parsed, SigmaFieldReference):
+            return self._field_reference(field, parsed, path)
         if isinstance(parsed, SigmaCIDRExpression):
             if field != "source_ip":
                 return self._refuse(
@@ -187,79 +180,41 @@ class _Item:
         return self._refuse(path, "this value is not supported")
 
     def _text(self, field: str, parsed: SigmaString, path: Path) -> Any:
-        parts = _parts(parsed)
-        if parts in ([], ["-"]):  # the ways of web logs to say that a value is missing
-            return ["not", ["exists", field]]
-        if set(parts) == {ANY_TEXT}:
+        text = text_parts(parsed)
+        if set(text) == {ANY_TEXT}:
             return ["exists", field]
-        if field in INTEGER_FIELDS and len(parts) == 1 and isinstance(parts[0], str):
-            number = parts[0]
+        if field in INTEGER_FIELDS and len(text) == 1 and isinstance(text[0], str):
+            number = text[0]
             if number.isascii() and number.isdigit() and len(number) <= 18:
                 return ["number", field, [int(number)]]
             return self._refuse(path, f"{self._name} is a number, never {quoted(number)}")
-        cased = "_cased" if isinstance(parsed, SigmaCasedString) else ""
-        return _pattern(field, parts, cased)
+        return text_test(field, text, _cased(parsed))
+
+    def _field_reference(self, field: str, parsed: SigmaFieldReference, path: Path) -> Any:
+        name = parsed.field
+        other = event_field(name)
+        if other is None:
+            return self._refuse(path, f"no event has a field {quoted(name)}", field_hint(name))
+        for single, called in ((field, self._name), (other, name)):
+            if single in LIST_FIELDS:
+                return self._refuse(path, f"{called} is a list, which cannot be compared with a field")
+        if (field in INTEGER_FIELDS) != (other in INTEGER_FIELDS):
+            return self._refuse(path, f"{self._name} and {name} are never equal: one is a number")
+        how = next((modifier for modifier in self._modifiers if modifier in TEXT_MODIFIERS), "equals")
+        return ["fieldref", field, other, how]
 
 
-def _parts(text: SigmaString) -> list[str | int]:
-    """Literal text and wildcards; several `*` in a row are one."""
-    wildcards = {SpecialChars.WILDCARD_MULTI: ANY_TEXT, SpecialChars.WILDCARD_SINGLE: ONE_CHARACTER}
-    parts: list[str | int] = []
-    for part in text.s:
-        plain = part if isinstance(part, str) else wildcards[part]
-        if plain != "" and not (plain == ANY_TEXT and parts and parts[-1] == ANY_TEXT):
-            parts.append(plain)
-    return parts
+def _is_missing(parsed: Any) -> bool:
+    if isinstance(parsed, SigmaExists):
+        return not parsed.exists
+    # the ways of web logs to say that a value is missing
+    return isinstance(parsed, SigmaNull) or (
+        isinstance(parsed, SigmaString) and text_parts(parsed) in ([], ["-"])
+    )
 
 
-def _pattern(field: str, parts: list[str | int], cased: str) -> list[Any]:
-    parts = [
-        part
-        for index, part in enumerate(parts)
-        if part != ANY_TEXT or index == 0 or parts[index - 1] != ANY_TEXT
-    ]
-    if not cased:
-        parts = [part.lower() if isinstance(part, str) else part for part in parts]
-    literals = [part for part in parts if isinstance(part, str)]
-    shape = ["text" if isinstance(part, str) else part for part in parts]
-    for operator, simple in (
-        ("equals", ["text"]),
-        ("startswith", ["text", ANY_TEXT]),
-        ("endswith", [ANY_TEXT, "text"]),
-        ("contains", [ANY_TEXT, "text", ANY_TEXT]),
-    ):
-        if shape == simple:
-            return [operator + cased, field, literals]
-    return ["like" + cased, field, parts]
-
-
-def _joined(operator: str, expressions: list[Any]) -> Any:
-    """One expression of several; alternatives on one field become one test with many values."""
-    if operator == "or":
-        expressions = _merged(expressions)
-    return expressions[0] if len(expressions) == 1 else [operator, *expressions]
-
-
-def _merged(expressions: list[Any]) -> list[Any]:
-    merged: list[Any] = []
-    for expression in expressions:
-        if expression[0] == "or":
-            merged.extend(expression[1:])
-        else:
-            merged.append(expression)
-    by_test: dict[tuple[str, str], Any] = {}
-    result: list[Any] = []
-    for expression in merged:
-        if expression[0] not in _MERGEABLE:
-            result.append(expression)
-            continue
-        operator, field, values = expression
-        if (operator, field) not in by_test:
-            by_test[operator, field] = [operator, field, []]
-            result.append(by_test[operator, field])
-        target = by_test[operator, field][2]
-        target.extend(value for value in values if value not in target)
-    return result
+def _cased(parsed: SigmaString) -> str:
+    return "_cased" if isinstance(parsed, SigmaCasedString) else ""
 
 
 def _regex_error(error: Exception, pattern: str) -> str:

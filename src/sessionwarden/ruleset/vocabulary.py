@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from sessionwarden.model.event import FIELDS, UNGROUPABLE_FIELDS, Category
 from sessionwarden.model.finding import Action, Scope
-from sessionwarden.ruleset.predicates import URI
+from sessionwarden.ruleset.textfields import URI
 
 W3C_FIELDS = {
     "c-ip": "source_ip",
@@ -23,22 +23,28 @@ W3C_FIELDS = {
     "cs-uri-stem": "path",
     "cs-user-agent": "user_agent",
     "cs-username": "username",
+    "sc-bytes": "response_bytes",
     "sc-status": "status",
 }
+
+W3C_ABSENT = frozenset(
+    {
+        *("c-dns", "c-port", "cs-bytes", "cs-content-type", "cs-cookie", "cs-version", "r-dns"),
+        *("s-computername", "s-ip", "s-port", "s-sitename", "sc-substatus", "sc-win32-status"),
+    }
+)
+"""Fields of web server logs that no log of API Gateway has (its variables are listed at
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html)."""
+
+WEBSERVER = "webserver"
 
 CATEGORIES: dict[str, Category] = {
     "api_access": "api_access",
     "api_authorizer": "api_authorizer",
     "application": "application",
     "identity": "identity",
-    "webserver": "api_access",
+    WEBSERVER: "api_access",
 }
-
-KEYWORD_FIELDS = (
-    *("claimed_user", "error", "host", "method", "path"),
-    *("query", "referer", "route", "user_agent", "username"),
-)
-"""Where a keyword (a detection value without a field) is looked for: the request's own text."""
 
 SCOPES: tuple[Scope, ...] = ("session", "user", "client", "identity", "source_ip")
 """In the order in which the group-by picks one: the narrowest principal first."""
@@ -58,6 +64,18 @@ ACTIONS: tuple[Action, ...] = ("deny", "sign_out", "disable_user", "alert")
 def event_field(name: str) -> str | None:
     """The event field (or `uri`) that a rule means by `name`; `None` if there is no such field."""
     return name if name in FIELDS else W3C_FIELDS.get(name)
+
+
+def searched_fields(name: str, category: str | None) -> tuple[str, ...]:
+    """The fields in any of which a detection's `name` may match; none if there is no such field.
+
+    Public rules of the category `webserver` write whole request targets, path and all, under
+    `cs-uri-query` (56 of the 67 of SigmaHQ that use the field), so there it means both.
+    """
+    field = event_field(name)
+    if field is None:
+        return ()
+    return (field, URI) if category == WEBSERVER and name == "cs-uri-query" else (field,)
 
 
 def nearest(name: object, known: Iterable[str]) -> str:

@@ -1,0 +1,92 @@
+"""The rule set that is live, polled from AWS AppConfig.
+
+Enters: ids of application, environment and profile. Leaves: `ports.PublishedRules`. Invariants: the service
+is asked no more often than it wants, whatever the traffic; a token is used once; after any failure, and now
+and then anyway, a new session is opened, which answers with the whole set. Powertools' `AppConfigProvider`
+is not used: after a failure it goes on with a token that AppConfig has spent, for as long as the process
+lives, and it raises `KeyError` while nothing is deployed.
+https://docs.aws.amazon.com/appconfig/latest/userguide/retrieving-data.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sessionwarden.errors import RulesUnavailableError
+from sessionwarden.ports import NOTHING_PUBLISHED, Clock
+
+if TYPE_CHECKING:
+    from mypy_boto3_appconfigdata import AppConfigDataClient
+
+POLL_SECONDS = 20
+MIN_POLL_SECONDS = 15
+"""The least that AppConfig allows a session to ask for."""
+
+MAX_POLL_SECONDS = 60
+SESSION_SECONDS = 900
+"""A session only ever says what is new. If the one deployment there was is reverted, nothing is: so each is
+given up before long, for one that says what there is."""
+
+UNDEPLOYED = frozenset({"Deployment", "Configuration"})
+"""Kinds of a missing resource that mean: nobody has put anything live yet."""
+
+
+class Place(NamedTuple):
+    """Which configuration. Ids, not names: those need not be unique."""
+
+    application: str
+    environment: str
+    profile: str
+
+
+class AppConfigRules:
+    """`ports.PublishedRules` over one hosted configuration. One thread at a time."""
+
+    def __init__(self, client: AppConfigDataClient, place: Place, *, clock: Clock) -> None:
+        self._client = client
+        self._place = place
+        self._clock = clock
+        self._token: str | None = None
+        self._opened_ms = self._asked_ms = self._next_ms = 0
+
+    def poll(self) -> bytes | None:
+        now_ms = self._clock()
+        # a clock that was set back must not silence the poll
+        if self._asked_ms <= now_ms < self._next_ms:
+            return None
+        self._asked_ms, self._next_ms = now_ms, now_ms + POLL_SECONDS * 1000
+        try:
+            return self._ask(now_ms)
+        except self._client.exceptions.ResourceNotFoundException as error:
+            if error.response.get("ResourceType") in UNDEPLOYED:
+                return NOTHING_PUBLISHED
+            raise RulesUnavailableError("ResourceNotFoundException") from error
+        except ClientError as error:
+            raise RulesUnavailableError(error.response["Error"]["Code"]) from error
+        except BotoCoreError as error:
+            raise RulesUnavailableError(type(error).__name__) from error
+
+    def _ask(self, now_ms: int) -> bytes | None:
+        # taken out first: whatever goes wrong from here on, the next poll opens a session
+        token, self._token = self._token, None
+        fresh = token is None or not 0 <= now_ms - self._opened_ms < SESSION_SECONDS * 1000
+        if token is None or fresh:
+            token, self._opened_ms = self._open(), now_ms
+        answer = self._client.get_latest_configuration(ConfigurationToken=token)
+        data = answer["Configuration"].read()
+        wait = min(max(POLL_SECONDS, answer["NextPollIntervalInSeconds"]), MAX_POLL_SECONDS)
+        self._next_ms = now_ms + wait * 1000
+        self._token = answer["NextPollConfigurationToken"]
+        if data:
+            return data
+        return NOTHING_PUBLISHED if fresh else None
+
+    def _open(self) -> str:
+        return self._client.start_configuration_session(
+            ApplicationIdentifier=self._place.application,
+            EnvironmentIdentifier=self._place.environment,
+            ConfigurationProfileIdentifier=self._place.profile,
+            RequiredMinimumPollIntervalInSeconds=MIN_POLL_SECONDS,
+        )["InitialConfigurationToken"]

@@ -1,0 +1,36 @@
+"""A log through the engine, with all state in this process and event time as the only clock.
+
+Enters: a rule set, and events in the order of their log. Leaves: findings, and counts of what was dropped.
+Nothing is sent anywhere. Replay, the cases beside rules and publishing see through it what Lambda would find.
+"""
+
+from __future__ import annotations
+
+from sessionwarden.detection.acceptance import LogTime
+from sessionwarden.detection.in_process import InProcessEngine
+from sessionwarden.model.event import Event
+from sessionwarden.model.finding import Finding
+from sessionwarden.ruleset.compiled import CompiledRuleset
+
+
+class Replayer:
+    """Runs one rule set over one log. Raises `RulesetError` for a set that cannot be evaluated."""
+
+    def __init__(self, ruleset: CompiledRuleset) -> None:
+        self._engine = InProcessEngine(ruleset)
+        self._time = LogTime()
+        self.late = 0
+        self.refused = 0
+        self.failed = 0
+
+    def feed(self, events: list[Event]) -> tuple[Finding, ...]:
+        """The findings of the next events of the log."""
+        findings: list[Finding] = []
+        for batch, now_ms in self._time.batches(events):
+            outcome = self._engine.process(batch, now_ms=now_ms)
+            self._engine.settle(outcome.findings)
+            self.late += outcome.late
+            self.refused += outcome.refused
+            self.failed += len(outcome.failures)
+            findings += outcome.findings
+        return tuple(findings)

@@ -1,0 +1,50 @@
+"""The expressions of one detection item put together: alternatives on one field become one test.
+
+Enters and leaves: expressions, the JSON data that `predicates` runs. Invariant: what comes out matches
+the same events; a list of a hundred values is one lookup, and stays small when it is published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+# operators that take a list of values, any of which may match
+_MERGEABLE = frozenset(
+    {"number", "cidr"}
+    | {name + cased for name in ("equals", "contains", "startswith", "endswith") for cased in ("", "_cased")}
+)
+
+
+def joined(operator: str, expressions: Sequence[Any]) -> Any:
+    """One expression of one or more, joined by `and` or `or`; those joined by `or` are merged."""
+    if operator == "or":
+        expressions = _merged(expressions)
+    return expressions[0] if len(expressions) == 1 else [operator, *expressions]
+
+
+def negated(expression: Any) -> Any:
+    """The expression that matches where `expression` does not."""
+    return expression[1] if expression[0] == "not" else ["not", expression]
+
+
+def _merged(expressions: Sequence[Any]) -> list[Any]:
+    merged: list[Any] = []
+    for expression in expressions:
+        if expression[0] == "or":
+            merged.extend(expression[1:])
+        else:
+            merged.append(expression)
+    by_test: dict[tuple[str, str], Any] = {}
+    result: list[Any] = []
+    for expression in merged:
+        if expression[0] not in _MERGEABLE:
+            result.append(expression)
+            continue
+        operator, field, values = expression
+        if (operator, field) not in by_test:
+            by_test[operator, field] = [operator, field, []]
+            result.append(by_test[operator, field])
+        target = by_test[operator, field][2]
+        target.extend(value for value in values if value not in target)
+    return result

@@ -1,0 +1,102 @@
+"""What must be true of an event for an expression to match: one of a few tests of single fields.
+
+Enters: an expression. Leaves: its cover, a set of such tests, the one least likely to hold among those
+that can be read off it; `None` if nothing can, as of a bare `not`. Invariant: where the expression
+matches, at least one test of its cover does. `index` asks all covers of a rule set at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+Test = tuple[str, str, Any]
+"""Operator, field and one value: `("contains", "path", "/../")`."""
+
+
+class Cover(NamedTuple):
+    """Tests of which one must hold, and how often that is, roughly: only an order is needed of it."""
+
+    tests: frozenset[Test]
+    likelihood: float
+
+
+# shares of usual traffic, from rough experience: a wrong one costs time, never a match
+_OF_OPERATOR = {
+    "equals": 0.01,
+    "number": 0.05,
+    "cidr": 0.05,
+    "like": 0.05,
+    "re": 0.05,
+    "contains": 0.02,
+    "startswith": 0.05,
+    "endswith": 0.02,
+    "exists": 0.9,
+}
+_OF_COMPARISON = 0.3
+_OF_SHORT_TEXT = 0.3
+SHORT_CHARACTERS = 2
+_OF_FIELD = {
+    "api_id": 0.5,
+    "client": 0.2,
+    "country": 0.1,
+    "decision": 0.3,
+    "host": 0.5,
+    "line": 0.05,
+    "method": 0.3,
+    "pool": 0.5,
+    "route": 0.03,
+    "scope": 0.3,
+    "stage": 0.5,
+    "status": 0.1,
+}
+
+
+def cover(expression: Any) -> Cover | None:
+    """The cover of `expression`, which must be one that `predicates` compiles."""
+    name, *operands = expression
+    if name == "not":
+        return None
+    if name == "never":
+        return Cover(frozenset(), 0.0)
+    if name == "and":
+        found = [one for one in map(cover, operands) if one is not None]
+        return min(found, key=lambda one: (one.likelihood, len(one.tests))) if found else None
+    if name == "or":
+        return _any(operands)
+    return _single(name, operands)
+
+
+def _any(operands: list[Any]) -> Cover | None:
+    tests: frozenset[Test] = frozenset()
+    likelihood = 0.0
+    for operand in operands:
+        found = cover(operand)
+        if found is None:
+            return None
+        tests |= found.tests
+        likelihood += found.likelihood
+    return Cover(tests, likelihood)
+
+
+def _single(name: str, operands: list[Any]) -> Cover:
+    field = operands[0]
+    if name in ("exists", "fieldref"):
+        values: list[Any] = [None]
+        name = "exists"
+    elif name == "re":
+        values = [tuple(operands[1:])]
+    elif name.startswith("like"):
+        values = [tuple(operands[1])]
+    elif name in ("lt", "lte", "gt", "gte"):
+        values = [operands[1]]
+    else:
+        values = list(operands[1])
+    likelihood = sum(_likelihood(name, field, value) for value in values)
+    return Cover(frozenset((name, field, value) for value in values), likelihood)
+
+
+def _likelihood(name: str, field: str, value: Any) -> float:
+    share = _OF_OPERATOR.get(name.removesuffix("_cased"), _OF_COMPARISON)
+    if isinstance(value, str) and len(value) <= SHORT_CHARACTERS and not name.startswith("equals"):
+        share = _OF_SHORT_TEXT
+    return max(share, _OF_FIELD.get(field, 0.0))

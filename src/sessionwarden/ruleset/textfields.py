@@ -1,0 +1,48 @@
+"""What an expression can read of an event: a field's name in, a function from event to value out.
+
+Besides the event's own fields there are two that are put together from them. Invariant: a value is
+`None` if and only if nothing of it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+from sessionwarden.errors import RulesetError
+from sessionwarden.model.event import FIELDS, Event
+
+URI = "uri"
+"""Path, `?` and query, as Sigma's `cs-uri` means it."""
+
+LINE = "line"
+"""The request's own text in one line, as a web server would log it: where a keyword is looked for."""
+
+_AFTER_STATUS = ("referer", "user_agent", "host", "route", "username", "claimed_user", "error")
+
+
+def read_field(field: str) -> Callable[[Event], Any]:
+    """The reader of an event field, of `URI` or of `LINE`. Raises `RulesetError` for any other name."""
+    if field == URI:
+        return _uri
+    if field == LINE:
+        return _line
+    if field not in FIELDS:
+        raise RulesetError(f"not an event field: {field[:80]!r}")
+    return attrgetter(field)
+
+
+def _uri(event: Event) -> str | None:
+    if event.path is None:
+        return None
+    return event.path if event.query is None else f"{event.path}?{event.query}"
+
+
+_read_after_status = attrgetter(*_AFTER_STATUS)
+
+
+def _line(event: Event) -> str | None:
+    status = None if event.status is None else str(event.status)
+    values = (event.method, _uri(event) or event.query, status, *_read_after_status(event))
+    return " ".join(filter(None, values)) or None

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from sessionwarden.ruleset.compiled import Protected
+from sessionwarden.ruleset.differences import FieldChange, differences
+from tests.detection_kit import response, rule, ruleset, selection
+
+
+def test_the_same_rules_in_another_order_do_not_differ() -> None:
+    assert differences(ruleset(rule("a"), rule("b")), ruleset(rule("b"), rule("a"))).none
+
+
+def test_rules_that_came_and_went_are_named_by_id() -> None:
+    found = differences(ruleset(rule("b"), rule("stays")), ruleset(rule("stays"), rule("c"), rule("a")))
+    assert [one.id for one in found.added] == ["a", "c"]
+    assert [one.id for one in found.removed] == ["b"]
+    assert not found.changed
+    assert not found.none
+
+
+def test_a_changed_rule_says_what_changed_within_its_response() -> None:
+    milder = msgspec.structs.replace(response(), mode="observe", deny_seconds=60)
+    (change,) = differences(ruleset(rule("a")), ruleset(rule("a", response=milder, level="low"))).changed
+    assert change.fields == (
+        FieldChange("level", "high", "low"),
+        FieldChange("response.deny_seconds", None, 60),
+        FieldChange("response.mode", "enforce", "observe"),
+    )
+    assert not change.counts_anew
+
+
+def test_a_rule_that_counts_something_else_counts_anew() -> None:
+    before = rule("a", window="one")
+    after = rule("a", window="two", selections=(selection(["exists", "client"]),))
+    (change,) = differences(ruleset(before), ruleset(after)).changed
+    assert change.counts_anew
+    assert [field.path for field in change.fields] == ["selections"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"protected": Protected(users=("root",))}, "protected.users"),
+        ({"enforcements_per_hour": 10_000}, "enforcements_per_hour"),
+    ],
+)
+def test_a_policy_that_changed_is_told_apart_from_the_rules(changes: dict[str, Any], path: str) -> None:
+    before = ruleset(rule())
+    policy = msgspec.structs.replace(before.policy, **changes)
+    after = msgspec.structs.replace(before, policy=policy)
+    found = differences(before, after)
+    assert [field.path for field in found.policy] == [path]
+    assert not found.changed
+    assert not found.none

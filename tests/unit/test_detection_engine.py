@@ -10,6 +10,7 @@ from sessionwarden.detection import engine as module
 from sessionwarden.detection.acceptance import LATE_MS, SKEW_MS
 from sessionwarden.detection.engine import Engine
 from sessionwarden.detection.members import ID_TEXT_LIMIT
+from sessionwarden.detection.windows import Watch
 from sessionwarden.errors import RulesetError, StoreError
 from sessionwarden.model.deny import DENYLIST_REASONS
 from sessionwarden.model.event import Event
@@ -335,14 +336,15 @@ def test_an_event_is_asked_only_of_rules_that_could_match(monkeypatch: pytest.Mo
     )
     asked: list[str] = []
     watching = engine._watches["api_access"]
-    watches = tuple(
-        watch._replace(
-            matches=lambda seen, watch=watch: (
-                asked.append(watch.window.readers[0].rule.id) or watch.matches(seen)
-            )
-        )
-        for watch in watching.watches
-    )
+
+    def noting(watch: Watch) -> Watch:
+        def matches(seen: Event) -> bool:
+            asked.append(watch.window.readers[0].rule.id)
+            return watch.matches(seen)
+
+        return watch._replace(matches=matches)
+
+    watches = tuple(map(noting, watching.watches))
     monkeypatch.setattr(engine, "_watches", {"api_access": watching._replace(watches=watches)})
     outcome = engine.process([event(1, path="/AT-7"), event(2, path="/elsewhere")], now_ms=NOW)
     assert [finding.rule for finding in outcome.findings] == ["at-7"]

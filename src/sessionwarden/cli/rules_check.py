@@ -73,5 +73,7 @@ def compile_command(paths: tuple[Path, ...], policy: Path | None, out: Path) -> 
 
 
 def _counted(catalog: Catalog) -> str:
-    count = len(catalog.ruleset.rules)
-    return f"{count} rule{'s' if count != 1 else ''}"
+    count = sum(rule.emits for rule in catalog.ruleset.rules)
+    serving = len(catalog.ruleset.rules) - count
+    others = f" and {serving} that only serve{'s' if serving == 1 else ''} others" if serving else ""
+    return f"{count} rule{'s' if count != 1 else ''}{others}"

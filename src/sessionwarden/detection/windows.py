@@ -168,11 +168,11 @@ class Watching(NamedTuple):
     """The watches of one category, and an index of which can match: the others cost an event nothing."""
 
     watches: tuple[Watch, ...]
-    index: SelectionIndex
+    matching: SelectionIndex
 
     def possible(self, event: Event) -> list[Watch]:
         """The watches that may match `event`, a superset of those that do, in order. Never raises."""
-        return [self.watches[number] for number in self.index.candidates(event)]
+        return [self.watches[number] for number in self.matching.candidates(event)]
 
 
 def build_windows(ruleset: CompiledRuleset) -> tuple[Window, ...]:

@@ -120,8 +120,9 @@ class World:
             self.deadline.guard(self.client)
         self._engine = Engine(RULES, DynamoDBWindowStore(self.client, self.table))
         if self.matches is not None:
-            (watch,) = self._engine._watches["api_access"]
-            watches = {"api_access": (watch._replace(matches=self.matches),)}
+            watching = self._engine._watches["api_access"]
+            (watch,) = watching.watches
+            watches = {"api_access": watching._replace(watches=(watch._replace(matches=self.matches),))}
             self._monkeypatch.setattr(self._engine, "_watches", watches)
         process = Detector(rules=self, sink=self, bus=self, clock=lambda: START + MINUTE)
         self._monkeypatch.setattr(detect, "detector", lambda: process)

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sessionwarden.cli import log_files
-from sessionwarden.cli.log_files import Unreadable, read_blocks
+from sessionwarden.cli.log_files import Unreadable, lines_of, read_blocks
 from sessionwarden.cli.main import cli, main
 from sessionwarden.model.event import Event
 from sessionwarden.sources.access_log import format_access_line
@@ -260,7 +260,7 @@ def test_a_line_of_any_length_is_read_in_bounded_memory(
     monkeypatch.setattr(log_files, "BLOCK_BYTES", 10)
     monkeypatch.setattr(log_files, "MAX_LINE_BYTES", 30)
     (tmp_path / "log").write_bytes(b"one\n" + b"x" * 95 + b"\ntwo\nthree\n\nfour")
-    lines = [text for block in read_blocks(str(tmp_path / "log")) for text in block]
+    lines = [text for block in read_blocks(str(tmp_path / "log")) for text in lines_of(block)]
     assert lines == ["one", Unreadable("line_too_long"), "two", "three", "", "four"]
 
 

@@ -93,6 +93,26 @@ def test_sound_heads_are_read_at_once_whatever_is_behind_them(lines: list[str]) 
     assert at_once == one_by_one([line.rstrip("\r") for line in lines])
 
 
+def test_line_ends_of_windows_change_no_value() -> None:
+    lines = [f'{HEAD}\t"/a\\"b"\t"-"', f'{HEAD}\t"-"\tno string', PLAIN]
+
+    assert at_once_or_not_at_all([f"{line}\r" for line in lines]) == one_by_one(lines)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # a path that is a whole head takes the place of one, beside a line that lacks a part
+        [f"{HEAD}\t{PATH}", f"{AGENT}\t{HEAD}\t{PATH}\t{AGENT}"],
+        [f"{HEAD}\t{PATH}", f"{HEAD}\t{HEAD}\t{PATH}\t{AGENT}"],
+        [PLAIN, "", PLAIN],
+        ["", PLAIN],
+    ],
+)
+def test_no_part_of_a_line_is_taken_for_one_of_its_neighbour(lines: list[str]) -> None:
+    assert at_once_or_not_at_all(lines) is None
+
+
 @pytest.mark.parametrize(
     "heads",
     [

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from sessionwarden.adapters.memory import MemoryWindowStore
+from sessionwarden.detection.engine import Engine
 from sessionwarden.model.event import Event
 from sessionwarden.ruleset.compile import compile_rules, dump_ruleset
 from sessionwarden.ruleset.compiled import CompiledRuleset
@@ -175,7 +177,19 @@ def match_row(ruleset: CompiledRuleset, happened: Sequence[Event], repeat: int) 
             len(filters[number](some)) for batch in batches for number, some in index.split(batch).items()
         )
 
-    works = {"all": one_by_one, "index": indexed, "batches": in_batches, "split": split}
+    engine, now_ms = Engine(ruleset, MemoryWindowStore()), happened[-1].time
+
+    def in_engine() -> None:
+        for batch in batches:
+            engine.collect(batch, now_ms=now_ms)
+
+    works = {
+        "all": one_by_one,
+        "index": indexed,
+        "batches": in_batches,
+        "split": split,
+        "engine": in_engine,
+    }
     row = {name: seconds(work, repeat) / len(happened) * 1e6 for name, work in works.items()}
     assert len(set(found.values())) == 1, found
     row["candidates"] = sum(len(index.candidates(event)) for event in happened) / len(happened)
@@ -205,10 +219,12 @@ def main() -> None:
         load = seconds(lambda data=data: load_ruleset(data), 5 * arguments.repeat)  # type: ignore[misc]
         print(f"load {count} compiled rules, {len(data):,} bytes: {load * 1000:.1f} ms")
     happened = events(EVENTS)
-    print(f"\nµs per event{'each':>10}{'indexed':>10}{'batch':>10}{'split':>10}   candidates per event")
+    ways = ("all", "index", "batches", "split", "engine")
+    headings = "".join(f"{heading:>10}" for heading in ("each", "indexed", "batch", "split", "engine"))
+    print(f"\nµs per event{headings}   candidates per event")
     for count in (10, 100, 1000):
         row = match_row(first(ruleset, count), happened, arguments.repeat)
-        costs = "".join(f"{row[name]:>10.2f}" for name in ("all", "index", "batches", "split"))
+        costs = "".join(f"{row[name]:>10.2f}" for name in ways)
         print(f"{count:>5} rules  {costs}{row['candidates']:>13.2f}")
 
 

@@ -23,6 +23,7 @@ from functions.detect.settings import Settings
 from sessionwarden.adapters.appconfig import AppConfigRules, Place
 from sessionwarden.adapters.clients import client
 from sessionwarden.adapters.clock import system_clock
+from sessionwarden.adapters.deadline import Deadline
 from sessionwarden.adapters.dynamodb_shelves import DynamoDBShelfStore
 from sessionwarden.adapters.dynamodb_windows import DynamoDBWindowStore
 from sessionwarden.adapters.eventbridge import EventBridgePublisher
@@ -37,15 +38,22 @@ DIGEST_SHOWN = 12
 STORE_CALLS_AT_ONCE = 10
 """As many as boto3 keeps connections open by default."""
 
+STORE_SECONDS = 25.0
+DELIVERY_SECONDS = 50.0
+"""Of a batch, in which calls to the windows, and to the queue and the bus, may be started. The last of each
+then has its own time to end before the function is killed, which would answer for no message at all."""
+
 logger = Logger()
 metrics = Metrics()
+store_deadline = Deadline(seconds=STORE_SECONDS)
+delivery_deadline = Deadline(seconds=DELIVERY_SECONDS)
 
 
 @cache
 def detector() -> Detector:
     """Built once per execution environment, at the first batch."""
     settings = Settings.from_environment()
-    dynamodb = client("dynamodb")
+    dynamodb = store_deadline.guard(client("dynamodb"))
     store = DynamoDBWindowStore(dynamodb, settings.windows_table)
     shelves = DynamoDBShelfStore(dynamodb, settings.windows_table)
     threads = ThreadPoolExecutor(STORE_CALLS_AT_ONCE, thread_name_prefix="windows")
@@ -56,8 +64,12 @@ def detector() -> Detector:
     )
     return Detector(
         rules=rules,
-        sink=SQSFindingSink(client("sqs"), settings.findings_queue_url),
-        bus=EventBridgePublisher(bus=settings.bus, source="sessionwarden.detect"),
+        sink=SQSFindingSink(delivery_deadline.guard(client("sqs")), settings.findings_queue_url),
+        bus=EventBridgePublisher(
+            bus=settings.bus,
+            source="sessionwarden.detect",
+            client=delivery_deadline.guard(client("events")),
+        ),
         clock=system_clock,
     )
 
@@ -77,7 +89,10 @@ class WholeBatchProcessor(BatchProcessor):
 
     def _prepare(self) -> None:
         super()._prepare()  # type: ignore[no-untyped-call]
-        report = detector().handle([record["body"] for record in self.records])
+        process = detector()
+        store_deadline.start()
+        delivery_deadline.start()
+        report = process.handle([record["body"] for record in self.records])
         self.errors = {self.records[index]["messageId"]: error for index, error in report.errors.items()}
         for name, count in report.counts.items():
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)

@@ -5,59 +5,15 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
-
-from msgspec.structs import replace
 
 from sessionwarden.local.demo_stack import LocalStack
 from sessionwarden.local.demo_watch import Mailbox, listen_to_bus, listen_to_topic
-from sessionwarden.local.traffic import AccessLog, SignIn, Tokens, Visitor, new_id
-from sessionwarden.model.event import Event
+from sessionwarden.local.suspect import Suspect
+from sessionwarden.local.traffic import AccessLog
 
-# the shipped rule ends a session that is seen at four
-ADDRESSES = tuple(f"203.0.113.{number}" for number in range(101, 106))
 SECONDS = 40.0
-
-
-class _Kept(AccessLog):
-    """Keeps lines instead of writing them."""
-
-    def record(self, event: Event) -> None:
-        self.lines.append(event)
-
-
-class Suspect:
-    """A signed-in user, and log lines that end the session."""
-
-    def __init__(self, probe: Probe) -> None:
-        people = SignIn(probe.stack.emulator, probe.stack.api)
-        self.account = people.create(f"suspect-{secrets.token_hex(4)}")
-        self.tokens: Tokens = people.sign_in(self.account)
-        self._probe = probe
-
-    @property
-    def user(self) -> str:
-        return self.account.user
-
-    def status(self) -> int:
-        visitor = Visitor(self.tokens, address=ADDRESSES[0])
-        try:
-            return visitor.request(self._probe.stack.guarded).status
-        finally:
-            visitor.close()
-
-    def abuse(self) -> Sequence[Event]:
-        """Lines that cross the threshold, made from one real request of this session."""
-        kept = _Kept(self._probe.stack.emulator, self._probe.stack.access_log_groups)
-        visitor = Visitor(self.tokens, address=ADDRESSES[0])
-        assert visitor.request(self._probe.stack.guarded, kept).status == 200
-        visitor.close()
-        real = kept.lines[0]
-        return [
-            replace(real, id=new_id(), time=real.time + number, source_ip=address)
-            for number, address in enumerate(ADDRESSES)
-        ]
 
 
 class Probe:
@@ -75,7 +31,7 @@ class Probe:
         self.alerts: Mailbox = listen_to_topic(stack.emulator, stack.outputs["AlertTopic"])
 
     def suspect(self) -> Suspect:
-        return Suspect(self)
+        return Suspect(self.stack)
 
     def decision_about(self, user: str) -> Any:
         """The enforcement event about the user, once there is one."""
@@ -90,6 +46,26 @@ class Probe:
             lambda message: bool(message.body["detail"].get("user") == user), f"a finding about {user}"
         )
         return message.body["detail"]
+
+    def findings_about(self, user: str) -> list[str]:
+        """The ids of all findings about the user that the bus has carried so far."""
+        self.findings.collect()
+        details = (message.body["detail"] for message in self.findings.messages)
+        return [detail["id"] for detail in details if detail.get("user") == user]
+
+    def marks(self) -> set[tuple[str, str]]:
+        """Keys of all burnt slots."""
+        items = self.stack.emulator.client("dynamodb").scan(TableName=self.stack.outputs["WindowsTable"])[
+            "Items"
+        ]
+        return {(item["key"]["S"], item["slot"]["S"]) for item in items if item["slot"]["S"].startswith("c#")}
+
+    def forget(self, marks: set[tuple[str, str]]) -> None:
+        """Delete burnt slots, as if they had never been."""
+        for key, slot in marks:
+            self.stack.emulator.client("dynamodb").delete_item(
+                TableName=self.stack.outputs["WindowsTable"], Key={"key": {"S": key}, "slot": {"S": slot}}
+            )
 
     def settle(self) -> None:
         """Return once no log batch, event or finding is on its way any more.

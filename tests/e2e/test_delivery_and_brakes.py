@@ -27,6 +27,28 @@ def test_a_log_batch_and_a_finding_delivered_again_act_once(probe: Probe) -> Non
     assert suspect.status() == 403
 
 
+def test_a_finding_raised_again_for_want_of_its_mark_acts_once(probe: Probe) -> None:
+    suspect = probe.suspect()
+    lines = suspect.abuse()
+    marks = probe.marks()
+    probe.log.write(lines)
+    first = probe.decision_about(suspect.user)
+    probe.wait_until(lambda: probe.marks() > marks, "the slot is burnt")
+    entries = probe.deny_entries(suspect.user)
+
+    # as if the process had crashed between handing the finding over and burning its slot
+    probe.forget(probe.marks() - marks)
+    probe.start_anew("detect")
+    probe.log.write(lines)
+    probe.wait_until(lambda: len(probe.findings_about(suspect.user)) > 1, "it is raised again")
+    probe.settle()
+
+    assert set(probe.findings_about(suspect.user)) == {first["decision"]["id"]}
+    assert len(probe.decisions_about(suspect.user)) == 1
+    assert probe.deny_entries(suspect.user) == entries
+    assert len(probe.alerts_about(suspect.user)) == 1
+
+
 def test_a_finding_delivered_again_after_a_lift_does_not_put_the_deny_back(probe: Probe) -> None:
     suspect = probe.suspect()
     probe.log.write(suspect.abuse())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import Event
 from sessionwarden.sources.access_log import Head, format_access_line, parse_access_line
-from sessionwarden.sources.access_log_batch import parse_access_lines
+from sessionwarden.sources.access_log_batch import parse_access_block
 
 NOW = 1_760_000_000_000
 PLAIN = format_access_line(
@@ -33,6 +33,10 @@ def one_by_one(lines: list[str]) -> list[Event] | None:
         return [parse_access_line(line, now_ms=NOW) for line in lines]
     except SourceError:
         return None
+
+
+def at_once_or_not_at_all(lines: list[str]) -> list[Event] | None:
+    return parse_access_block("\n".join(lines).encode("utf-8", "surrogatepass"), now_ms=NOW)
 
 
 # what a forger would try: records smuggled in, swallowed, split over lines, keys twice, other types
@@ -68,7 +72,7 @@ def with_other_values(draw: st.DrawFn) -> str:
 
 @given(st.lists(st.just(PLAIN) | mangled() | with_other_values(), min_size=1, max_size=4))
 def test_lines_read_at_once_are_the_events_that_they_are_one_by_one(lines: list[str]) -> None:
-    at_once = parse_access_lines(lines, now_ms=NOW)
+    at_once = at_once_or_not_at_all(lines)
     assert at_once is None or at_once == one_by_one(lines)
 
 
@@ -84,9 +88,29 @@ def test_lines_read_at_once_are_the_events_that_they_are_one_by_one(lines: list[
     ],
 )
 def test_sound_heads_are_read_at_once_whatever_is_behind_them(lines: list[str]) -> None:
-    at_once = parse_access_lines(lines, now_ms=NOW)
+    at_once = at_once_or_not_at_all(lines)
     assert at_once is not None
     assert at_once == one_by_one([line.rstrip("\r") for line in lines])
+
+
+def test_line_ends_of_windows_change_no_value() -> None:
+    lines = [f'{HEAD}\t"/a\\"b"\t"-"', f'{HEAD}\t"-"\tno string', PLAIN]
+
+    assert at_once_or_not_at_all([f"{line}\r" for line in lines]) == one_by_one(lines)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # a path that is a whole head takes the place of one, beside a line that lacks a part
+        [f"{HEAD}\t{PATH}", f"{AGENT}\t{HEAD}\t{PATH}\t{AGENT}"],
+        [f"{HEAD}\t{PATH}", f"{HEAD}\t{HEAD}\t{PATH}\t{AGENT}"],
+        [PLAIN, "", PLAIN],
+        ["", PLAIN],
+    ],
+)
+def test_no_part_of_a_line_is_taken_for_one_of_its_neighbour(lines: list[str]) -> None:
+    assert at_once_or_not_at_all(lines) is None
 
 
 @pytest.mark.parametrize(
@@ -103,4 +127,4 @@ def test_sound_heads_are_read_at_once_whatever_is_behind_them(lines: list[str]) 
 )
 def test_no_line_smuggles_a_record_in_or_a_key(heads: list[str]) -> None:
     lines = [f"{head}\t{PATH}\t{AGENT}" for head in heads]
-    assert parse_access_lines(lines, now_ms=NOW) is None
+    assert at_once_or_not_at_all(lines) is None

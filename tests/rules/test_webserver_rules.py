@@ -372,6 +372,12 @@ def test_a_public_web_rule_finds_what_it_is_about_and_nothing_like_it(tmp_path: 
     assert [fields for fields in rule.spared if matches(event(fields))] == []
 
 
+def test_the_reference_says_how_much_each_rule_was_tried_on() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "rules.md").read_text()
+    rows = [f"| {rule.title} | {len(rule.found)} | {len(rule.spared)} |" for rule in RULES]
+    assert [row for row in rows if row not in page] == []
+
+
 def test_the_same_rules_are_found_through_the_index(tmp_path: Path) -> None:
     for number, rule in enumerate(RULES):
         (tmp_path / f"{number:02}.yml").write_text(text_of(number, rule))

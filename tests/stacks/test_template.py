@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from functions.detect import handler as detect
+from sessionwarden.adapters import clients
 from sessionwarden.authorization.request import bearer_token
 from sessionwarden.errors import TokenError
 from sessionwarden.tokens.jws import parse_jws
@@ -230,6 +232,13 @@ def test_every_function_is_told_what_the_data_contract_lists(aws: Synthesized, n
     given = {key for key in aws.environment(FUNCTIONS[name]) if key.startswith("SESSIONWARDEN_")}
 
     assert given == _documented_environment()[name] - optional
+
+
+def test_detect_answers_for_each_message_before_it_is_killed(aws: Synthesized) -> None:
+    # the last call that may be started, and all that it may take
+    longest = detect.DELIVERY_SECONDS + clients.CONNECT_SECONDS + clients.READ_SECONDS
+    assert detect.STORE_SECONDS < detect.DELIVERY_SECONDS
+    assert longest < aws.one("AWS::Lambda::Function", FUNCTIONS["detect"]).properties["Timeout"]
 
 
 def test_every_function_has_its_log_group_with_a_retention(aws: Synthesized) -> None:

@@ -12,12 +12,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sessionwarden.cli import log_files
-from sessionwarden.cli.log_files import Unreadable, read_blocks
+from sessionwarden.cli.log_files import LogFileError, Unreadable, lines_of, read_blocks
+from sessionwarden.cli.log_lines import LineReader, QuarantinedLine, own_formats, own_formats_at_once
 from sessionwarden.cli.main import cli, main
+from sessionwarden.cli.replay import read_logs
 from sessionwarden.model.event import Event
 from sessionwarden.sources.access_log import format_access_line
 
 START = 1_760_000_000_000
+NOW = START + 86_400_000
 RULE = """\
 title: Any 401
 name: any_401
@@ -260,7 +263,7 @@ def test_a_line_of_any_length_is_read_in_bounded_memory(
     monkeypatch.setattr(log_files, "BLOCK_BYTES", 10)
     monkeypatch.setattr(log_files, "MAX_LINE_BYTES", 30)
     (tmp_path / "log").write_bytes(b"one\n" + b"x" * 95 + b"\ntwo\nthree\n\nfour")
-    lines = [text for block in read_blocks(str(tmp_path / "log")) for text in block]
+    lines = [text for block in read_blocks(str(tmp_path / "log")) for text in lines_of(block)]
     assert lines == ["one", Unreadable("line_too_long"), "two", "three", "", "four"]
 
 
@@ -285,3 +288,26 @@ def test_blocks_do_not_depend_on_how_a_pipe_was_filled(monkeypatch: pytest.Monke
         return list(read_blocks("-"))
 
     assert blocks(io.BufferedReader(Dripping(data), 64)) == blocks(io.BytesIO(data))
+
+
+def test_events_before_the_damage_of_a_log_are_not_lost(tmp_path: Path) -> None:
+    whole = gzip.compress("\n".join(line(number) for number in range(2_000)).encode())
+    (tmp_path / "cut.gz").write_bytes(whole[: len(whole) // 2])
+    reader = LineReader(own_formats(NOW), lambda one: None, parse_batch=own_formats_at_once(NOW))
+    found = read_logs(reader, [str(tmp_path / "cut.gz")])
+
+    assert [one.id for one in next(found)[:2]] == ["r0", "r1"]
+    with pytest.raises(LogFileError):
+        next(found)
+
+
+def test_a_bad_line_is_told_by_its_number_in_whichever_block_it_is(tmp_path: Path) -> None:
+    lines = [line(number) for number in range(1_000)]
+    lines[700] = "nonsense"
+    (tmp_path / "log").write_text("\n".join(lines))
+    bad: list[QuarantinedLine] = []
+    reader = LineReader(own_formats(NOW), bad.append, parse_batch=own_formats_at_once(NOW))
+
+    assert sum(map(len, read_logs(reader, [str(tmp_path / "log")]))) == reader.events == 999
+    assert [one.line for one in bad] == [701]
+    assert reader.lines == 1_000

@@ -35,6 +35,18 @@ def test_the_list_says_what_each_rule_does() -> None:
     ]
 
 
+def test_a_rule_is_found_by_the_name_of_its_file_as_new_gave_it() -> None:
+    result = run("show", FILE.stem, "--rules", FILE, "--output", "json")
+    assert result.exit_code == 0
+    assert json.loads(result.output)["id"] == SESSION
+
+
+def test_a_rule_is_one_line_in_a_pipe_however_long() -> None:
+    rows = [line for line in run("list", SHIPPED).output.splitlines()[1:] if line.strip()]
+    assert len(rows) > 40
+    assert all(row.split()[0].count("-") == 4 for row in rows)
+
+
 def test_where_a_table_does_not_fit_ids_still_stand_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules_options, "PIPE_WIDTH", 60)
     result = run("list", FILE)

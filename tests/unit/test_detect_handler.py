@@ -262,8 +262,9 @@ def test_a_rule_that_raises_is_counted_apart_from_a_store_that_fails(
         raise ArithmeticError
 
     watches = sink.rules.in_use.engine._watches
-    (watch,) = watches["api_access"]
-    monkeypatch.setitem(watches, "api_access", (watch._replace(matches=raises),))
+    watching = watches["api_access"]
+    (watch,) = watching.watches
+    monkeypatch.setitem(watches, "api_access", watching._replace(watches=(watch._replace(matches=raises),)))
     assert invoke(body(events(2))) == ["m-0"]
     assert metrics(capsys)["RulesFailed"] == 2
 

@@ -10,6 +10,7 @@ from sessionwarden.detection import engine as module
 from sessionwarden.detection.acceptance import LATE_MS, SKEW_MS
 from sessionwarden.detection.engine import Engine
 from sessionwarden.detection.members import ID_TEXT_LIMIT
+from sessionwarden.detection.windows import Watch
 from sessionwarden.errors import RulesetError, StoreError
 from sessionwarden.model.deny import DENYLIST_REASONS
 from sessionwarden.model.event import Event
@@ -322,6 +323,34 @@ def test_a_burn_that_fails_is_told_after_all_were_tried(store: CountingStore) ->
     assert store.calls.count("burn") == 2
 
 
+def test_an_event_is_asked_only_of_rules_that_could_match(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"at-{number}" for number in range(20)]
+    engine = Engine(
+        ruleset(
+            *(
+                rule(name, threshold=1, selections=(selection(["equals", "path", [f"/{name}"]]),))
+                for name in names
+            )
+        ),
+        MemoryWindowStore(),
+    )
+    asked: list[str] = []
+    watching = engine._watches["api_access"]
+
+    def noting(watch: Watch) -> Watch:
+        def matches(seen: Event) -> bool:
+            asked.append(watch.window.readers[0].rule.id)
+            return watch.matches(seen)
+
+        return watch._replace(matches=matches)
+
+    watches = tuple(map(noting, watching.watches))
+    monkeypatch.setattr(engine, "_watches", {"api_access": watching._replace(watches=watches)})
+    outcome = engine.process([event(1, path="/AT-7"), event(2, path="/elsewhere")], now_ms=NOW)
+    assert [finding.rule for finding in outcome.findings] == ["at-7"]
+    assert asked == ["at-7"]
+
+
 def test_a_rule_that_raises_fails_its_event_and_stops_no_other_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine(ruleset(rule("broken", threshold=1), rule("sound", threshold=1)), MemoryWindowStore())
 
@@ -330,8 +359,10 @@ def test_a_rule_that_raises_fails_its_event_and_stops_no_other_rule(monkeypatch:
             raise ValueError("poison")
         return True
 
-    (watch, *others) = engine._watches["api_access"]
-    monkeypatch.setattr(engine, "_watches", {"api_access": (watch._replace(matches=broken), *others)})
+    watching = engine._watches["api_access"]
+    (watch, *others) = watching.watches
+    watches = (watch._replace(matches=broken), *others)
+    monkeypatch.setattr(engine, "_watches", {"api_access": watching._replace(watches=watches)})
     outcome = engine.process([event(1), event(2, user="bob")], now_ms=NOW)
     assert {(finding.rule, finding.user) for finding in outcome.findings} == {
         ("sound", "alice"),

@@ -56,3 +56,45 @@ def test_a_policy_that_changed_is_told_apart_from_the_rules(changes: dict[str, A
     assert [field.path for field in found.policy] == [path]
     assert not found.changed
     assert not found.none
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"response": msgspec.structs.replace(response(), mode="observe")}, "only observes"),
+        (
+            {"response": msgspec.structs.replace(response(), actions=("deny",))},
+            "no longer does sign_out",
+        ),
+        ({"response": msgspec.structs.replace(response(), scope="session")}, "acts on another scope"),
+        (
+            {"selections": (selection(["and", ["exists", "user"], ["not", ["exists", "path"]]]),)},
+            "counts other events, keys or times",
+        ),
+        ({"window": "another"}, "counts other events, keys or times"),
+        ({"threshold": 3000}, "has another threshold"),
+        ({"emits": False}, "is gone"),
+    ],
+)
+def test_a_rule_that_acted_and_may_do_less_is_named_with_the_reason(
+    changes: dict[str, Any], reason: str
+) -> None:
+    acting = msgspec.structs.replace(response(), actions=("deny", "sign_out"))
+    before = ruleset(rule("a", response=acting), rule("b"))
+    after = ruleset(rule("a", **{"response": acting} | changes), rule("b"))
+    (weakened,) = differences(before, after).weakened
+    assert weakened.rule.id == "a"
+    assert reason in weakened.reasons
+
+
+def test_an_acting_rule_that_is_gone_is_named_and_an_observing_one_is_not() -> None:
+    observing = msgspec.structs.replace(response(), mode="observe")
+    before = ruleset(rule("acting"), rule("observing", response=observing), rule("stays"))
+    (weakened,) = differences(before, ruleset(rule("stays"))).weakened
+    assert (weakened.rule.id, weakened.reasons) == ("acting", ("is gone",))
+
+
+def test_a_rule_whose_title_changed_is_not_weaker() -> None:
+    found = differences(ruleset(rule("a")), ruleset(rule("a", title="Another name")))
+    assert found.changed
+    assert not found.weakened

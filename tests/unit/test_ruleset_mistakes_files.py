@@ -144,3 +144,11 @@ def test_a_mistake_never_shows_more_than_a_line_of_hostile_text(tmp_path: Path) 
     (mistake,) = found(tmp_path, rule=changed(SINGLE, "level: high", 'level: "' + "\\e[2J" * 1000 + '"'))
     assert mistake.isprintable()
     assert len(mistake) < 250
+
+
+def test_more_regular_expressions_than_a_process_can_hold_are_refused(tmp_path: Path) -> None:
+    patterns = "[" + ", ".join(f"a{number}" for number in range(1001)) + "]"
+    text = changed(SINGLE, "status: 401", f"path|re: {patterns}")
+    (tmp_path / "rule.yml").write_text(text)
+    with pytest.raises(InputFileError, match="1,001 regular expressions, more than 1,000"):
+        compile_rules([tmp_path])

@@ -200,3 +200,11 @@ def test_what_can_be_undone_twice_is_refused(ruleset: CompiledRuleset) -> None:
     change = {"inner": quiet, "bounds": (("lt", 2),), "response_actions": ("alert",)}
     with pytest.raises(RulesetError, match="can be undone by what can be undone itself"):
         load_ruleset(forged(ruleset, "Count", change))
+
+
+def test_more_regular_expressions_than_a_process_can_hold_are_refused(ruleset: CompiledRuleset) -> None:
+    expression = ["or", *(["re", "path", f"a{number}", ""] for number in range(1001))]
+    each = next(rule for rule in ruleset.rules if rule.title == "Each")
+    selection = msgspec.structs.replace(each.selections[0], expression=expression)
+    with pytest.raises(RulesetError, match="1001 regular expressions"):
+        load_ruleset(forged(ruleset, "Each", {"selections": (selection,)}))

@@ -12,7 +12,7 @@ from sessionwarden.sources.access_log import (
     format_access_line,
     parse_access_line,
 )
-from sessionwarden.sources.access_log_batch import parse_access_lines
+from sessionwarden.sources.access_log_batch import parse_access_block
 
 NOW = 1_760_000_000_000
 
@@ -209,6 +209,6 @@ def test_an_address_has_one_spelling() -> None:
 def test_a_user_that_another_authorizer_put_into_its_context_is_not_believed(changes: dict[str, str]) -> None:
     line = with_head(**changes)
 
-    for event in (parse(line), *(parse_access_lines([line], now_ms=NOW) or ())):
+    for event in (parse(line), *(parse_access_block(line.encode(), now_ms=NOW) or ())):
         assert (event.user, event.session, event.token, event.client, event.pool) == (None,) * 5
         assert event.status == 200

@@ -12,15 +12,19 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+CONNECT_SECONDS = 2.0
+READ_SECONDS = 5.0
+ATTEMPTS = 3
+
 
 def client(
     service: str,
     *,
     session: boto3.session.Session | None = None,
     endpoint_url: str | None = None,
-    connect_seconds: float = 2.0,
-    read_seconds: float = 5.0,
-    attempts: int = 3,
+    connect_seconds: float = CONNECT_SECONDS,
+    read_seconds: float = READ_SECONDS,
+    attempts: int = ATTEMPTS,
 ) -> Any:
     """A client for `service`; callers annotate it. At worst a call takes `attempts` times both waits."""
     config = Config(

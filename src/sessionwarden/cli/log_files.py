@@ -1,4 +1,4 @@
-"""Log files in, blocks of lines out: plain or gzip, a file or standard input, in bounded memory.
+"""Log files in, blocks of whole lines out: plain or gzip, a file or standard input, in bounded memory.
 
 Invariants: a file's type is told by its first bytes, never by its name; a line longer than the bound
 is skipped without being held; a line that is not UTF-8 costs itself and no other.
@@ -17,7 +17,9 @@ from typing import IO, NamedTuple, cast
 
 from sessionwarden.errors import SessionwardenError
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 16
+"""What is made of a block stays in a core's cache; of a megabyte it would not."""
+
 MAX_LINE_BYTES = 1 << 20
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -36,15 +38,18 @@ class Unreadable(NamedTuple):
 Line = str | Unreadable
 
 
-def read_blocks(path: str) -> Iterator[list[Line]]:
-    """The lines of `path` (`-` is standard input), about a megabyte at a time, without line ends.
+Block = bytes | Unreadable
+"""Whole lines, the last without its line end; `Unreadable` stands for one that was too long to keep."""
+
+
+def read_blocks(path: str) -> Iterator[Block]:
+    """The lines of `path` (`-` is standard input), a block at a time.
 
     Raises `LogFileError` if it cannot be opened, or on damage, after the lines before it.
     """
     try:
         with _opened(path) as stream:
-            for block in _whole_lines(stream):
-                yield _decoded(block)
+            yield from _whole_lines(stream)
     except (OSError, EOFError, zlib.error) as error:
         raise LogFileError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
 
@@ -65,8 +70,7 @@ def _unzipped(file: IO[bytes]) -> IO[bytes]:
     return cast(IO[bytes], gzip.GzipFile(fileobj=buffered))
 
 
-def _whole_lines(stream: IO[bytes]) -> Iterator[bytes | Unreadable]:
-    """Blocks that end where a line ends; `Unreadable` stands for a line that was too long to keep."""
+def _whole_lines(stream: IO[bytes]) -> Iterator[Block]:
     kept = b""
     skipping = False
     # read, not read1: blocks must not depend on how a pipe was filled
@@ -74,10 +78,11 @@ def _whole_lines(stream: IO[bytes]) -> Iterator[bytes | Unreadable]:
         if skipping:
             _, newline, chunk = chunk.partition(b"\n")
             skipping = not newline
-        block, newline, rest = (kept + chunk).rpartition(b"\n")
-        if newline:
-            yield block
-        kept = rest
+        end = chunk.rfind(b"\n")
+        if end >= 0:
+            yield kept + chunk[:end]
+            kept = b""
+        kept += chunk[end + 1 :]
         if len(kept) > MAX_LINE_BYTES:
             yield Unreadable("line_too_long")
             kept, skipping = b"", True
@@ -85,7 +90,8 @@ def _whole_lines(stream: IO[bytes]) -> Iterator[bytes | Unreadable]:
         yield kept
 
 
-def _decoded(block: bytes | Unreadable) -> list[Line]:
+def lines_of(block: Block) -> list[Line]:
+    """The lines of a block, without line ends."""
     if isinstance(block, Unreadable):
         return [block]
     try:

@@ -8,23 +8,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import msgspec
 
-from sessionwarden.cli.log_files import Line, Unreadable
+from sessionwarden.cli.log_files import Block, Line, Unreadable, lines_of
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import Event
 from sessionwarden.sources.access_log import parse_access_line
-from sessionwarden.sources.access_log_batch import parse_access_lines
+from sessionwarden.sources.access_log_batch import parse_access_block
 from sessionwarden.sources.decision_line import is_decision_line, parse_decision_line
 from sessionwarden.sources.field_mapping import FieldMapping, parse_mapped_line
 
 Parser = Callable[[str, int], Event | None]
 """Takes a line and its number from 1, which tells identical lines apart."""
 
-BatchParser = Callable[[Sequence[str]], list[Event] | None]
-"""The event of each of some lines, or `None`: then they are to be read one by one."""
+BatchParser = Callable[[bytes], list[Event] | None]
+"""The event of each line of a block, or `None`: then they are to be read one by one."""
 
 LINES_AT_ONCE = 128
 """As many lines become slow to read if one of them is malformed."""
@@ -54,10 +53,10 @@ def own_formats(now_ms: int) -> Parser:
 
 def own_formats_at_once(now_ms: int) -> BatchParser:
     """Reads access-log lines that are all sound, much faster."""
-    return lambda lines: parse_access_lines(lines, now_ms=now_ms)
+    return lambda block: parse_access_block(block, now_ms=now_ms)
 
 
-def one_by_one(lines: Sequence[str]) -> None:
+def one_by_one(block: bytes) -> None:
     """The batch parser of formats that have none."""
 
 
@@ -83,24 +82,31 @@ class LineReader:
         self.events = 0
         self.quarantined: Counter[str] = Counter()
 
-    def read(self, block: Sequence[Line], *, file: str, first_line: int) -> list[Event]:
+    def read(self, block: Block, *, file: str, first_line: int) -> list[Event]:
         """The events of a block whose first line has the number `first_line` in `file`."""
-        events: list[Event] = []
-        for start in range(0, len(block), LINES_AT_ONCE):
-            lines = block[start : start + LINES_AT_ONCE]
-            found = self._at_once(lines)
-            if found is None:
-                found = self._one_by_one(lines, file=file, first_line=first_line + start)
-            else:
-                self.lines += len(lines)
-            events += found
+        events = self._at_once(block)
+        if events is None:
+            events = self._piece_by_piece(block, file=file, first_line=first_line)
         self.events += len(events)
         return events
 
-    def _at_once(self, lines: Sequence[Line]) -> list[Event] | None:
-        if Unreadable in map(type, lines):
-            return None
-        return self._parse_batch(cast(Sequence[str], lines))
+    def _at_once(self, block: Block) -> list[Event] | None:
+        events = None if isinstance(block, Unreadable) else self._parse_batch(block)
+        self.lines += len(events or ())
+        return events
+
+    def _piece_by_piece(self, block: Block, *, file: str, first_line: int) -> list[Event]:
+        if isinstance(block, Unreadable):
+            return self._one_by_one([block], file=file, first_line=first_line)
+        events: list[Event] = []
+        lines = block.split(b"\n")
+        for start in range(0, len(lines), LINES_AT_ONCE):
+            piece = b"\n".join(lines[start : start + LINES_AT_ONCE])
+            found = self._at_once(piece)
+            if found is None:
+                found = self._one_by_one(lines_of(piece), file=file, first_line=first_line + start)
+            events += found
+        return events
 
     def _one_by_one(self, lines: Sequence[Line], *, file: str, first_line: int) -> list[Event]:
         events = []

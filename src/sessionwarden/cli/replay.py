@@ -20,7 +20,7 @@ import click
 import msgspec
 from rich.console import Console
 
-from sessionwarden.cli.log_files import read_blocks
+from sessionwarden.cli.log_files import LogFileError, Unreadable, read_blocks
 from sessionwarden.cli.log_lines import (
     BatchParser,
     LineReader,
@@ -45,6 +45,9 @@ from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
 from sessionwarden.ruleset.compile import compile_rules
 from sessionwarden.sources.field_mapping import load_mapping
+
+EVENTS_AT_ONCE = 4_096
+"""A key's events are looked at together. With 16,384 the events leave the cache, and cost a third more."""
 
 FILE_WIDTH = 160
 """Columns of the table where no terminal sets them, so that keys stay on one line."""
@@ -112,12 +115,24 @@ def parsers(fields: Path | None) -> tuple[Parser, BatchParser]:
 
 
 def read_logs(reader: LineReader, logs: Sequence[str]) -> Iterator[list[Event]]:
-    """The events of the logs, in their order, in blocks."""
-    for log in logs:
-        first_line = 1
-        for block in read_blocks(log):
-            yield reader.read(block, file=log, first_line=first_line)
-            first_line += len(block)
+    """The events of the logs, in their order, many at a time.
+
+    Raises `LogFileError` if a log cannot be read to its end, after the events before that.
+    """
+    events: list[Event] = []
+    try:
+        for log in logs:
+            first_line = 1
+            for block in read_blocks(log):
+                events += reader.read(block, file=log, first_line=first_line)
+                first_line += 1 if isinstance(block, Unreadable) else block.count(b"\n") + 1
+                if len(events) >= EVENTS_AT_ONCE:
+                    yield events
+                    events = []
+    except LogFileError:
+        yield events
+        raise
+    yield events
 
 
 @contextmanager

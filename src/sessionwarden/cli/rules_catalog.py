@@ -81,7 +81,7 @@ class Catalog:
         return next((self._rules[word] for word in map(str.lower, source.words) if word in self._rules), None)
 
     def source(self, word: str) -> Source | None:
-        """The document of a rule by its id, its name or its title."""
+        """The document of a rule by its id, name or title, or by the name of the file that it emits from."""
         return self._by_word.get(word.lower())
 
     def find(self, word: str) -> Source:
@@ -91,7 +91,7 @@ class Catalog:
             return found
         near = nearest(word.lower(), self._by_word)
         hint = near if near.startswith("did you mean") else "`sessionwarden rules list` shows them all"
-        raise click.BadParameter(f"no rule has the id, name or title {line(word)!r} ({line(hint)})")
+        raise click.BadParameter(f"no rule is called {line(word)!r} ({line(hint)})")
 
     @cached_property
     def names(self) -> Mapping[str, str]:
@@ -110,6 +110,10 @@ class Catalog:
     def _by_word(self) -> Mapping[str, Source]:
         # from the last, so that of two rules with one title the first is found
         return {
+            source.file.stem.lower(): source
+            for source in reversed(self.sources)
+            if (rule := self.compiled(source)) is not None and rule.emits
+        } | {
             word.lower(): source
             for source in reversed(self.sources)
             for word in (source.title, *source.words)

@@ -15,6 +15,7 @@ from sessionwarden.cli.rules_catalog import Catalog, read_catalog
 from sessionwarden.cli.rules_files import write_whole
 from sessionwarden.cli.rules_options import DEFAULT_PATHS, OUTPUT, PATHS, POLICY, console, print_json
 from sessionwarden.cli.rules_table import print_rules, rule_answer
+from sessionwarden.cli.rules_words import line
 from sessionwarden.errors import InputFileError
 from sessionwarden.ruleset.compile import compile_rules, dump_ruleset
 
@@ -69,9 +70,11 @@ def compile_command(paths: tuple[Path, ...], policy: Path | None, out: Path) -> 
     ruleset = compile_rules(paths or DEFAULT_PATHS, policy)
     data = dump_ruleset(ruleset)
     write_whole(out, data)
-    click.echo(f"{out}: {len(ruleset.rules)} rules, {len(data):,} bytes, digest {ruleset.digest}")
+    click.echo(f"{line(str(out))}: {len(ruleset.rules)} rules, {len(data):,} bytes, digest {ruleset.digest}")
 
 
 def _counted(catalog: Catalog) -> str:
-    count = len(catalog.ruleset.rules)
-    return f"{count} rule{'s' if count != 1 else ''}"
+    count = sum(rule.emits for rule in catalog.ruleset.rules)
+    serving = len(catalog.ruleset.rules) - count
+    others = f" and {serving} that only serve{'s' if serving == 1 else ''} others" if serving else ""
+    return f"{count} rule{'s' if count != 1 else ''}{others}"

@@ -10,6 +10,7 @@ import click
 from sessionwarden.cli.deployment import ANSWER_IS_NO, Output, Target, target_options
 from sessionwarden.cli.rules_diff_report import as_json, as_lines
 from sessionwarden.cli.rules_live import POLICY_DIFFERS, Live, in_words, read_ruleset, short
+from sessionwarden.cli.rules_words import line
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.differences import differences
 
@@ -44,7 +45,7 @@ def diff(
     """
     after = read_ruleset(paths, policy)
     if against is not None:
-        same = _compare(read_ruleset((against,), None), after, output, before_words=str(against))
+        same = _compare(read_ruleset((against,), None), after, output, before_words=line(str(against)))
     else:
         same = _compare_with_live(Live.of(Target.named(target)), after, output)
     if strict and not same:
@@ -85,6 +86,6 @@ def _compare(
         click.echo(json.dumps(facts))
     else:
         click.echo(f"before {before_words}\nafter  {short(after.digest)}")
-        for line in as_lines(found):
-            click.echo(line)
+        for told in as_lines(found):
+            click.echo(told)
     return found.none

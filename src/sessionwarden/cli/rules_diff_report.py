@@ -29,6 +29,7 @@ def as_json(found: Differences) -> dict[str, Any]:
             for change in found.changed
         ],
         "policy": [field._asdict() for field in found.policy],
+        "weakened": [_named(one.rule) | {"reasons": one.reasons} for one in found.weakened],
     }
 
 
@@ -45,6 +46,8 @@ def as_lines(found: Differences) -> Iterator[str]:
         yield from map(_field, change.fields)
         if change.counts_anew:
             yield "    counts anew: what its windows hold now is not counted on"
+    for one in found.weakened:
+        yield f"! acted until now: {_title(one.rule)}: {'; '.join(one.reasons)}"
     if found.policy:
         yield "! policy.yml: none of this takes effect by publishing"
         yield from map(_field, found.policy)

@@ -24,7 +24,7 @@ from sessionwarden.ruleset.compiled import CompiledRule
 @click.argument("event")
 @RULES
 @POLICY
-@click.option("--rule", "wanted", multiple=True, help="Id, name or title of a rule; default: all of them.")
+@click.option("--rule", "wanted", multiple=True, help="Id, name, title or file name of a rule.")
 @click.option("--log", help="Log that came before the event (plain or gzip): where the windows stand.")
 @OUTPUT
 def explain(

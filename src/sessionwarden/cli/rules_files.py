@@ -10,6 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from sessionwarden.cli.rules_words import line
 from sessionwarden.errors import SessionwardenError
 
 
@@ -23,7 +24,7 @@ def write_whole(path: Path, data: bytes) -> None:
             temporary.unlink()
             raise
     except OSError as error:
-        raise SessionwardenError(f"{path} cannot be written: {error.strerror}") from error
+        raise SessionwardenError(f"{line(str(path))} cannot be written: {error.strerror}") from error
 
 
 def write_new(path: Path, data: bytes) -> None:

@@ -17,6 +17,7 @@ from sessionwarden.cli.rules_files import write_new
 from sessionwarden.cli.rules_options import OUTPUT, print_json
 from sessionwarden.cli.rules_schema import modeline, schema_file, with_modelines
 from sessionwarden.cli.rules_template import NEW_KINDS, SAMPLES, NewKind, template
+from sessionwarden.cli.rules_words import line
 from sessionwarden.model.event import Category
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -51,13 +52,13 @@ def new(name: str, category: Category, kind: NewKind, folder: Path, output: str)
     files = {folder / f"{name}.yml": texts.rule, folder / f"{name}.cases.yml": texts.cases}
     for file in files:
         if file.exists():
-            raise click.UsageError(f"{file} is there already; nothing was written")
+            raise click.UsageError(f"{line(str(file))} is there already; nothing was written")
     for file, text in files.items():
         write_new(file, _naming_schema(text, file).encode())
     if output == "json":
         print_json({"id": rule_id, "files": list(map(str, files))})
         return
-    rule, cases = files
+    rule, cases = (line(str(file)) for file in files)
     click.echo(f"{rule}\n{cases}\n\nNext: sessionwarden rules test {rule}")
 
 

@@ -15,7 +15,9 @@ import click
 import msgspec
 from rich.console import Console
 
-PIPE_WIDTH = 250
+PIPE_WIDTH = 10_000
+"""More than any row has, so that a row is a line and can be searched for."""
+
 NARROW = 130
 """Below so many columns a table of rules would fold its ids and read as confetti."""
 

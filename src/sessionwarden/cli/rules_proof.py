@@ -14,6 +14,7 @@ from sessionwarden.cli.log_lines import LineReader
 from sessionwarden.cli.replay import parsers, read_logs
 from sessionwarden.cli.rules_case_runs import run_case
 from sessionwarden.cli.rules_suite import Suite
+from sessionwarden.cli.rules_words import line
 from sessionwarden.detection.impact import Impact, ImpactCount
 from sessionwarden.ruleset.compiled import CompiledRuleset
 
@@ -38,10 +39,10 @@ def rehearse(ruleset: CompiledRuleset, logs: Sequence[str], fields: Path | None)
 
 
 def failing_cases(suite: Suite) -> list[str]:
-    """The cases that the real engine does not agree with, by file and name."""
+    """The cases that the real engine does not agree with, by file and name, made printable."""
     ruleset = suite.catalog.ruleset
     return [
-        f"{file.file}: {case.name}"
+        line(f"{file.file}: {case.name}")
         for tested in suite.rules
         for file, case in tested.cases
         if not run_case(ruleset, tested.rule, case).passed

@@ -16,6 +16,7 @@ import click
 
 from sessionwarden.cli.rules_files import write_whole
 from sessionwarden.cli.rules_suite import cases_files, is_cases_file
+from sessionwarden.cli.rules_words import line
 from sessionwarden.ruleset.files import POLICY_NAMES, policy_file, rule_files
 from sessionwarden.ruleset.schema import SUBJECTS, Subject, schema_of
 
@@ -44,7 +45,7 @@ def schema(subject: Subject, folder: Path | None) -> None:
     for one in SUBJECTS:
         write_whole(schema_file(folder, one), schema_text(one).encode())
     changed = [file for file in yaml_files(folder) if _name_schema(file, folder)]
-    click.echo(f"{folder / FOLDER}: {len(SUBJECTS)} schemas; {len(changed)} files now name theirs")
+    click.echo(f"{line(str(folder / FOLDER))}: {len(SUBJECTS)} schemas; {len(changed)} files now name theirs")
 
 
 def schema_text(subject: Subject) -> str:

@@ -1,7 +1,7 @@
 """`sessionwarden rules show`: everything that is known of one rule.
 
-Enters: a rule's id, name or title. Leaves: its words, what it does as compiled, whom it refers to and who
-refers to it, its cases and what they lack. Invariant: text of rule files is made printable.
+Enters: a rule's id, name, title or file. Leaves: its words, what it does as compiled, whom it refers to and
+who refers to it, its cases and what they lack. Invariant: text of rule files is made printable.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LISTS = ("tags", "references", "falsepositives", "fields")
 def show(rule: str, paths: tuple[Path, ...], policy: Path | None, output: str) -> None:
     """Show everything about one RULE.
 
-    RULE is an id, a name or a title.
+    RULE is an id, a name, a title, or the name of its file.
     """
     suite = read_suite(paths, policy)
     source = suite.catalog.find(rule)

@@ -10,26 +10,18 @@ firings of inner rules, which only the engine knows.
 
 from __future__ import annotations
 
-import operator
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sessionwarden.cli.rules_words import bounds_in_words, percentile_in_words
 from sessionwarden.detection.acceptance import is_our_refusal
+from sessionwarden.detection.conditions import COMPARE
 from sessionwarden.detection.keys import GroupKey, key_reader, value_text
 from sessionwarden.model.event import Event
 from sessionwarden.ruleset.compiled import CompiledRule
 from sessionwarden.ruleset.predicates import compile_expression
 
-MEETS: dict[str, Callable[[Any, Any], bool]] = {
-    "gt": operator.gt,
-    "gte": operator.ge,
-    "lt": operator.lt,
-    "lte": operator.le,
-    "eq": operator.eq,
-    "neq": operator.ne,
-}
 EXACT = frozenset({"event", "event_count"})
 """Kinds whose windows the engine keeps to the millisecond; for all others time has 32 steps a timespan."""
 
@@ -108,7 +100,7 @@ def held(rule: CompiledRule, members: Sequence[Member], *, until: int) -> Held:
     if rule.steps:
         return _steps_held(rule, inside, until)
     figure = _figure(rule, inside)
-    meets = figure is not None and all(MEETS[name](figure, bound) for name, bound in rule.bounds)
+    meets = figure is not None and all(COMPARE[name](figure, bound) for name, bound in rule.bounds)
     return Held(until, len(inside), figure, meets=meets, coarse=rule.kind not in EXACT)
 
 
@@ -164,7 +156,9 @@ def _unit(rule: CompiledRule) -> str:
 def _distance(rule: CompiledRule, found: Held) -> tuple[bool, float]:
     if found.missing or rule.steps or found.figure is None:
         return not found.meets, len(found.missing)
-    away = [abs(found.figure - bound) for name, bound in rule.bounds if not MEETS[name](found.figure, bound)]
+    away = [
+        abs(found.figure - bound) for name, bound in rule.bounds if not COMPARE[name](found.figure, bound)
+    ]
     return not found.meets, sum(away)
 
 

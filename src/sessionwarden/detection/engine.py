@@ -99,7 +99,8 @@ class Engine:
         return batch
 
     def _collect_event(self, batch: Batch, index: int, event: Event) -> None:
-        for matches, read_key, window, step in self._watches.get(event.source, ()):
+        watching = self._watches.get(event.source)
+        for matches, read_key, window, step in watching.possible(event) if watching else ():
             try:
                 key = read_key(event) if matches(event) else None
             except Exception as error:  # a rule that raises on this event must not stop the batch

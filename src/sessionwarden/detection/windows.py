@@ -29,6 +29,7 @@ from sessionwarden.detection.members import (
 from sessionwarden.detection.soundness import refuse_unsound, used_in_order
 from sessionwarden.model.event import Category, Event
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
+from sessionwarden.ruleset.index import SelectionIndex
 from sessionwarden.ruleset.predicates import Predicate, compile_expression
 
 
@@ -163,6 +164,17 @@ class Watch(NamedTuple):
     step: int
 
 
+class Watching(NamedTuple):
+    """The watches of one category, and an index of which can match: the others cost an event nothing."""
+
+    watches: tuple[Watch, ...]
+    matching: SelectionIndex
+
+    def possible(self, event: Event) -> list[Watch]:
+        """The watches that may match `event`, a superset of those that do, in order. Never raises."""
+        return [self.watches[number] for number in self.matching.candidates(event)]
+
+
 def build_windows(ruleset: CompiledRuleset) -> tuple[Window, ...]:
     """Every window of the rule set, inner ones before those that count their firings.
 
@@ -181,14 +193,21 @@ def build_windows(ruleset: CompiledRuleset) -> tuple[Window, ...]:
     return tuple(dict.fromkeys(windows.values()))
 
 
-def build_watches(windows: Iterable[Window]) -> Mapping[Category, tuple[Watch, ...]]:
+def build_watches(windows: Iterable[Window]) -> Mapping[Category, Watching]:
     """By category, the watches that lead to the windows."""
-    watches: dict[Category, list[Watch]] = {}
+    entries: dict[Category, list[tuple[Window, Entry]]] = {}
     for window in windows:
         for entry in window.entries:
-            watch = Watch(compile_expression(entry.expression), window.read_key(entry), window, entry.step)
-            watches.setdefault(entry.category, []).append(watch)
-    return {category: tuple(found) for category, found in watches.items()}
+            entries.setdefault(entry.category, []).append((window, entry))
+    return {category: _watching(found) for category, found in entries.items()}
+
+
+def _watching(entries: Sequence[tuple[Window, Entry]]) -> Watching:
+    watches = (
+        Watch(compile_expression(entry.expression), window.read_key(entry), window, entry.step)
+        for window, entry in entries
+    )
+    return Watching(tuple(watches), SelectionIndex([entry.expression for _, entry in entries]))
 
 
 def _entries(rule: CompiledRule, steps: Sequence[str]) -> tuple[Entry, ...]:

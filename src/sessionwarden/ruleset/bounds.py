@@ -28,7 +28,9 @@ def read_bounds(
         check.refuse(
             path, f"{' and '.join(operators)} cannot be combined", "a range is gt or gte with lt or lte"
         )
-    if kind is None or len(check.mistakes) > before:
+    # a value that YAML could not read is a mistake already, of the file
+    unread = any(bound is None for _, bound in given)
+    if kind is None or unread or len(check.mistakes) > before:
         return None
     for operator, bound in given:
         _check_limits(operator, bound, kind, check, (*path, operator))

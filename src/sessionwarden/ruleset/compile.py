@@ -19,6 +19,7 @@ from sessionwarden.ruleset import files
 from sessionwarden.ruleset.assembly import assemble
 from sessionwarden.ruleset.checking import Check
 from sessionwarden.ruleset.compiled import CompiledRuleset
+from sessionwarden.ruleset.limits import MAX_PATTERNS, count_patterns
 from sessionwarden.ruleset.linking import link
 from sessionwarden.ruleset.load import FORMAT, canonical_json, digest_of
 from sessionwarden.ruleset.policyfile import BUILT_IN, PolicyFile, read_policy
@@ -58,15 +59,22 @@ def check_rules(paths: Sequence[Path], policy: Path | None = None) -> CheckedRul
     rules = [draft for draft in drafts if isinstance(draft, RuleDraft)]
     filters = [draft for draft in drafts if isinstance(draft, FilterDraft)]
     if not rules and not mistakes:
-        mistakes.append(Mistake(", ".join(map(str, paths)) or "no path", 0, 0, "", "no rules found"))
+        mistakes.append(Mistake(_named(paths), 0, 0, "", "no rules found"))
     links = link(rules, filters, complete=not unread)
     compiled = assemble(rules, links, policy_file.defaults)
+    if (patterns := count_patterns(compiled)) > MAX_PATTERNS:
+        what = f"{patterns:,} regular expressions, more than {MAX_PATTERNS:,}"
+        mistakes.append(Mistake(_named(paths), 0, 0, "", what, "most can be said with contains or endswith"))
     if mistakes:
         raise InputFileError(mistakes)
     ruleset = CompiledRuleset(format=FORMAT, digest="", rules=tuple(compiled), policy=policy_file.policy)
     ruleset = msgspec.structs.replace(ruleset, digest=digest_of(ruleset))
     documents_of_rules = tuple(rule.check.document for rule in rules)
     return CheckedRules(ruleset, tuple(sorted(notes)), documents_of_rules)
+
+
+def _named(paths: Sequence[Path]) -> str:
+    return ", ".join(map(str, paths)) or "no path"
 
 
 def dump_ruleset(ruleset: CompiledRuleset) -> bytes:

@@ -33,13 +33,24 @@ class RuleChange(NamedTuple):
     counts_anew: bool
 
 
+class Weakened(NamedTuple):
+    """A rule that acted upon people, and what it no longer does. It may be gone."""
+
+    rule: CompiledRule
+    reasons: tuple[str, ...]
+
+
 class Differences(NamedTuple):
-    """Rules are in order of their ids. `policy` is what publishing alone does not change."""
+    """Rules are in order of their ids. `policy` is what publishing alone does not change.
+
+    `weakened` says again of some of the rules what nobody may overlook: whom they stopped, they might not.
+    """
 
     added: tuple[CompiledRule, ...]
     removed: tuple[CompiledRule, ...]
     changed: tuple[RuleChange, ...]
     policy: tuple[FieldChange, ...]
+    weakened: tuple[Weakened, ...]
 
     @property
     def none(self) -> bool:
@@ -60,7 +71,37 @@ def differences(before: CompiledRuleset, after: CompiledRuleset) -> Differences:
             if old[name] != new[name]
         ),
         policy=_field_changes(before.policy, after.policy),
+        weakened=tuple(
+            Weakened(old[name], reasons)
+            for name in sorted(old)
+            if _acts(old[name]) and (reasons := _weaknesses(old[name], new.get(name)))
+        ),
     )
+
+
+def _acts(rule: CompiledRule) -> bool:
+    return rule.emits and rule.response.mode == "enforce" and set(rule.response.actions) != {"alert"}
+
+
+def _weaknesses(before: CompiledRule, after: CompiledRule | None) -> tuple[str, ...]:
+    """Why a rule that acted may do less, in words. One line in a filter can silence it: that counts."""
+    if after is None or not after.emits:
+        return ("is gone",)
+    old, new = before.response, after.response
+    lost = [action for action in old.actions if action not in new.actions]
+    said = {
+        "only observes": new.mode != "enforce",
+        f"no longer does {', '.join(lost)}": bool(lost),
+        "acts on another scope": old.scope != new.scope,
+        "counts other events, keys or times": before.window != after.window
+        or _counted(before) != _counted(after),
+        "has another threshold": before.bounds != after.bounds or before.percentile != after.percentile,
+    }
+    return tuple(words for words, applies in said.items() if applies)
+
+
+def _counted(rule: CompiledRule) -> tuple[object, ...]:
+    return rule.kind, rule.selections, rule.group_by, rule.value_field, rule.steps, rule.inner
 
 
 def _rule_change(before: CompiledRule, after: CompiledRule) -> RuleChange:

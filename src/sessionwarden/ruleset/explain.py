@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from sessionwarden.model.event import FIELDS, Event
+from sessionwarden.model.event import Event
 from sessionwarden.ruleset.predicates import compile_expression
-from sessionwarden.ruleset.vocabulary import W3C_FIELDS
+from sessionwarden.ruleset.textfields import read_field
 
 Names = Mapping[bytes, str]
 """Names of expressions by their encoding, from `named`."""
@@ -68,13 +68,13 @@ def _explain(expression: Any, event: Event, names: Names) -> Node:
     name = names.get(msgspec.json.encode(expression))
     if operator not in JOINERS:
         field = operands[0]
-        compared = f", which is {_actual(operands[1], event)!r}" if operator == COMPARES_FIELDS else ""
+        compared = f", which is {read_field(operands[1])(event)!r}" if operator == COMPARES_FIELDS else ""
         return Node(
             matched=compile_expression(expression)(event),
             wanted=describe_test(expression) + compared,
             name=name,
             field=field,
-            actual=_actual(field, event),
+            actual=_actual(expression, event),
         )
     children = tuple(_explain(operand, event, names) for operand in operands)
     answers = [child.matched for child in children]
@@ -86,12 +86,10 @@ def _none(answers: Sequence[bool]) -> bool:
     return not any(answers)
 
 
-def _actual(field: str, event: Event) -> Any:
-    if field in FIELDS:
-        return getattr(event, field)
-    if field != W3C_FIELDS["cs-uri"] or event.path is None:
-        return None
-    return event.path if event.query is None else f"{event.path}?{event.query}"
+def _actual(test: Any, event: Event) -> Any:
+    operator, field, *_ = test
+    # the one operator whose field is none of an event's
+    return None if operator == "never" else read_field(field)(event)
 
 
 _WORDS = {

@@ -6,10 +6,11 @@ Invariant: the check of rule files and the loader of compiled rules ask the same
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sessionwarden.ports import MAX_THRESHOLDS
-from sessionwarden.ruleset.compiled import Bound, Kind, Operator
+from sessionwarden.ruleset.compiled import Bound, CompiledRule, Kind, Operator
 
 LOWER: tuple[Operator, ...] = ("gt", "gte")
 UPPER: tuple[Operator, ...] = ("lt", "lte")
@@ -36,8 +37,23 @@ MAX_CHAIN = 4
 MAX_RULES = 64
 """Rules that one correlation takes in an order, or builds on: a member of a window names its own."""
 
+MAX_PATTERNS = 1000
+"""Regular expressions of a rule set, each of which may compile to a megabyte in every process of detect."""
+
 # from a bound to the nearest whole number that meets it
 NEAREST = {"gt": 1, "lt": -1}
+
+
+def count_patterns(rules: Iterable[CompiledRule]) -> int:
+    """How many regular expressions the selections of `rules` hold; the same selection counts once."""
+    expressions = {selection.rule: selection.expression for rule in rules for selection in rule.selections}
+    return sum(map(_patterns_in, expressions.values()))
+
+
+def _patterns_in(expression: Any) -> int:
+    if not isinstance(expression, list) or not expression:
+        return 0
+    return 1 if expression[0] == "re" else sum(map(_patterns_in, expression))
 
 
 def least_and_most(operator: Operator, kind: Kind) -> tuple[int, int]:

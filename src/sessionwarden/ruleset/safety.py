@@ -20,11 +20,13 @@ from sessionwarden.ruleset.limits import (
     ALIAS,
     COUNTS,
     MAX_CHAIN,
+    MAX_PATTERNS,
     MAX_RULES,
     NUMBER_FIELDS,
     NUMBER_KINDS,
     PERCENTILES,
     TEMPORAL,
+    count_patterns,
     go_together,
     is_final,
     least_and_most,
@@ -56,6 +58,8 @@ def refuse_unsafe(ruleset: CompiledRuleset) -> None:
         final[rule.id] = above and below
         _refuse_actions(rule, final=final[rule.id])
     _refuse_false_windows(ruleset.rules, by_id)
+    if (patterns := count_patterns(ruleset.rules)) > MAX_PATTERNS:
+        raise RulesetError(f"{patterns} regular expressions, more than {MAX_PATTERNS}")
 
 
 def _refuse(rule: CompiledRule, why: str) -> NoReturn:

@@ -184,15 +184,13 @@ def _read_tail(tail: str) -> tuple[str | None, str | None]:
 
 def untrusted(quoted: str) -> str | None:
     """The text of one field of the tail; `None` if it is absent or malformed."""
-    if quoted == '"-"':
-        return None
     try:
         text = _decode_text(quoted)
         if "\\" in quoted:
             checked_text(text)
     except (msgspec.DecodeError, UnicodeError, SourceError):
         return None
-    return text if 0 < len(text) <= MAX_FIELD_CHARS else None
+    return present(text) if len(text) <= MAX_FIELD_CHARS else None
 
 
 def is_ours(decision: str | None, pool: str | None) -> bool:

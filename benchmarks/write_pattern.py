@@ -1,0 +1,268 @@
+"""How traffic that is not ordinary spreads over the windows table: hot partition keys, growing items.
+
+    PYTHONPATH=src:. .venv/bin/python -m benchmarks.write_pattern
+
+Enters: synthetic requests, second by second, dealt out to `--evaluators` processes as parallel Lambdas would
+have them. They go through the real engine and window store; a stand-in for DynamoDB counts units by partition
+key and second. Leaves: a table. Deterministic; nothing here measures time.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+
+A partition takes 1,000 write and 3,000 read units a second, and one item cannot be split over two:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/burst-adaptive-capacity.html
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from sessionwarden.adapters.dynamodb_windows import DynamoDBWindowStore
+from sessionwarden.detection.engine import Engine
+from sessionwarden.model.event import Event
+from sessionwarden.ruleset.compile import compile_rules
+from sessionwarden.ruleset.compiled import CompiledRuleset
+
+RULES = Path(__file__).resolve().parents[1] / "rules"
+TEN = (
+    "abuse/request-rate-per-user",
+    "abuse/slow-requests-per-user",
+    "credentials/unauthorized-per-address",
+    "exfiltration/response-bytes-per-user",
+    "reconnaissance/probing-paths",
+    "reconnaissance/routes-walked-per-user",
+    "sessions/many-users-from-one-address",
+    "sessions/session-from-many-addresses",
+    "sessions/session-from-many-user-agents",
+    "sessions/user-from-many-addresses",
+)
+EARLY_MS = 20_718 * 86_400_000
+"""Midnight: the cooldown slot of every rule begins."""
+LATE_MS = EARLY_MS - 50_000
+"""Every slot is about to end: a member matters to the next one too, so that a burnt slot stops no write."""
+KB = 1024
+WRITE_LIMIT = 1_000
+READ_LIMIT = 3_000
+EVALUATORS = 10
+"""As many as the stack lets run at once."""
+
+
+class Heat:
+    """Units by second and partition key."""
+
+    def __init__(self) -> None:
+        self.second = 0
+        self.writes: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        self.reads: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        self.largest_item = 0
+
+    def write(self, key: str, size: int) -> None:
+        self.writes[self.second][key] += steps(size, KB)
+        self.largest_item = max(self.largest_item, size)
+
+    def read(self, key: str, size: int) -> None:
+        self.reads[self.second][key] += steps(size, 4 * KB)
+
+
+def steps(size: int, step: int) -> int:
+    """How many steps are begun; at least one."""
+    return max(1, -(-size // step))
+
+
+class HeatedTable:
+    """The calls of `DynamoDBWindowStore`, over items in this process."""
+
+    def __init__(self, heat: Heat) -> None:
+        self._heat = heat
+        self._items: defaultdict[str, dict[str, set[bytes]]] = defaultdict(dict)
+        self._sizes: Counter[tuple[str, str]] = Counter()
+
+    def update_item(self, **request: Any) -> dict[str, Any]:
+        key, slot = request["Key"]["key"]["S"], request["Key"]["slot"]["S"]
+        values = request["ExpressionAttributeValues"]
+        members = self._items[key].setdefault(slot, set())
+        full = len(members) >= int(values[":limit"]["N"])
+        if not full:
+            self._put(key, slot, set(values[":members"]["BS"]) - members)
+        self._heat.write(key, self._sizes[key, slot])
+        if full:
+            raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "UpdateItem")
+        return {}
+
+    def put_item(self, **request: Any) -> dict[str, Any]:
+        item = request["Item"]
+        key, slot = item["key"]["S"], item["slot"]["S"]
+        self._items[key][slot] = set()
+        self._sizes[key, slot] = 0
+        self._put(key, slot, set(item.get("members", {"BS": ()})["BS"]))
+        self._heat.write(key, self._sizes[key, slot])
+        return {}
+
+    def query(self, **request: Any) -> dict[str, Any]:
+        values = {name: value["S"] for name, value in request["ExpressionAttributeValues"].items()}
+        key = values[":key"]
+        found = [slot for slot in self._items.get(key, ()) if values[":first"] <= slot <= values[":last"]]
+        self._heat.read(key, sum(self._sizes[key, slot] for slot in found))
+        return {
+            "Items": [
+                {"slot": {"S": slot}, "members": {"BS": self._items[key][slot]}} for slot in sorted(found)
+            ]
+        }
+
+    def _put(self, key: str, slot: str, fresh: set[bytes]) -> None:
+        if not self._sizes[key, slot]:
+            # names and values of the attributes, an expiry of ten digits, a set's frame
+            self._sizes[key, slot] = len(f"key{key}slot{slot}expires_atmembers") + 6 + 3
+        self._items[key].setdefault(slot, set()).update(fresh)
+        self._sizes[key, slot] += sum(len(member) + 1 for member in fresh)
+
+
+class Scenario(NamedTuple):
+    """Traffic of some seconds: for each second, what is requested in it."""
+
+    name: str
+    seconds: int
+    start_ms: int
+    requests: Sequence[Event]
+    """In order of time."""
+
+
+class Row(NamedTuple):
+    """Units a second, at the worst second and over the last five; sizes in KB."""
+
+    name: str
+    per_second: float
+    keys: int
+    hottest_write: int
+    hottest_read: int
+    table_write: int
+    table_write_after: float
+    largest_item: float
+
+    @property
+    def throttles(self) -> bool:
+        """Whether one partition key asks for more than any partition gives."""
+        return self.hottest_write > WRITE_LIMIT or self.hottest_read > READ_LIMIT
+
+
+def scenarios() -> Iterator[Scenario]:
+    """What an operator would ask about."""
+    yield _scenario("one user at 100/s", 100, 30, _one_user)
+    yield _scenario("the same, as the slot ends", 100, 40, _one_user, start_ms=LATE_MS)
+    yield _scenario("one user at 4/s, who never fires", 4, 240, _one_user)
+    yield _scenario("one address (NAT), 10,000 users, 1,000/s", 1_000, 20, _one_address)
+    yield _scenario("the same, as the slot ends", 1_000, 40, _one_address, start_ms=LATE_MS)
+    yield _scenario("one address, refused, 1,000/s", 1_000, 20, _one_address_refused)
+    yield _scenario("the same, as the slot ends", 1_000, 40, _one_address_refused, start_ms=LATE_MS)
+    yield _scenario("1,000,000 addresses, refused, 1,000/s", 1_000, 10, _many_addresses)
+    yield _scenario("one stolen session, 100,000 addresses, 100/s", 100, 20, _one_session)
+
+
+def _scenario(
+    name: str, per_second: int, seconds: int, who: Callable[[int], dict[str, Any]], start_ms: int = EARLY_MS
+) -> Scenario:
+    usual: dict[str, Any] = {
+        "source": "api_access",
+        "api_id": "api",
+        "route": "GET /orders",
+        "method": "GET",
+        "path": "/orders",
+        "status": 200,
+        "response_bytes": 400,
+        "latency_ms": 20,
+        "user_agent": "app/1.0",
+        "pool": "pool",
+    }
+    requests = [
+        Event(id=f"r{number}", time=start_ms + number * 1000 // per_second, **(usual | who(number)))
+        for number in range(per_second * seconds)
+    ]
+    return Scenario(name, seconds, start_ms, requests)
+
+
+def _one_user(number: int) -> dict[str, Any]:
+    return {"user": "u", "session": "s", "source_ip": "192.0.2.1"}
+
+
+def _one_address(number: int) -> dict[str, Any]:
+    person = number % 10_000
+    return {"user": f"u{person}", "session": f"s{person}", "source_ip": "192.0.2.1"}
+
+
+def _one_address_refused(number: int) -> dict[str, Any]:
+    return {"status": 401, "source_ip": "192.0.2.1"}
+
+
+def _many_addresses(number: int) -> dict[str, Any]:
+    return {"status": 401, "source_ip": f"10.{number >> 16 & 15}.{number >> 8 & 255}.{number & 255}"}
+
+
+def _one_session(number: int) -> dict[str, Any]:
+    return {"user": "u", "session": "s", "source_ip": f"10.{number >> 8 & 255}.{number & 255}.1"}
+
+
+def ten_rules() -> CompiledRuleset:
+    """Ten rules of the shipped pack, over users, sessions and addresses."""
+    return compile_rules([RULES / f"{name}.yml" for name in TEN], RULES / "policy.yml")
+
+
+def play(scenario: Scenario, rules: CompiledRuleset, *, evaluators: int = EVALUATORS) -> Heat:
+    """All of a scenario's requests: each evaluator has one batch a second, of what fell to it."""
+    heat = Heat()
+    store = DynamoDBWindowStore(HeatedTable(heat), "windows")  # type: ignore[arg-type]
+    engines = [Engine(rules, store) for _ in range(evaluators)]
+    by_second: defaultdict[int, list[Event]] = defaultdict(list)
+    for event in scenario.requests:
+        by_second[(event.time - scenario.start_ms) // 1000].append(event)
+    for second, events in sorted(by_second.items()):
+        heat.second = second
+        for turn, engine in enumerate(engines):
+            batch = events[turn::evaluators]
+            outcome = engine.process(batch, now_ms=scenario.start_ms + (second + 1) * 1000)
+            engine.settle(outcome.findings)
+    return heat
+
+
+def row(scenario: Scenario, heat: Heat) -> Row:
+    """What a scenario asked of the table."""
+    last = range(scenario.seconds - 5, scenario.seconds)
+    return Row(
+        name=scenario.name,
+        per_second=len(scenario.requests) / scenario.seconds,
+        keys=len({key for units in heat.writes.values() for key in units}),
+        hottest_write=max(max(units.values()) for units in heat.writes.values()),
+        hottest_read=max(max(units.values()) for units in heat.reads.values()),
+        table_write=max(units.total() for units in heat.writes.values()),
+        table_write_after=sum(heat.writes[second].total() for second in last) / len(last),
+        largest_item=heat.largest_item / KB,
+    )
+
+
+def main() -> None:
+    """Play every scenario, print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--evaluators", type=int, default=EVALUATORS)
+    arguments = parser.parse_args()
+    rules = ten_rules()
+    print(f"ten rules, {arguments.evaluators} evaluators, a batch a second each")
+    print(
+        "| traffic | partition keys | hottest: WCU/s | RCU/s | table: WCU/s | at the end | largest item KB |"
+    )
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for scenario in scenarios():
+        one = row(scenario, play(scenario, rules, evaluators=arguments.evaluators))
+        mark = " **throttled**" if one.throttles else ""
+        print(
+            f"| {one.name} | {one.keys:,} | {one.hottest_write:,}{mark} | {one.hottest_read:,}"
+            f" | {one.table_write:,} | {one.table_write_after:,.0f} | {one.largest_item:.1f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

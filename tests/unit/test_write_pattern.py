@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from benchmarks.write_pattern import EARLY_MS, Heat, HeatedTable, Scenario, play, row, ten_rules
+from sessionwarden.model.event import Event
+
+NAMES = len("k" + "e#1" + "key" + "slot" + "expires_at" + "members") + 6 + 3
+
+
+def add(table: HeatedTable, *members: bytes, limit: int = 100) -> None:
+    table.update_item(
+        Key={"key": {"S": "k"}, "slot": {"S": "e#1"}},
+        ExpressionAttributeValues={":members": {"BS": members}, ":limit": {"N": str(limit)}},
+    )
+
+
+def test_a_write_is_counted_by_the_whole_item_and_a_repeated_member_once() -> None:
+    heat = Heat()
+    table = HeatedTable(heat)
+    add(table, bytes(1024))
+    assert heat.writes[0]["k"] == 2
+    heat.second = 1
+    add(table, bytes(1024))
+    assert (heat.writes[1]["k"], heat.largest_item) == (2, NAMES + 1025)
+
+
+def test_a_write_that_a_full_set_refuses_costs_its_item() -> None:
+    heat = Heat()
+    table = HeatedTable(heat)
+    add(table, bytes(2000), limit=1)
+    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+        add(table, b"more", limit=1)
+    assert heat.writes[0]["k"] == 2 + 2
+
+
+def test_a_read_is_counted_by_all_items_of_its_range() -> None:
+    heat = Heat()
+    table = HeatedTable(heat)
+    add(table, bytes(5000))
+    values: dict[str, Any] = {":key": {"S": "k"}, ":first": {"S": "e#0"}, ":last": {"S": "e#2"}}
+    assert len(table.query(ExpressionAttributeValues=values)["Items"]) == 1
+    assert heat.reads[0]["k"] == 2
+    table.query(ExpressionAttributeValues=values | {":key": {"S": "unknown"}})
+    assert heat.reads[0]["unknown"] == 1
+
+
+def flood(seconds: int, *, per_second: int = 100) -> Scenario:
+    requests = [
+        Event(
+            id=str(number),
+            time=EARLY_MS + number * 1000 // per_second,
+            source="api_access",
+            status=401,
+            source_ip="192.0.2.1",
+        )
+        for number in range(seconds * per_second)
+    ]
+    return Scenario("flood", seconds, EARLY_MS, requests)
+
+
+def test_a_flood_that_was_found_costs_nothing_more_while_its_slot_is_burnt() -> None:
+    scenario = flood(10)
+    heat = play(scenario, ten_rules(), evaluators=2)
+    told = row(scenario, heat)
+    assert told.hottest_write > 0
+    assert told.table_write_after == 0
+    assert not told.throttles
+
+
+def test_the_simulation_is_deterministic() -> None:
+    first, second = (play(flood(3), ten_rules(), evaluators=3) for _ in range(2))
+    assert (first.writes, first.reads, first.largest_item) == (
+        second.writes,
+        second.reads,
+        second.largest_item,
+    )

@@ -69,6 +69,16 @@ class WindowStore(Protocol):
         ...
 
 
+class ShelfEpoch(Protocol):
+    """The members of one epoch of a shelf, by the owner named before each."""
+
+    count: int
+
+    def of(self, owner: bytes) -> Set[bytes]:
+        """The members of one owner, without its name."""
+        ...
+
+
 class ShelfStore(Protocol):
     """Grow-only sets that many keys share, by (shelf, epoch): one write holds what a batch brings to all.
 
@@ -85,8 +95,8 @@ class ShelfStore(Protocol):
         """See to it that a set holds the members; false if it is full. `expires_at` is epoch seconds."""
         ...
 
-    def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, Set[bytes]]:
-        """The members of the shelf `key` for `epochs`, strongly consistent. Absent epochs are left out."""
+    def read_shelf(self, shelf: str, epochs: Iterable[int]) -> Mapping[int, ShelfEpoch]:
+        """The members of a shelf for `epochs`, strongly consistent. Absent epochs are left out."""
         ...
 
 

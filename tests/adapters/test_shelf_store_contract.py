@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,12 +14,14 @@ from sessionwarden.adapters.dynamodb_shelves import ATTEMPTS, DynamoDBShelfStore
 from sessionwarden.adapters.dynamodb_windows import DynamoDBWindowStore
 from sessionwarden.adapters.memory import MemoryWindowStore
 from sessionwarden.detection.engine import Engine
+from sessionwarden.detection.shelf_epoch import ShelfEpoch
 from sessionwarden.errors import StoreError
 from sessionwarden.ports import ShelfStore
 from tests.adapters.test_window_store_contract import EXPIRY, make_table
 from tests.detection_kit import MINUTE, START, event, rule, ruleset
 
 LIMIT = 5
+OWNER, OTHER = b"an owner 1", b"an owner 2"
 
 
 @contextmanager
@@ -53,7 +55,14 @@ def moto_table() -> Iterator[tuple[Any, str]]:
 
 
 def append(store: ShelfStore, epoch: int, *members: bytes) -> bool:
-    return store.append("shelf", epoch, frozenset(members), expires_at=EXPIRY)
+    return store.append("shelf", epoch, frozenset(OWNER + member for member in members), expires_at=EXPIRY)
+
+
+def read(store: ShelfStore, epochs: Iterable[int], shelf: str = "shelf") -> dict[int, set[bytes]]:
+    found = store.read_shelf(shelf, epochs)
+    assert all(one.count == len(one.of(OWNER)) for one in found.values())
+    assert not any(one.of(OTHER) for one in found.values())
+    return {epoch: set(one.of(OWNER)) for epoch, one in found.items()}
 
 
 def test_what_one_process_appends_the_other_reads_at_once(stores: tuple[ShelfStore, ShelfStore]) -> None:
@@ -61,7 +70,7 @@ def test_what_one_process_appends_the_other_reads_at_once(stores: tuple[ShelfSto
     for turn, store in enumerate((one, other, other, one)):
         assert append(store, 7, b"%d" % turn)
         for reader in stores:
-            assert reader.read("shelf", [6, 7, 8]) == {7: {b"%d" % number for number in range(turn + 1)}}
+            assert read(reader, [6, 7, 8]) == {7: {b"%d" % number for number in range(turn + 1)}}
 
 
 def test_epochs_and_shelves_do_not_mix(stores: tuple[ShelfStore, ShelfStore]) -> None:
@@ -69,9 +78,9 @@ def test_epochs_and_shelves_do_not_mix(stores: tuple[ShelfStore, ShelfStore]) ->
     append(one, 7, b"a")
     append(one, 77, b"b")
     append(one, 8, b"c")
-    assert other.read("shelf", [7, 8, 9]) == {7: {b"a"}, 8: {b"c"}}
-    assert other.read("elsewhere", [7]) == {}
-    assert other.read("shelf", []) == {}
+    assert read(other, [7, 8, 9]) == {7: {b"a"}, 8: {b"c"}}
+    assert read(other, [7], "elsewhere") == {}
+    assert read(other, []) == {}
 
 
 def test_a_full_shelf_says_so_but_to_whoever_brings_nothing_new(
@@ -82,7 +91,7 @@ def test_a_full_shelf_says_so_but_to_whoever_brings_nothing_new(
     assert append(other, 7, b"5", b"6")
     assert not append(one, 7, b"7")
     assert append(one, 7, b"5")
-    assert other.read("shelf", [7]) == {7: {b"%d" % number for number in range(1, 7)}}
+    assert read(other, [7]) == {7: {b"%d" % number for number in range(1, 7)}}
 
 
 def test_what_is_there_already_is_not_written_again(moto_table: tuple[Any, str]) -> None:
@@ -107,7 +116,7 @@ def test_only_what_is_new_is_read(moto_table: tuple[Any, str]) -> None:
     store = DynamoDBShelfStore(Watched(), name)  # type: ignore[arg-type]
     append(store, 7, b"a")
     append(DynamoDBShelfStore(client, name), 7, b"b")
-    assert [store.read("shelf", [7]) for _ in range(2)] == [{7: {b"a", b"b"}}] * 2
+    assert [read(store, [7]) for _ in range(2)] == [{7: {b"a", b"b"}}] * 2
     assert [first[-2:] for first in asked] == ["00", "01", "02"]
 
 
@@ -128,7 +137,7 @@ def test_a_number_that_somebody_else_took_costs_another_try(moto_table: tuple[An
     store = DynamoDBShelfStore(Contested(), name)  # type: ignore[arg-type]
     assert append(store, 7, b"a")
     everything = {7: {b"a", b"rival 0", b"rival 1", b"rival 2"}}
-    assert rival.read("shelf", [7]) == store.read("shelf", [7]) == everything
+    assert read(rival, [7]) == read(store, [7]) == everything
 
 
 def test_numbers_that_are_always_taken_are_a_store_error(moto_table: tuple[Any, str]) -> None:
@@ -149,7 +158,7 @@ def test_numbers_that_are_always_taken_are_a_store_error(moto_table: tuple[Any, 
     assert len(tries) == ATTEMPTS
 
 
-def test_a_gap_that_a_query_saw_is_closed_by_the_next(moto_table: tuple[Any, str]) -> None:
+def test_a_gap_that_a_query_saw_is_closed_before_anything_is_said(moto_table: tuple[Any, str]) -> None:
     client, name = moto_table
     rival = DynamoDBShelfStore(client, name)
     for member in (b"a", b"b", b"c"):
@@ -168,8 +177,7 @@ def test_a_gap_that_a_query_saw_is_closed_by_the_next(moto_table: tuple[Any, str
             return page
 
     store = DynamoDBShelfStore(Torn(), name)  # type: ignore[arg-type]
-    assert store.read("shelf", [7]) == {7: {b"a", b"c"}}
-    assert store.read("shelf", [7]) == {7: {b"a", b"b", b"c"}}
+    assert read(store, [7]) == {7: {b"a", b"b", b"c"}}
 
 
 def test_what_was_forgotten_is_read_again(moto_table: tuple[Any, str]) -> None:
@@ -177,9 +185,9 @@ def test_what_was_forgotten_is_read_again(moto_table: tuple[Any, str]) -> None:
     store = DynamoDBShelfStore(client, name, members_kept=2)
     for epoch in range(4):
         append(store, epoch, b"a", b"b")
-    assert store.read("shelf", range(4)) == {epoch: {b"a", b"b"} for epoch in range(4)}
+    assert read(store, range(4)) == {epoch: {b"a", b"b"} for epoch in range(4)}
     append(store, 0, b"c")
-    assert DynamoDBShelfStore(client, name).read("shelf", [0]) == {0: {b"a", b"b", b"c"}}
+    assert read(DynamoDBShelfStore(client, name), [0]) == {0: {b"a", b"b", b"c"}}
 
 
 @pytest.mark.parametrize("limit", [1, 2, 500])
@@ -207,3 +215,13 @@ def test_the_engine_finds_the_same_with_shelves_full_or_not(moto_table: tuple[An
     assert sorted(found) == [(name, user) for name in ("addresses", "burst") for user in ("alice", "bob")]
     slots = {item["slot"]["S"][:2] for item in client.scan(TableName=name)["Items"]}
     assert slots == ({"s#", "c#"} if limit == 500 else {"s#", "e#", "c#"})
+
+
+def test_an_epoch_counts_each_member_of_each_owner_once() -> None:
+    epoch = ShelfEpoch()
+    for _ in range(2):
+        epoch.add([OWNER + b"a", OWNER + b"b", OTHER + b"a", OTHER + b"a", OWNER + b"c"])
+    assert epoch.count == 4
+    assert (epoch.of(OWNER), epoch.of(OTHER), epoch.of(b"nobody----")) == ({b"a", b"b", b"c"}, {b"a"}, set())
+    assert OTHER + b"a" in epoch
+    assert OTHER + b"b" not in epoch

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from sessionwarden.adapters.memory import MemoryWindowStore
 from sessionwarden.detection.engine import Engine
+from sessionwarden.detection.shelf_epoch import ShelfEpoch
 from sessionwarden.errors import StoreError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
@@ -223,6 +224,9 @@ class Evaluator:
 
     def append(self, shelf: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
         return self._guarded(lambda: self.shared.append(shelf, epoch, members, expires_at=expires_at))
+
+    def read_shelf(self, shelf: str, epochs: Iterable[int]) -> Mapping[int, ShelfEpoch]:
+        return {epoch: ShelfEpoch(found) for epoch, found in self.read(shelf, epochs).items()}
 
     def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, frozenset[bytes]]:
         # one item at a time: a Query is no snapshot of several items

@@ -9,7 +9,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.Read
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from sessionwarden.adapters.dynamodb_errors import condition_failed, store_errors
+from sessionwarden.detection.shelf_epoch import ShelfEpoch
 from sessionwarden.errors import StoreError
 
 if TYPE_CHECKING:
@@ -45,14 +46,14 @@ class _Known:
     """All members of the items below `next`."""
 
     next: int = 0
-    members: set[bytes] = field(default_factory=set)
+    members: ShelfEpoch = field(default_factory=ShelfEpoch)
 
 
 class DynamoDBShelfStore:
     """`ports.ShelfStore` in the windows table. Several threads may use it, each for other shelves.
 
     Costs: `append`, one Query for what is new and one write per `CHUNK` members that nobody has written
-    yet; `read`, one Query per epoch for what is new.
+    yet; `read_shelf`, one Query per epoch for what is new.
     """
 
     def __init__(
@@ -72,11 +73,11 @@ class DynamoDBShelfStore:
 
     def append(self, shelf: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
         for _ in range(ATTEMPTS):
-            known, _ahead = self._catch_up(shelf, epoch)
-            missing = sorted(members - known.members)
+            known, _torn = self._catch_up(shelf, epoch)
+            missing = sorted(member for member in members if member not in known.members)
             if not missing:
                 return True
-            if len(known.members) >= self.shelf_limit:
+            if known.members.count >= self.shelf_limit:
                 return False
             while missing and self._put(shelf, epoch, known, missing[:CHUNK], expires_at):
                 missing = missing[CHUNK:]
@@ -84,13 +85,21 @@ class DynamoDBShelfStore:
                 return True
         raise StoreError(f"{self._table}: {ATTEMPTS} numbers of {shelf} were taken by others")
 
-    def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, Set[bytes]]:
-        found: dict[int, Set[bytes]] = {}
+    def read_shelf(self, shelf: str, epochs: Iterable[int]) -> Mapping[int, ShelfEpoch]:
+        found: dict[int, ShelfEpoch] = {}
         for epoch in epochs:
-            known, ahead = self._catch_up(key, epoch)
-            if known.members or ahead:
-                found[epoch] = known.members | ahead if ahead else known.members
+            known = self._complete(shelf, epoch)
+            if known.members.count:
+                found[epoch] = known.members
         return found
+
+    def _complete(self, shelf: str, epoch: int) -> _Known:
+        """What is known once a Query has seen no number behind one that it has not seen."""
+        for _ in range(ATTEMPTS):
+            known, torn = self._catch_up(shelf, epoch)
+            if not torn:
+                return known
+        raise StoreError(f"{self._table}: {shelf} was read in pieces {ATTEMPTS} times")
 
     def _put(self, shelf: str, epoch: int, known: _Known, chunk: list[bytes], expires_at: int) -> bool:
         """Write the next number; false if somebody else has."""
@@ -110,30 +119,29 @@ class DynamoDBShelfStore:
                     return False
                 raise
         known.next += 1
-        known.members.update(chunk)
+        known.members.add(chunk)
         return True
 
-    def _catch_up(self, shelf: str, epoch: int) -> tuple[_Known, set[bytes]]:
-        """What is known by now, and what lies beyond a number that this Query has not seen."""
+    def _catch_up(self, shelf: str, epoch: int) -> tuple[_Known, bool]:
+        """What is known by now, and whether a later number was seen than the next one."""
         known = self._keep(shelf, epoch)
-        ahead: set[bytes] = set()
+        torn = False
         for item in self._query(shelf, epoch, known.next):
-            members = item["members"]["BS"]
             if item["slot"]["S"] == _item_name(epoch, known.next):
                 known.next += 1
-                known.members.update(members)
+                known.members.add(item["members"]["BS"])
             else:
-                # two numbers were written while the Query passed: the first of them comes next time
-                ahead.update(members)
-        return known, ahead
+                # two numbers were written while the Query passed: both are there for the next one
+                torn = True
+        return known, torn
 
     def _keep(self, shelf: str, epoch: int) -> _Known:
         with self._lock:
             # taken out and put back, so that the order is that of use
             known = self._known.pop((shelf, epoch), None) or _Known()
-            kept = sum(len(other.members) for other in self._known.values())
-            while kept + len(known.members) > self._members_kept and self._known:
-                kept -= len(self._known.pop(next(iter(self._known))).members)
+            kept = sum(other.members.count for other in self._known.values())
+            while kept + known.members.count > self._members_kept and self._known:
+                kept -= self._known.pop(next(iter(self._known))).members.count
             self._known[shelf, epoch] = known
             return known
 

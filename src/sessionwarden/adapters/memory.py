@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 
+from sessionwarden.detection.shelf_epoch import ShelfEpoch
 from sessionwarden.ports import MEMBER_LIMIT
 
 NOTHING: frozenset[bytes] = frozenset()
@@ -53,6 +54,9 @@ class MemoryWindowStore:
     def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, frozenset[bytes]]:
         sets = self._sets
         return {epoch: sets[key, epoch] for epoch in epochs if (key, epoch) in sets}
+
+    def read_shelf(self, shelf: str, epochs: Iterable[int]) -> Mapping[int, ShelfEpoch]:
+        return {epoch: ShelfEpoch(found) for epoch, found in self.read(shelf, epochs).items()}
 
     def burnt(self, key: str, slots: Iterable[int]) -> frozenset[int]:
         return frozenset(slot for slot in slots if (key, slot) in self._mark_expiry)

@@ -16,17 +16,12 @@ from sessionwarden.detection.acceptance import expiry
 from sessionwarden.detection.batch import Work
 from sessionwarden.detection.layouts import Members
 from sessionwarden.detection.members import text_hash
+from sessionwarden.detection.shelf_epoch import NOTHING, OWNER_BYTES
 from sessionwarden.detection.windows import Window
-from sessionwarden.ports import ShelfStore, WindowStore
+from sessionwarden.ports import ShelfEpoch, ShelfStore, WindowStore
 
 SHELVED_TIMESPAN_MS = 60 * 60_000
 """The longest timespan of windows that are shelved: every process keeps what it reads of a shelf."""
-
-OWNER_BYTES = 10
-"""Of the hash that names a member's key on a shelf. To take a member for another key's, 2^80 tries."""
-
-
-NOTHING: frozenset[bytes] = frozenset()
 
 
 class Group(NamedTuple):
@@ -84,19 +79,13 @@ class Sets:
         if group.shelf is None or self._shelves is None:
             return self._read_own
         places = sorted({place for work in group.works for place in _around(work)})
-        shelf = self._shelves.read(group.shelf, places)
-        by_owner: dict[bytes, dict[int, set[bytes]]] = {_owner(work): {} for work in group.works}
-        for epoch, members in shelf.items():
-            for member in members:
-                own = by_owner.get(member[:OWNER_BYTES])
-                if own is not None:
-                    own.setdefault(epoch, set()).add(member[OWNER_BYTES:])
-        full = {epoch for epoch, members in shelf.items() if len(members) >= self._shelves.shelf_limit}
-        return lambda work: self._united(work, by_owner[_owner(work)], full)
+        shelf = self._shelves.read_shelf(group.shelf, places)
+        full = {place for place, epoch in shelf.items() if epoch.count >= self._shelves.shelf_limit}
+        return lambda work: self._united(work, shelf, full)
 
-    def _united(self, work: Work, sets: Mapping[int, set[bytes]], full: set[int]) -> Members:
-        around = _around(work)
-        shelved = {place: frozenset(sets[place]) for place in around if place in sets}
+    def _united(self, work: Work, shelf: Mapping[int, ShelfEpoch], full: set[int]) -> Members:
+        around, owner = _around(work), _owner(work)
+        shelved = {place: frozenset(shelf[place].of(owner)) for place in around if place in shelf}
         if full.isdisjoint(around):
             return shelved
         # whoever found the shelf full wrote here; whoever did not, and wrote later, finds it full by now

@@ -24,6 +24,7 @@ from sessionwarden.adapters.appconfig import AppConfigRules, Place
 from sessionwarden.adapters.clients import client
 from sessionwarden.adapters.clock import system_clock
 from sessionwarden.adapters.deadline import Deadline
+from sessionwarden.adapters.dynamodb_shelves import DynamoDBShelfStore
 from sessionwarden.adapters.dynamodb_windows import DynamoDBWindowStore
 from sessionwarden.adapters.eventbridge import EventBridgePublisher
 from sessionwarden.adapters.sqs_findings import SQSFindingSink
@@ -52,12 +53,14 @@ delivery_deadline = Deadline(seconds=DELIVERY_SECONDS)
 def detector() -> Detector:
     """Built once per execution environment, at the first batch."""
     settings = Settings.from_environment()
-    store = DynamoDBWindowStore(store_deadline.guard(client("dynamodb")), settings.windows_table)
+    dynamodb = store_deadline.guard(client("dynamodb"))
+    store = DynamoDBWindowStore(dynamodb, settings.windows_table)
+    shelves = DynamoDBShelfStore(dynamodb, settings.windows_table)
     threads = ThreadPoolExecutor(STORE_CALLS_AT_ONCE, thread_name_prefix="windows")
     rules = LiveRules(
         published=_published(settings.live_rules),
         shipped=settings.ruleset_path.read_bytes,
-        build=lambda ruleset: Engine(ruleset, store, run=threads.map),
+        build=lambda ruleset: Engine(ruleset, store, run=threads.map, shelves=shelves),
     )
     return Detector(
         rules=rules,

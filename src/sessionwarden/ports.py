@@ -6,7 +6,7 @@ Every method may raise `StoreError` (or the error named), which means "not ackno
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # the authorizer imports this module and must not pay for msgspec
@@ -66,6 +66,37 @@ class WindowStore(Protocol):
 
     def burn(self, key: str, slot: int, *, expires_at: int) -> None:
         """Mark a cooldown slot after its finding was emitted."""
+        ...
+
+
+class ShelfEpoch(Protocol):
+    """The members of one epoch of a shelf, by the owner named before each."""
+
+    count: int
+
+    def of(self, owner: bytes) -> Set[bytes]:
+        """The members of one owner, without its name."""
+        ...
+
+
+class ShelfStore(Protocol):
+    """Grow-only sets that many keys share, by (shelf, epoch): one write holds what a batch brings to all.
+
+    The same promises as of `WindowStore`, except that a full set says so. Several threads may call it, each
+    for other shelves.
+    """
+
+    @property
+    def shelf_limit(self) -> int:
+        """Members that a set takes before it is full; the last addition may go beyond."""
+        ...
+
+    def append(self, shelf: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
+        """See to it that a set holds the members; false if it is full. `expires_at` is epoch seconds."""
+        ...
+
+    def read_shelf(self, shelf: str, epochs: Iterable[int]) -> Mapping[int, ShelfEpoch]:
+        """The members of a shelf for `epochs`, strongly consistent. Absent epochs are left out."""
         ...
 
 

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from sessionwarden.adapters.memory import MemoryWindowStore
 from sessionwarden.detection.engine import Engine
+from sessionwarden.detection.shelf_epoch import ShelfEpoch
 from sessionwarden.errors import StoreError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
@@ -39,6 +40,8 @@ class History:
     faults: tuple[Mapping[int, str], ...]
     refusals: tuple[frozenset[int], ...]
     schedule: tuple[int, ...]
+    shelf_limit: int = 0
+    """Of 0, every key has sets of its own."""
 
 
 def random_history(random: Random) -> History:
@@ -51,7 +54,8 @@ def random_history(random: Random) -> History:
     faults = tuple(_random_faults(random) for _ in deliveries)
     refusals = tuple(frozenset(random.choices(range(8), k=random.choice((0, 0, 2)))) for _ in deliveries)
     schedule = tuple(_random_turns(random, len(deliveries)))
-    return History(rules, happened, tuple(map(tuple, deliveries)), faults, refusals, schedule)
+    shelf_limit = random.choice((0, 1, 4, MEMBER_LIMIT, MEMBER_LIMIT))
+    return History(rules, happened, tuple(map(tuple, deliveries)), faults, refusals, schedule, shelf_limit)
 
 
 def _batches(random: Random, happened: Sequence[Event]) -> Iterable[tuple[Event, ...]]:
@@ -134,6 +138,7 @@ class Evaluator:
         self, number: int, history: History, store: MemoryWindowStore, emitted: list[Finding], turns: Turns
     ) -> None:
         self.number = number
+        self.history = history
         self.queue = deque(history.deliveries[number])
         self.faults = dict(history.faults[number])
         self.refusals = history.refusals[number]
@@ -144,7 +149,14 @@ class Evaluator:
         self.turns = turns
         self.operations = 0
         self.problems: list[BaseException] = []
-        self.engine = Engine(self.rules, self)
+        self.engine = self._start()
+
+    def _start(self) -> Engine:
+        return Engine(self.rules, self, shelves=self if self.history.shelf_limit else None)
+
+    @property
+    def shelf_limit(self) -> int:
+        return self.shared.shelf_limit
 
     def run(self) -> None:
         try:
@@ -172,7 +184,7 @@ class Evaluator:
             with suppress(StoreError):  # a slot that is not burnt costs a repetition
                 self.engine.settle(delivered)
         except Crash:
-            self.engine = Engine(self.rules, self)
+            self.engine = self._start()
             again = set(range(len(batch)))
         if again:
             self.queue.append(tuple(batch[index] for index in sorted(again)))
@@ -210,6 +222,12 @@ class Evaluator:
         for place, members in additions.items():
             self._guarded(partial(self.shared.add, {place: members}, expires_at=expires_at))
 
+    def append(self, shelf: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
+        return self._guarded(lambda: self.shared.append(shelf, epoch, members, expires_at=expires_at))
+
+    def read_shelf(self, shelf: str, epochs: Iterable[int]) -> Mapping[int, ShelfEpoch]:
+        return {epoch: ShelfEpoch(found) for epoch, found in self.read(shelf, epochs).items()}
+
     def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, frozenset[bytes]]:
         # one item at a time: a Query is no snapshot of several items
         found: dict[int, frozenset[bytes]] = {}
@@ -235,7 +253,7 @@ class Played:
 
 def play(history: History) -> Played:
     """Deliver everything, to as many evaluators as there are queues."""
-    store, emitted = MemoryWindowStore(), list[Finding]()
+    store, emitted = MemoryWindowStore(shelf_limit=history.shelf_limit), list[Finding]()
     turns = Turns(history.schedule, len(history.deliveries))
     evaluators = [
         Evaluator(number, history, store, emitted, turns) for number in range(len(history.deliveries))

@@ -10,16 +10,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 
+from sessionwarden.detection.shelf_epoch import ShelfEpoch
 from sessionwarden.ports import MEMBER_LIMIT
 
 NOTHING: frozenset[bytes] = frozenset()
 
 
 class MemoryWindowStore:
-    """Sets and marks in dictionaries. Reads hand out immutable sets, so nobody can change the store."""
+    """Sets, shelves and marks in dictionaries. Reads hand out immutable sets: nobody can change the store."""
 
-    def __init__(self, *, member_limit: int = MEMBER_LIMIT) -> None:
+    def __init__(self, *, member_limit: int = MEMBER_LIMIT, shelf_limit: int = MEMBER_LIMIT) -> None:
         self.member_limit = member_limit
+        self.shelf_limit = shelf_limit
         self._lock = threading.Lock()
         self._sets: dict[tuple[str, int], frozenset[bytes]] = {}
         self._expiry: dict[tuple[str, int], int] = {}
@@ -38,9 +40,23 @@ class MemoryWindowStore:
                     self._sets[place] = known | members
                     self._expiry[place] = expires_at[place]
 
+    def append(self, shelf: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
+        with self._lock:
+            known = self._sets.get((shelf, epoch), NOTHING)
+            if members <= known:
+                return True
+            if len(known) >= self.shelf_limit:
+                return False
+            self._sets[shelf, epoch] = known | members
+            self._expiry[shelf, epoch] = expires_at
+            return True
+
     def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, frozenset[bytes]]:
         sets = self._sets
         return {epoch: sets[key, epoch] for epoch in epochs if (key, epoch) in sets}
+
+    def read_shelf(self, shelf: str, epochs: Iterable[int]) -> Mapping[int, ShelfEpoch]:
+        return {epoch: ShelfEpoch(found) for epoch, found in self.read(shelf, epochs).items()}
 
     def burnt(self, key: str, slots: Iterable[int]) -> frozenset[int]:
         return frozenset(slot for slot in slots if (key, slot) in self._mark_expiry)

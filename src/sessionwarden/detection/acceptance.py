@@ -19,6 +19,15 @@ SKEW_MS = 5 * 60_000
 """Events further in the future than this are quarantined."""
 
 
+KEPT_MS = LATE_MS + 3_600_000
+"""How long sets and marks outlive the last event time that can need them."""
+
+
+def expiry(last_needed_ms: int) -> int:
+    """When what matters to events of up to that time (epoch ms) may go, in epoch seconds."""
+    return (last_needed_ms + KEPT_MS) // 1000
+
+
 def is_our_refusal(event: Event) -> bool:
     """Whether the access log shows a request that the denylist refused.
 

@@ -10,21 +10,21 @@ steps costs a repetition, never a finding. What is guaranteed, and why: docs/exp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Protocol, TypeVar
 
-from sessionwarden.detection.acceptance import LATE_MS, SKEW_MS, is_our_refusal
+from sessionwarden.detection.acceptance import LATE_MS, SKEW_MS, expiry, is_our_refusal
 from sessionwarden.detection.batch import Batch, Failure, Outcome, Work
 from sessionwarden.detection.evaluation import Arrived, Evaluation, Evaluator, Raised
+from sessionwarden.detection.layouts import Members
 from sessionwarden.detection.members import EventHash, event_hash
+from sessionwarden.detection.shelves import Group, Sets
 from sessionwarden.detection.windows import build_watches, build_windows
 from sessionwarden.errors import StoreError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
-from sessionwarden.ports import WindowStore
+from sessionwarden.ports import ShelfStore, WindowStore
 from sessionwarden.ruleset.compiled import CompiledRuleset
-
-KEPT_MS = LATE_MS + 3_600_000
-"""How long sets and marks outlive the last event time that can need them."""
 
 KEYS_REMEMBERED = 8_192
 KEY_CHARACTERS_REMEMBERED = 2_000_000
@@ -49,15 +49,24 @@ class Engine:
     """Evaluates one rule set over one store. One engine serves one batch at a time.
 
     Raises `RulesetError` when the rule set cannot be evaluated. `run` may use threads to call the
-    store for several keys at once. What the engine remembers between batches only saves work.
+    store for several keys at once. With `shelves`, keys of short windows share sets there. What the
+    engine remembers between batches only saves work.
     """
 
-    def __init__(self, ruleset: CompiledRuleset, store: WindowStore, *, run: Runner = one_by_one) -> None:
+    def __init__(
+        self,
+        ruleset: CompiledRuleset,
+        store: WindowStore,
+        *,
+        run: Runner = one_by_one,
+        shelves: ShelfStore | None = None,
+    ) -> None:
         self._evaluator = Evaluator(store, ruleset_digest=ruleset.digest)
         self._windows = build_windows(ruleset)
         self._levels = 1 + max((window.level for window in self._windows), default=0)
         self._watches = build_watches(self._windows)
         self._store = store
+        self._sets = Sets(store, shelves)
         self._run = run
         self._raised: dict[str, Raised] = {}
         self._evaluated: list[Work] = []
@@ -102,35 +111,31 @@ class Engine:
                 work.behind.add(index)
 
     def write(self, batch: Batch, level: int = 0) -> None:
-        """All members of a level's keys, before any is read. A key whose write fails, fails alone."""
+        """All members of a level's keys, before any is read. What one call writes, fails together."""
         event_hash = _remembering_hash()
         writing = [work for work in batch.levels[level].values() if work.state.window.layout]
-        errors = self._run(lambda work: self._write_key(batch, work, event_hash), writing)
-        for work, error in zip(writing, errors, strict=True):
-            work.error = error
+        for work in writing:
+            work.error = _fill(batch, work, event_hash)
+        groups = self._sets.groups(work for work in writing if work.error is None)
+        for group, error in zip(groups, self._run(self._write_group, groups), strict=True):
+            for work in group.works:
+                work.error = error
 
-    def _write_key(self, batch: Batch, work: Work, event_hash: EventHash) -> Exception | None:
-        window, key = work.state.window, work.state.table_key
+    def _write_group(self, group: Group) -> Exception | None:
         try:
-            for index, step in work.arrivals:
-                work.add(*window.member(batch.events[index], step, event_hash))
-            for feed, fired in work.firings:
-                work.add(*feed.member(fired.state.key, quantum=fired.quantum, time=fired.time))
-            additions = {(key, place): frozenset(members) for place, members in work.members.items()}
-            if additions:
-                expires_at = {at: _expiry(window.needed_until(at[1])) for at in additions}
-                self._store.add(additions, expires_at=expires_at)
+            self._sets.write(group)
         except Exception as error:  # poison in one key must not keep the others from being watched
             return error
         return None
 
     def _evaluate(self, batch: Batch, level: int, origins: dict[str, tuple[int, ...]]) -> None:
-        """One consistent read per key of a level: findings, and firings for the levels above."""
+        """One consistent read per group of a level: findings, and firings for the levels above."""
         works = batch.levels[level].values()
-        reading = [
+        groups = self._sets.groups(
             work for work in works if work.error is None and (work.members or not work.state.window.layout)
-        ]
-        results = self._run(lambda work: self._evaluate_key(batch, work), reading)
+        )
+        reading = [work for group in groups for work in group.works]
+        results = chain.from_iterable(self._run(lambda group: self._evaluate_group(batch, group), groups))
         for work, result in zip(reading, results, strict=True):
             if isinstance(result, Exception):
                 work.error = result
@@ -146,21 +151,19 @@ class Engine:
             Failure(index, work.error) for work in works if work.error for index in work.indices
         ]
 
-    def _evaluate_key(self, batch: Batch, work: Work) -> Evaluation | Exception:
-        window, events = work.state.window, batch.events
+    def _evaluate_group(self, batch: Batch, group: Group) -> list[Evaluation | Exception]:
         try:
-            shown = {
-                (feed.seen(fired.state.key, time=fired.time, event=event)): None
-                for feed, fired in work.firings
-                for event in fired.shown
-            }
-            arrived = Arrived(
-                events=[events[index] for index, _ in work.arrivals],
-                here=[window.seen(events[index], step) for index, step in work.arrivals],
-                fired=list(shown),
-                behind=[events[index] for index in work.indices],
-            )
-            return self._evaluator.evaluate(work.state, arrived, work.members)
+            read = self._sets.read(group)
+        except Exception as error:  # as for writes
+            return [error for _ in group.works]
+        return [self._evaluate_key(batch, work, read) for work in group.works]
+
+    def _evaluate_key(
+        self, batch: Batch, work: Work, read: Callable[[Work], Members]
+    ) -> Evaluation | Exception:
+        try:
+            found = read(work) if work.members else {}
+            return self._evaluator.evaluate(work.state, _arrived(batch, work), work.members, found)
         except Exception as error:  # as for writes
             return error
 
@@ -201,7 +204,7 @@ class Engine:
     def _burn(self, raised: Raised) -> None:
         state, reader, slot = raised.state, raised.reader, raised.slot
         window = state.window
-        expires_at = _expiry((slot + 1) * reader.cooldown_ms + 2 * window.timespan_ms + window.lag_ms)
+        expires_at = expiry((slot + 1) * reader.cooldown_ms + 2 * window.timespan_ms + window.lag_ms)
         self._store.burn(state.mark_key(reader), slot, expires_at=expires_at)
         state.remember_burnt(reader, (slot,))
 
@@ -212,5 +215,28 @@ def _remembering_hash() -> EventHash:
     return lambda event: known.get(id(event)) or known.setdefault(id(event), event_hash(event))
 
 
-def _expiry(last_needed_ms: int) -> int:
-    return (last_needed_ms + KEPT_MS) // 1000
+def _fill(batch: Batch, work: Work, event_hash: EventHash) -> Exception | None:
+    window = work.state.window
+    try:
+        for index, step in work.arrivals:
+            work.add(*window.member(batch.events[index], step, event_hash))
+        for feed, fired in work.firings:
+            work.add(*feed.member(fired.state.key, quantum=fired.quantum, time=fired.time))
+    except Exception as error:  # as for writes
+        return error
+    return None
+
+
+def _arrived(batch: Batch, work: Work) -> Arrived:
+    window, events = work.state.window, batch.events
+    shown = {
+        (feed.seen(fired.state.key, time=fired.time, event=event)): None
+        for feed, fired in work.firings
+        for event in fired.shown
+    }
+    return Arrived(
+        events=[events[index] for index, _ in work.arrivals],
+        here=[window.seen(events[index], step) for index, step in work.arrivals],
+        fired=list(shown),
+        behind=[events[index] for index in work.indices],
+    )

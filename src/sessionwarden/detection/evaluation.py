@@ -102,13 +102,16 @@ class Evaluator:
         self._ruleset_digest = ruleset_digest
 
     def evaluate(
-        self, state: KeyState, arrived: Arrived, members: Mapping[int, Collection[bytes]]
+        self, state: KeyState, arrived: Arrived, members: Mapping[int, Collection[bytes]], stored: Members
     ) -> Evaluation:
-        """What comes of one key. `members` are this batch's, by set. Raises `StoreError`."""
+        """What comes of one key. `members` are this batch's, by set, `stored` all that is stored around them.
+
+        Raises `StoreError` if marks cannot be read.
+        """
         layout = state.window.layout
         if layout is None:
             return Evaluation(self._single_events(state, arrived.events), [])
-        read = self._read(state, layout, members)
+        read = self._read(state, layout, members, stored)
         raised: list[Raised] = []
         fired: list[Fired] = []
         if read is not None:
@@ -120,10 +123,9 @@ class Evaluator:
         return Evaluation(raised, fired, full=read is not None and read.full)
 
     def _read(
-        self, state: KeyState, layout: Layout, members: Mapping[int, Collection[bytes]]
+        self, state: KeyState, layout: Layout, members: Mapping[int, Collection[bytes]], found: Members
     ) -> _Read | None:
         """The sets around the batch's members, unless they hold too few to matter to any rule."""
-        found = self._store.read(state.table_key, layout.around(members))
         if sum(map(len, found.values())) < state.window.least:
             return None
         fresh = {layout.tick(place, member) for place, some in members.items() for member in some}

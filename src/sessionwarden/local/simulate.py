@@ -9,6 +9,7 @@ by a slice of the day, so a million lines are as easy as a thousand.
 from __future__ import annotations
 
 import base64
+import heapq
 import itertools
 import math
 from collections.abc import Iterable, Iterator
@@ -30,6 +31,8 @@ SLICE_MS = 300_000
 MIN_LINES = 5_000
 
 _LINES_PER_PERSON = 100
+_LINES_PER_VISITOR = 20
+_VISIT = (3, 25)
 _DISORDER_MS = 1_500
 _REDELIVERED = 0.001
 
@@ -41,6 +44,13 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     lines: int
     planted: tuple[Actor, ...]
     lookalikes: tuple[Actor, ...]
+
+
+class Written(NamedTuple):
+    """A line of a log and when it was written (epoch ms)."""
+
+    written_ms: int
+    text: str
 
 
 class Simulation(NamedTuple):
@@ -66,6 +76,27 @@ def simulate(*, lines: int, seed: int) -> Simulation:
     cast = cast_actors(rng, start_ms=START_MS, actors_per_rule=3 + lines // 50_000)
     truth = Truth(seed=seed, lines=lines, planted=cast.planted, lookalikes=cast.lookalikes)
     return Simulation(_day(rng, cast, lines), truth)
+
+
+def ordinary(*, lines: int, per_second: float, seed: int) -> Iterator[Written]:
+    """Honest traffic only, at one rate from the first second to the last, in the order of writing."""
+    rng = Random(seed)  # noqa: S311  as above
+    people = make_people(rng, max(lines // _LINES_PER_VISITOR, 1))
+    numbers = itertools.count()
+    waiting: list[_Line] = []
+    begin, left = float(START_MS), lines
+    while left > 0:
+        length = min(left, rng.randint(*_VISIT))
+        for request in visit(rng, rng.choice(people), round(begin), length):
+            heapq.heappush(waiting, _line(rng, request, next(numbers)))
+        left -= length
+        begin += rng.expovariate(per_second / length / 1000)
+        while waiting and waiting[0].written_ms < begin:
+            line = heapq.heappop(waiting)
+            yield Written(line.written_ms, line.text)
+    while waiting:
+        line = heapq.heappop(waiting)
+        yield Written(line.written_ms, line.text)
 
 
 def _day(rng: Random, cast: Cast, lines: int) -> Iterator[str]:
@@ -109,7 +140,7 @@ def _honest_lines(
     left = budget
     while left > 0:
         begin = start_ms + rng.randrange(SLICE_MS)
-        for request in visit(rng, rng.choice(people), begin, min(left, rng.randint(3, 25))):
+        for request in visit(rng, rng.choice(people), begin, min(left, rng.randint(*_VISIT))):
             line = _line(rng, request, next(numbers))
             yield line
             left -= 1

@@ -1,0 +1,122 @@
+"""Stand-ins for AWS clients that count what AWS would bill, and keep what DynamoDB would keep.
+
+Enters: the requests that the real adapters make. Leaves: units by service. Invariants: a write costs 1 KB
+steps of the whole item after the update (or of the item whose condition failed), a Query 4 KB steps of what
+it matched, whatever the projection; a request's payload counts in steps of 64 KB.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+KB = 1024
+PAYLOAD_STEP = 64 * KB
+
+
+class Bill:
+    """Units by name, as `prices.toml` prices them, and calls by name, for people."""
+
+    def __init__(self) -> None:
+        self.units: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
+
+    def payload(self, name: str, size: int) -> None:
+        """A request or event billed by its payload (bytes)."""
+        self.units[name] += steps(size, PAYLOAD_STEP)
+
+
+def steps(size: int, step: int) -> int:
+    """How many steps are begun; at least one."""
+    return max(1, -(-size // step))
+
+
+class MeteredTable:
+    """The three calls of `DynamoDBWindowStore`, over items in this process."""
+
+    def __init__(self, bill: Bill) -> None:
+        self._bill = bill
+        self._items: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+        self._sizes: dict[tuple[str, str], int] = {}
+
+    def update_item(self, **request: Any) -> dict[str, Any]:
+        key, slot = (request["Key"][name]["S"] for name in ("key", "slot"))
+        item = self._items[key].setdefault(slot, {"slot": {"S": slot}, "members": {"BS": set()}})
+        members, values = item["members"]["BS"], request["ExpressionAttributeValues"]
+        size = self._sizes.get((key, slot)) or _names(key, slot) + len("members") + 3
+        full = len(members) >= int(values[":limit"]["N"])
+        if not full:
+            fresh = set(values[":members"]["BS"]) - members
+            members |= fresh
+            size += sum(map(len, fresh)) + len(fresh)
+            self._sizes[key, slot] = size
+        self._write("UpdateItem", size)
+        if full:
+            raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "UpdateItem")
+        return {}
+
+    def put_item(self, **request: Any) -> dict[str, Any]:
+        item = request["Item"]
+        key, slot = item["key"]["S"], item["slot"]["S"]
+        if "ConditionExpression" in request and slot in self._items[key]:
+            self._write("PutItem", self._sizes[key, slot])
+            raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "PutItem")
+        members = item.get("members", {"BS": ()})["BS"]
+        self._items[key][slot] = {**item, "members": {"BS": set(members)}}
+        size = _names(key, slot) + len("members") + 3 + sum(map(len, members)) + len(members)
+        self._sizes[key, slot] = size
+        self._write("PutItem", size)
+        return {}
+
+    def query(self, **request: Any) -> dict[str, Any]:
+        values = {name: value["S"] for name, value in request["ExpressionAttributeValues"].items()}
+        slots = self._items.get(values[":key"], {})
+        found = sorted(slot for slot in slots if values[":first"] <= slot <= values[":last"])
+        size = sum(self._sizes[values[":key"], slot] for slot in found)
+        self._bill.calls["Query"] += steps(size, KB * KB)
+        self._bill.units["dynamodb_read"] += steps(size, 4 * KB)
+        return {"Items": [slots[slot] for slot in found]}
+
+    def _write(self, call: str, size: int) -> None:
+        self._bill.calls[call] += 1
+        self._bill.units["dynamodb_write"] += steps(size, KB)
+
+
+def _names(key: str, slot: str) -> int:
+    # names of the attributes, and a number of ten digits
+    return len("key") + len(key) + len("slot") + len(slot) + len("expires_at") + 6
+
+
+class MeteredBus:
+    """`put_events`; what ingest puts goes on to `delivered`, as details."""
+
+    def __init__(self, bill: Bill) -> None:
+        self._bill = bill
+        self.delivered: list[str] = []
+
+    def put_events(self, **request: Any) -> dict[str, Any]:
+        self._bill.calls["PutEvents"] += 1
+        entries = request["Entries"]
+        for entry in entries:
+            size = sum(len(entry[name].encode()) for name in ("Source", "DetailType", "Detail"))
+            self._bill.payload("eventbridge_event", size)
+            self.delivered.append(entry["Detail"])
+        return {"FailedEntryCount": 0, "Entries": [{}] * len(entries)}
+
+
+class MeteredQueue:
+    """The findings queue: sends, and the receive and the delete that follow each."""
+
+    def __init__(self, bill: Bill) -> None:
+        self._bill = bill
+
+    def send_message_batch(self, **request: Any) -> dict[str, Any]:
+        entries = request["Entries"]
+        size = sum(len(entry["MessageBody"].encode()) for entry in entries)
+        self._bill.payload("sqs_request", size)
+        self._bill.payload("sqs_request", size)
+        self._bill.payload("sqs_request", 0)
+        return {"Successful": [{"Id": entry["Id"]} for entry in entries], "Failed": []}

@@ -1,0 +1,175 @@
+"""Shelves over DynamoDB: for each shelf and epoch a log of items, numbered without a gap, never changed.
+
+Enters: what a batch brings to all keys of a shelf, as one item. Leaves: all that was ever appended.
+Invariant: number n is only written by somebody who knows that all before it exist, so whoever has read up
+to n has read everything up to n, and only asks for what came later: this process keeps what it has read.
+Reads are strongly consistent; they cost what is new. An epoch with `SHELF_LIMIT` members takes no more.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.ReadConsistency.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from sessionwarden.adapters.dynamodb_errors import condition_failed, store_errors
+from sessionwarden.detection.shelf_epoch import ShelfEpoch
+from sessionwarden.errors import StoreError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SHELF_LIMIT = 500_000
+"""Members of an epoch of a shelf: about 50 MB in this process."""
+
+MEMBERS_KEPT = 1_000_000
+"""Members of all epochs that this process keeps, before those used longest ago must be read again."""
+
+CHUNK = 8_000
+"""Members per item. Each has at most 26 bytes and a frame: about 224 KB, of DynamoDB's 400."""
+
+ATTEMPTS = 20
+"""How often a number is asked for that somebody else takes first, before the batch fails."""
+
+AFTER = "$"
+"""Sorts behind `#`, hence behind every item of an epoch."""
+
+Place = tuple[str, int]
+
+
+@dataclass(slots=True)
+class _Known:
+    """All members of the items below `next`."""
+
+    next: int = 0
+    members: ShelfEpoch = field(default_factory=ShelfEpoch)
+
+
+class DynamoDBShelfStore:
+    """`ports.ShelfStore` in the windows table. Several threads may use it, each for other shelves.
+
+    Costs: `append`, one Query for what is new and one write per `CHUNK` members that nobody has written
+    yet; `read_shelf`, one Query per epoch for what is new.
+    """
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table: str,
+        *,
+        shelf_limit: int = SHELF_LIMIT,
+        members_kept: int = MEMBERS_KEPT,
+    ) -> None:
+        self.shelf_limit = shelf_limit
+        self._client = client
+        self._table = table
+        self._members_kept = members_kept
+        self._known: dict[Place, _Known] = {}
+        self._lock = Lock()
+
+    def append(self, shelf: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
+        for _ in range(ATTEMPTS):
+            known, _torn = self._catch_up(shelf, epoch)
+            missing = sorted(member for member in members if member not in known.members)
+            if not missing:
+                return True
+            if known.members.count >= self.shelf_limit:
+                return False
+            while missing and self._put(shelf, epoch, known, missing[:CHUNK], expires_at):
+                missing = missing[CHUNK:]
+            if not missing:
+                return True
+        raise StoreError(f"{self._table}: {ATTEMPTS} numbers of {shelf} were taken by others")
+
+    def read_shelf(self, shelf: str, epochs: Iterable[int]) -> Mapping[int, ShelfEpoch]:
+        found: dict[int, ShelfEpoch] = {}
+        for epoch in epochs:
+            known = self._complete(shelf, epoch)
+            if known.members.count:
+                found[epoch] = known.members
+        return found
+
+    def _complete(self, shelf: str, epoch: int) -> _Known:
+        """What is known once a Query has seen no number behind one that it has not seen."""
+        for _ in range(ATTEMPTS):
+            known, torn = self._catch_up(shelf, epoch)
+            if not torn:
+                return known
+        raise StoreError(f"{self._table}: {shelf} was read in pieces {ATTEMPTS} times")
+
+    def _put(self, shelf: str, epoch: int, known: _Known, chunk: list[bytes], expires_at: int) -> bool:
+        """Write the next number; false if somebody else has."""
+        item: dict[str, Any] = {
+            "key": {"S": shelf},
+            "slot": {"S": _item_name(epoch, known.next)},
+            "members": {"BS": chunk},
+            "expires_at": {"N": str(expires_at)},
+        }
+        with store_errors(self._table):
+            try:
+                self._client.put_item(
+                    TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(slot)"
+                )
+            except ClientError as error:
+                if condition_failed(error):
+                    return False
+                raise
+        known.next += 1
+        known.members.add(chunk)
+        return True
+
+    def _catch_up(self, shelf: str, epoch: int) -> tuple[_Known, bool]:
+        """What is known by now, and whether a later number was seen than the next one."""
+        known = self._keep(shelf, epoch)
+        torn = False
+        for item in self._query(shelf, epoch, known.next):
+            if item["slot"]["S"] == _item_name(epoch, known.next):
+                known.next += 1
+                known.members.add(item["members"]["BS"])
+            else:
+                # two numbers were written while the Query passed: both are there for the next one
+                torn = True
+        return known, torn
+
+    def _keep(self, shelf: str, epoch: int) -> _Known:
+        with self._lock:
+            # taken out and put back, so that the order is that of use
+            known = self._known.pop((shelf, epoch), None) or _Known()
+            kept = sum(other.members.count for other in self._known.values())
+            while kept + known.members.count > self._members_kept and self._known:
+                kept -= self._known.pop(next(iter(self._known))).members.count
+            self._known[shelf, epoch] = known
+            return known
+
+    def _query(self, shelf: str, epoch: int, number: int) -> Iterator[Mapping[str, Any]]:
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "ConsistentRead": True,
+            "KeyConditionExpression": "#key = :key AND slot BETWEEN :first AND :last",
+            "ProjectionExpression": "slot, members",
+            "ExpressionAttributeNames": {"#key": "key"},
+            "ExpressionAttributeValues": {
+                ":key": {"S": shelf},
+                ":first": {"S": _item_name(epoch, number)},
+                ":last": {"S": _epoch_name(epoch) + AFTER},
+            },
+        }
+        while True:
+            with store_errors(self._table):
+                page = self._client.query(**request)
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _epoch_name(epoch: int) -> str:
+    return f"s#{epoch:014d}"
+
+
+def _item_name(epoch: int, number: int) -> str:
+    return f"{_epoch_name(epoch)}#{number:010d}"

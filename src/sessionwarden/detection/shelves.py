@@ -1,0 +1,127 @@
+"""Where members lie: in sets of their key's own, or on a shelf that many keys share.
+
+Enters: the keys of a batch with their members. Leaves: groups of keys that are written and read by one
+call, and what was read, key by key. Invariant: what a key has on a shelf, and in sets of its own if the
+shelf is full, is together what its own sets would have held: the theorem of docs/explanation/windows.md does
+not tell them apart. Only keys that stop growing once they fired are shelved. Figures:
+docs/explanation/cost.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from sessionwarden.detection.acceptance import expiry
+from sessionwarden.detection.batch import Work
+from sessionwarden.detection.layouts import Members
+from sessionwarden.detection.members import text_hash
+from sessionwarden.detection.shelf_epoch import NOTHING, OWNER_BYTES
+from sessionwarden.detection.windows import Window
+from sessionwarden.ports import ShelfEpoch, ShelfStore, WindowStore
+
+SHELVED_TIMESPAN_MS = 60 * 60_000
+"""The longest timespan of windows that are shelved: every process keeps what it reads of a shelf."""
+
+
+class Group(NamedTuple):
+    """Keys of a batch that share a shelf, or one that has sets of its own (`shelf` is `None`)."""
+
+    shelf: str | None
+    works: list[Work]
+
+
+class Sets:
+    """Writes and reads the members of groups. Without `shelves`, every key has sets of its own."""
+
+    def __init__(self, store: WindowStore, shelves: ShelfStore | None) -> None:
+        self._store = store
+        self._shelves = shelves
+
+    def groups(self, works: Iterable[Work]) -> list[Group]:
+        """The works, those together that one call can serve."""
+        alone: list[Group] = []
+        shared: dict[str, Group] = {}
+        for work in works:
+            shelf = _shelf(work) if self._shelves and is_shelved(work.state.window) else None
+            if shelf is None:
+                alone.append(Group(None, [work]))
+            else:
+                shared.setdefault(shelf, Group(shelf, [])).works.append(work)
+        return [*shared.values(), *alone]
+
+    def write(self, group: Group) -> None:
+        """Add all members of the group. Raises `StoreError`."""
+        if group.shelf is None or self._shelves is None:
+            for work in group.works:
+                self._write_own(work, work.members)
+            return
+        epochs: dict[int, list[Work]] = {}
+        for work in group.works:
+            for epoch in work.members:
+                epochs.setdefault(epoch, []).append(work)
+        for epoch, works in epochs.items():
+            members = frozenset(_owner(work) + member for work in works for member in work.members[epoch])
+            needed_until = max(work.state.window.needed_until(epoch) for work in works)
+            if not self._shelves.append(group.shelf, epoch, members, expires_at=expiry(needed_until)):
+                for work in works:
+                    self._write_own(work, {epoch: work.members[epoch]})
+
+    def _write_own(self, work: Work, sets: Mapping[int, set[bytes]]) -> None:
+        key, window = work.state.table_key, work.state.window
+        additions = {(key, place): frozenset(members) for place, members in sets.items()}
+        if additions:
+            expires_at = {at: expiry(window.needed_until(at[1])) for at in additions}
+            self._store.add(additions, expires_at=expires_at)
+
+    def read(self, group: Group) -> Callable[[Work], Members]:
+        """What is stored around the members of each key. Raises `StoreError`, a shelf's at once."""
+        if group.shelf is None or self._shelves is None:
+            return self._read_own
+        places = sorted({place for work in group.works for place in _around(work)})
+        shelf = self._shelves.read_shelf(group.shelf, places)
+        full = {place for place, epoch in shelf.items() if epoch.count >= self._shelves.shelf_limit}
+        return lambda work: self._united(work, shelf, full)
+
+    def _united(self, work: Work, shelf: Mapping[int, ShelfEpoch], full: set[int]) -> Members:
+        around, owner = _around(work), _owner(work)
+        shelved = {place: frozenset(shelf[place].of(owner)) for place in around if place in shelf}
+        if full.isdisjoint(around):
+            return shelved
+        # whoever found the shelf full wrote here; whoever did not, and wrote later, finds it full by now
+        own = self._read_own(work)
+        return {place: shelved.get(place, NOTHING) | own.get(place, NOTHING) for place in {*shelved, *own}}
+
+    def _read_own(self, work: Work) -> Members:
+        return self._store.read(work.state.table_key, _around(work))
+
+
+def is_shelved(window: Window) -> bool:
+    """Whether the window's keys share shelves.
+
+    A key must stop growing by itself, or it would fill the shelf: not one that a finding does not silence
+    (`feeds`), nor one of whose members more and more are needed. Ordered sequences have sets of their own.
+    """
+    layout = window.layout
+    return (
+        layout is not None
+        and layout.sets == 1
+        and layout.timespan_ms <= SHELVED_TIMESPAN_MS
+        and window.bounded
+        and not window.feeds
+    )
+
+
+def _shelf(work: Work) -> str:
+    # by timespan: only then do the epochs of two windows have the same numbers and times
+    return f"shelf#{work.state.window.timespan_ms}"
+
+
+def _owner(work: Work) -> bytes:
+    return text_hash(work.state.table_key, size=OWNER_BYTES)
+
+
+def _around(work: Work) -> list[int]:
+    layout = work.state.window.layout
+    assert layout is not None
+    return layout.around(work.members)

@@ -30,6 +30,7 @@ os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "cost")
 os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "WARNING")
 
 from benchmarks.cost_meter import KB, Bill, MeteredBus, MeteredQueue, MeteredTable
+from benchmarks.measured_rules import FIVE, TEN
 from functions.detect import handler as detect
 from functions.detect.detector import Detector
 from functions.detect.live_rules import LiveRules, NothingToPoll
@@ -44,25 +45,6 @@ from sessionwarden.local.simulate import Written, ordinary
 from sessionwarden.ruleset.compile import compile_rules, dump_ruleset
 
 ROOT = Path(__file__).resolve().parents[1]
-FIVE = (
-    "abuse/request-rate-per-user",
-    "credentials/unauthorized-per-address",
-    "reconnaissance/probing-paths",
-    "sessions/refused-token-keeps-coming",
-    "sessions/session-from-many-addresses",
-)
-TEN = (
-    "abuse/request-rate-per-user",
-    "abuse/slow-requests-per-user",
-    "credentials/unauthorized-per-address",
-    "exfiltration/response-bytes-per-user",
-    "reconnaissance/probing-paths",
-    "reconnaissance/routes-walked-per-user",
-    "sessions/many-users-from-one-address",
-    "sessions/session-from-many-addresses",
-    "sessions/session-from-many-user-agents",
-    "sessions/user-from-many-addresses",
-)
 MEMORY_GB = 0.5
 CPU_SHARE = 512 / 1769
 """Of a processor, that Lambda gives a function of 512 MB; 1,769 MB are one.

@@ -9,12 +9,24 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCal
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
 KB = 1024
 PAYLOAD_STEP = 64 * KB
+
+
+class TableMeter(Protocol):
+    """What a table's calls are told to; sizes in bytes."""
+
+    def wrote(self, call: str, key: str, size: int) -> None:
+        """An item of a partition key was written, or refused to be; its size afterwards."""
+        ...
+
+    def read(self, key: str, size: int) -> None:
+        """A Query of a partition key matched items of this size together."""
+        ...
 
 
 class Bill:
@@ -28,6 +40,16 @@ class Bill:
         """A request or event billed by its payload (bytes)."""
         self.units[name] += steps(size, PAYLOAD_STEP)
 
+    def wrote(self, call: str, key: str, size: int) -> None:
+        """As of `TableMeter`."""
+        self.calls[call] += 1
+        self.units["dynamodb_write"] += steps(size, KB)
+
+    def read(self, key: str, size: int) -> None:
+        """As of `TableMeter`; a page ends at 1 MB."""
+        self.calls["Query"] += steps(size, KB * KB)
+        self.units["dynamodb_read"] += steps(size, 4 * KB)
+
 
 def steps(size: int, step: int) -> int:
     """How many steps are begun; at least one."""
@@ -35,10 +57,10 @@ def steps(size: int, step: int) -> int:
 
 
 class MeteredTable:
-    """The three calls of `DynamoDBWindowStore`, over items in this process."""
+    """The calls of the stores of the windows table, over items in this process."""
 
-    def __init__(self, bill: Bill) -> None:
-        self._bill = bill
+    def __init__(self, meter: TableMeter) -> None:
+        self._meter = meter
         self._items: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
         self._sizes: dict[tuple[str, str], int] = {}
 
@@ -53,7 +75,7 @@ class MeteredTable:
             members |= fresh
             size += sum(map(len, fresh)) + len(fresh)
             self._sizes[key, slot] = size
-        self._write("UpdateItem", size)
+        self._meter.wrote("UpdateItem", key, size)
         if full:
             raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "UpdateItem")
         return {}
@@ -62,27 +84,22 @@ class MeteredTable:
         item = request["Item"]
         key, slot = item["key"]["S"], item["slot"]["S"]
         if "ConditionExpression" in request and slot in self._items[key]:
-            self._write("PutItem", self._sizes[key, slot])
+            self._meter.wrote("PutItem", key, self._sizes[key, slot])
             raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "PutItem")
         members = item.get("members", {"BS": ()})["BS"]
         self._items[key][slot] = {**item, "members": {"BS": set(members)}}
         size = _names(key, slot) + len("members") + 3 + sum(map(len, members)) + len(members)
         self._sizes[key, slot] = size
-        self._write("PutItem", size)
+        self._meter.wrote("PutItem", key, size)
         return {}
 
     def query(self, **request: Any) -> dict[str, Any]:
         values = {name: value["S"] for name, value in request["ExpressionAttributeValues"].items()}
-        slots = self._items.get(values[":key"], {})
+        key = values[":key"]
+        slots = self._items.get(key, {})
         found = sorted(slot for slot in slots if values[":first"] <= slot <= values[":last"])
-        size = sum(self._sizes[values[":key"], slot] for slot in found)
-        self._bill.calls["Query"] += steps(size, KB * KB)
-        self._bill.units["dynamodb_read"] += steps(size, 4 * KB)
+        self._meter.read(key, sum(self._sizes[key, slot] for slot in found))
         return {"Items": [slots[slot] for slot in found]}
-
-    def _write(self, call: str, size: int) -> None:
-        self._bill.calls[call] += 1
-        self._bill.units["dynamodb_write"] += steps(size, KB)
 
 
 def _names(key: str, slot: str) -> int:

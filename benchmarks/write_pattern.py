@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from botocore.exceptions import ClientError
-
+from benchmarks.cost_meter import KB, MeteredTable, steps
+from benchmarks.measured_rules import TEN
 from sessionwarden.adapters.dynamodb_windows import DynamoDBWindowStore
 from sessionwarden.detection.engine import Engine
 from sessionwarden.model.event import Event
@@ -28,23 +28,10 @@ from sessionwarden.ruleset.compile import compile_rules
 from sessionwarden.ruleset.compiled import CompiledRuleset
 
 RULES = Path(__file__).resolve().parents[1] / "rules"
-TEN = (
-    "abuse/request-rate-per-user",
-    "abuse/slow-requests-per-user",
-    "credentials/unauthorized-per-address",
-    "exfiltration/response-bytes-per-user",
-    "reconnaissance/probing-paths",
-    "reconnaissance/routes-walked-per-user",
-    "sessions/many-users-from-one-address",
-    "sessions/session-from-many-addresses",
-    "sessions/session-from-many-user-agents",
-    "sessions/user-from-many-addresses",
-)
 EARLY_MS = 20_718 * 86_400_000
 """Midnight: the cooldown slot of every rule begins."""
 LATE_MS = EARLY_MS - 50_000
 """Every slot is about to end: a member matters to the next one too, so that a burnt slot stops no write."""
-KB = 1024
 WRITE_LIMIT = 1_000
 READ_LIMIT = 3_000
 EVALUATORS = 10
@@ -60,65 +47,14 @@ class Heat:
         self.reads: defaultdict[int, Counter[str]] = defaultdict(Counter)
         self.largest_item = 0
 
-    def write(self, key: str, size: int) -> None:
+    def wrote(self, call: str, key: str, size: int) -> None:
+        """As of `TableMeter`."""
         self.writes[self.second][key] += steps(size, KB)
         self.largest_item = max(self.largest_item, size)
 
     def read(self, key: str, size: int) -> None:
+        """As of `TableMeter`."""
         self.reads[self.second][key] += steps(size, 4 * KB)
-
-
-def steps(size: int, step: int) -> int:
-    """How many steps are begun; at least one."""
-    return max(1, -(-size // step))
-
-
-class HeatedTable:
-    """The calls of `DynamoDBWindowStore`, over items in this process."""
-
-    def __init__(self, heat: Heat) -> None:
-        self._heat = heat
-        self._items: defaultdict[str, dict[str, set[bytes]]] = defaultdict(dict)
-        self._sizes: Counter[tuple[str, str]] = Counter()
-
-    def update_item(self, **request: Any) -> dict[str, Any]:
-        key, slot = request["Key"]["key"]["S"], request["Key"]["slot"]["S"]
-        values = request["ExpressionAttributeValues"]
-        members = self._items[key].setdefault(slot, set())
-        full = len(members) >= int(values[":limit"]["N"])
-        if not full:
-            self._put(key, slot, set(values[":members"]["BS"]) - members)
-        self._heat.write(key, self._sizes[key, slot])
-        if full:
-            raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "UpdateItem")
-        return {}
-
-    def put_item(self, **request: Any) -> dict[str, Any]:
-        item = request["Item"]
-        key, slot = item["key"]["S"], item["slot"]["S"]
-        self._items[key][slot] = set()
-        self._sizes[key, slot] = 0
-        self._put(key, slot, set(item.get("members", {"BS": ()})["BS"]))
-        self._heat.write(key, self._sizes[key, slot])
-        return {}
-
-    def query(self, **request: Any) -> dict[str, Any]:
-        values = {name: value["S"] for name, value in request["ExpressionAttributeValues"].items()}
-        key = values[":key"]
-        found = [slot for slot in self._items.get(key, ()) if values[":first"] <= slot <= values[":last"]]
-        self._heat.read(key, sum(self._sizes[key, slot] for slot in found))
-        return {
-            "Items": [
-                {"slot": {"S": slot}, "members": {"BS": self._items[key][slot]}} for slot in sorted(found)
-            ]
-        }
-
-    def _put(self, key: str, slot: str, fresh: set[bytes]) -> None:
-        if not self._sizes[key, slot]:
-            # names and values of the attributes, an expiry of ten digits, a set's frame
-            self._sizes[key, slot] = len(f"key{key}slot{slot}expires_atmembers") + 6 + 3
-        self._items[key].setdefault(slot, set()).update(fresh)
-        self._sizes[key, slot] += sum(len(member) + 1 for member in fresh)
 
 
 class Scenario(NamedTuple):
@@ -213,7 +149,7 @@ def ten_rules() -> CompiledRuleset:
 def play(scenario: Scenario, rules: CompiledRuleset, *, evaluators: int = EVALUATORS) -> Heat:
     """All of a scenario's requests: each evaluator has one batch a second, of what fell to it."""
     heat = Heat()
-    store = DynamoDBWindowStore(HeatedTable(heat), "windows")  # type: ignore[arg-type]
+    store = DynamoDBWindowStore(MeteredTable(heat), "windows")  # type: ignore[arg-type]
     engines = [Engine(rules, store) for _ in range(evaluators)]
     by_second: defaultdict[int, list[Event]] = defaultdict(list)
     for event in scenario.requests:

@@ -17,6 +17,7 @@ from sessionwarden.authorizer.note import note
 from sessionwarden.denylist.item import to_item
 from sessionwarden.denylist.principal import principal
 from sessionwarden.model.deny import DenyEntry
+from tests.adapters.enforcement_tables import denylist_table, make_table
 from tests.authorizer_events import http_event
 from tests.emulated_pool import EmulatedPool
 from tests.enforcement_factory import MACHINE, NETWORK_DENY, World, finding, judge
@@ -27,20 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def table(emulator: Emulator) -> str:
-    name = f"denylist-{uuid.uuid4().hex[:8]}"
-    emulator.client("dynamodb").create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": "principal", "AttributeType": "S"},
-            {"AttributeName": "decision_id", "AttributeType": "S"},
-        ],
-        KeySchema=[
-            {"AttributeName": "principal", "KeyType": "HASH"},
-            {"AttributeName": "decision_id", "KeyType": "RANGE"},
-        ],
-    )
-    return name
+    return make_table(emulator.client("dynamodb"), denylist_table)
 
 
 @pytest.fixture

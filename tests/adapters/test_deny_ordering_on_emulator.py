@@ -26,6 +26,7 @@ from sessionwarden.denylist.principal import principal
 from sessionwarden.model.deny import DenyEntry
 from sessionwarden.tokens.cognito import CognitoVerifier, Pool
 from sessionwarden.tokens.verified import VerifiedTokens
+from tests.adapters.enforcement_tables import denylist_table, make_table
 from tests.tokens_factory import NOW, POOL, claims, jwks, token
 
 if TYPE_CHECKING:
@@ -70,20 +71,7 @@ class Ticks:
 
 @pytest.fixture(scope="module")
 def table(emulator: Emulator) -> str:
-    name = f"denylist-{uuid.uuid4().hex[:8]}"
-    emulator.client("dynamodb").create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": "principal", "AttributeType": "S"},
-            {"AttributeName": "decision_id", "AttributeType": "S"},
-        ],
-        KeySchema=[
-            {"AttributeName": "principal", "KeyType": "HASH"},
-            {"AttributeName": "decision_id", "KeyType": "RANGE"},
-        ],
-    )
-    return name
+    return make_table(emulator.client("dynamodb"), denylist_table)
 
 
 def reader(emulator: Emulator, table: str) -> LeanDenylist:

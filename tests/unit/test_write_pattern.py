@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from benchmarks.write_pattern import EARLY_MS, Heat, HeatedTable, Scenario, play, row, ten_rules
+from benchmarks.cost_meter import Bill, MeteredTable
+from benchmarks.write_pattern import EARLY_MS, Heat, Scenario, play, row, ten_rules
 from sessionwarden.model.event import Event
 
 NAMES = len("k" + "e#1" + "key" + "slot" + "expires_at" + "members") + 6 + 3
 
 
-def add(table: HeatedTable, *members: bytes, limit: int = 100) -> None:
+def add(table: MeteredTable, *members: bytes, limit: int = 100) -> None:
     table.update_item(
         Key={"key": {"S": "k"}, "slot": {"S": "e#1"}},
         ExpressionAttributeValues={":members": {"BS": members}, ":limit": {"N": str(limit)}},
@@ -20,7 +21,7 @@ def add(table: HeatedTable, *members: bytes, limit: int = 100) -> None:
 
 def test_a_write_is_counted_by_the_whole_item_and_a_repeated_member_once() -> None:
     heat = Heat()
-    table = HeatedTable(heat)
+    table = MeteredTable(heat)
     add(table, bytes(1024))
     assert heat.writes[0]["k"] == 2
     heat.second = 1
@@ -30,7 +31,7 @@ def test_a_write_is_counted_by_the_whole_item_and_a_repeated_member_once() -> No
 
 def test_a_write_that_a_full_set_refuses_costs_its_item() -> None:
     heat = Heat()
-    table = HeatedTable(heat)
+    table = MeteredTable(heat)
     add(table, bytes(2000), limit=1)
     with pytest.raises(ClientError, match="ConditionalCheckFailed"):
         add(table, b"more", limit=1)
@@ -39,13 +40,26 @@ def test_a_write_that_a_full_set_refuses_costs_its_item() -> None:
 
 def test_a_read_is_counted_by_all_items_of_its_range() -> None:
     heat = Heat()
-    table = HeatedTable(heat)
+    table = MeteredTable(heat)
     add(table, bytes(5000))
     values: dict[str, Any] = {":key": {"S": "k"}, ":first": {"S": "e#0"}, ":last": {"S": "e#2"}}
     assert len(table.query(ExpressionAttributeValues=values)["Items"]) == 1
     assert heat.reads[0]["k"] == 2
     table.query(ExpressionAttributeValues=values | {":key": {"S": "unknown"}})
     assert heat.reads[0]["unknown"] == 1
+
+
+def test_a_bill_counts_the_same_calls_in_units_and_a_number_that_is_taken_costs_one() -> None:
+    bill = Bill()
+    table = MeteredTable(bill)
+    add(table, bytes(3000))
+    item = {"key": {"S": "k"}, "slot": {"S": "s#1"}, "members": {"BS": [b"a"]}}
+    table.put_item(Item=item, ConditionExpression="attribute_not_exists(slot)")
+    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+        table.put_item(Item=item, ConditionExpression="attribute_not_exists(slot)")
+    table.query(ExpressionAttributeValues={":key": {"S": "k"}, ":first": {"S": "e"}, ":last": {"S": "t"}})
+    assert bill.calls == {"UpdateItem": 1, "PutItem": 2, "Query": 1}
+    assert bill.units == {"dynamodb_write": 3 + 1 + 1, "dynamodb_read": 1}
 
 
 def flood(seconds: int, *, per_second: int = 100) -> Scenario:

@@ -24,7 +24,7 @@ from sessionwarden.cli.log_files import read_blocks
 from sessionwarden.cli.log_lines import LineReader, own_formats, own_formats_at_once
 now = time.time_ns() // 1_000_000
 reader = LineReader(own_formats(now), print, parse_batch=own_formats_at_once(now))
-for block in read_blocks(sys.argv[1]):
+for _, block in read_blocks(sys.argv[1]):
     reader.read(block, file="", first_line=1)
 """
 

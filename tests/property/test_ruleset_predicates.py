@@ -10,17 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sessionwarden.model.columns import EventColumns, TextNumbers
 from sessionwarden.model.event import Event
+from sessionwarden.ruleset.column_filters import compile_column_filter, fields_read
 from sessionwarden.ruleset.compile import compile_rules, dump_ruleset
 from sessionwarden.ruleset.filters import compile_filter
 from sessionwarden.ruleset.index import SelectionIndex
 from sessionwarden.ruleset.load import load_ruleset
 from sessionwarden.ruleset.predicates import compile_expression
 
+NUMBERING = TextNumbers(1)
 TEXT_FIELDS = ("path", "user", "user_agent")
 WORDS = st.text(alphabet="aAbB/*?.$", min_size=1, max_size=4)
 PLAIN_WORDS = st.text(alphabet="aAbB/.", min_size=1, max_size=4)
@@ -168,6 +172,9 @@ def test_a_compiled_rule_agrees_with_a_slow_reading_of_it(
         assert matches(event) is slow_rule(fields, detections, condition), fields
         happened.append(event)
     assert list(compile_filter(expression)(happened)) == list(filter(matches, happened))
+    columns = EventColumns(happened, fields_read(expression), NUMBERING)
+    rows = compile_column_filter(expression)(columns, np.arange(len(happened)))
+    assert [happened[row] for row in rows] == list(filter(matches, happened))
     index = SelectionIndex([expression])
     matching = [event for event in happened if matches(event)]
     assert all(index.candidates(event) == [0] for event in matching)

@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sessionwarden.cli import log_files
+from sessionwarden.cli.log_events import read_logs
 from sessionwarden.cli.log_files import LogFileError, Unreadable, lines_of, read_blocks
 from sessionwarden.cli.log_lines import LineReader, QuarantinedLine, own_formats, own_formats_at_once
 from sessionwarden.cli.main import cli, main
-from sessionwarden.cli.replay import read_logs
 from sessionwarden.model.event import Event
 from sessionwarden.sources.access_log import format_access_line
 
@@ -263,7 +263,7 @@ def test_a_line_of_any_length_is_read_in_bounded_memory(
     monkeypatch.setattr(log_files, "BLOCK_BYTES", 10)
     monkeypatch.setattr(log_files, "MAX_LINE_BYTES", 30)
     (tmp_path / "log").write_bytes(b"one\n" + b"x" * 95 + b"\ntwo\nthree\n\nfour")
-    lines = [text for block in read_blocks(str(tmp_path / "log")) for text in lines_of(block)]
+    lines = [text for _, block in read_blocks(str(tmp_path / "log")) for text in lines_of(block)]
     assert lines == ["one", Unreadable("line_too_long"), "two", "three", "", "four"]
 
 
@@ -285,7 +285,7 @@ def test_blocks_do_not_depend_on_how_a_pipe_was_filled(monkeypatch: pytest.Monke
 
     def blocks(stream: Any) -> list[Any]:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
-        return list(read_blocks("-"))
+        return [block for _, block in read_blocks("-")]
 
     assert blocks(io.BufferedReader(Dripping(data), 64)) == blocks(io.BytesIO(data))
 

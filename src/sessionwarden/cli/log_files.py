@@ -11,14 +11,17 @@ import io
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from sessionwarden.errors import SessionwardenError
 
-BLOCK_BYTES = 1 << 16
-"""What is made of a block stays in a core's cache; of a megabyte it would not."""
+BLOCK_BYTES = 1 << 19
+"""Of fewer lines, columns would cost their calls; of more, what is made of them leaves a core's cache."""
+
+READ_BYTES = 1 << 16
+"""Of a log that is damaged, as many bytes before the damage may be lost."""
 
 MAX_LINE_BYTES = 1 << 20
 
@@ -42,8 +45,8 @@ Block = bytes | Unreadable
 """Whole lines, the last without its line end; `Unreadable` stands for one that was too long to keep."""
 
 
-def read_blocks(path: str) -> Iterator[Block]:
-    """The lines of `path` (`-` is standard input), a block at a time.
+def read_blocks(path: str) -> Iterator[tuple[int, Block]]:
+    """The lines of `path` (`-` is standard input), a block at a time, each with its place in bytes.
 
     Raises `LogFileError` if it cannot be opened, or on damage, after the lines before it.
     """
@@ -51,7 +54,40 @@ def read_blocks(path: str) -> Iterator[Block]:
         with _opened(path) as stream:
             yield from _whole_lines(stream)
     except (OSError, EOFError, zlib.error) as error:
-        raise LogFileError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+        raise _unreadable(path, error) from error
+
+
+class LogAgain:
+    """A log that was read before, at places that must not go backwards. Close it.
+
+    Raises `LogFileError` if it cannot be opened, and later if it is not what it was.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._opened = ExitStack()
+        self._stream: IO[bytes] | None = None
+
+    def read(self, place: int, length: int) -> bytes:
+        """So many bytes from that place on."""
+        try:
+            if self._stream is None:
+                self._stream = self._opened.enter_context(_opened(self._path))
+            self._stream.seek(place)
+            found = self._stream.read(length)
+        except (OSError, EOFError, zlib.error) as error:
+            raise _unreadable(self._path, error) from error
+        if len(found) != length:
+            raise LogFileError(f"{self._path} has changed while it was read")
+        return found
+
+    def close(self) -> None:
+        """Safe at any time."""
+        self._opened.close()
+
+
+def _unreadable(path: str, error: Exception) -> LogFileError:
+    return LogFileError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}")
 
 
 @contextmanager
@@ -70,24 +106,44 @@ def _unzipped(file: IO[bytes]) -> IO[bytes]:
     return cast(IO[bytes], gzip.GzipFile(fileobj=buffered))
 
 
-def _whole_lines(stream: IO[bytes]) -> Iterator[Block]:
+def _whole_lines(stream: IO[bytes]) -> Iterator[tuple[int, Block]]:
     kept = b""
     skipping = False
-    # read, not read1: blocks must not depend on how a pipe was filled
-    while chunk := stream.read(BLOCK_BYTES):
+    reached = 0
+    for chunk in _chunks(stream):
+        place, reached = reached - len(kept), reached + len(chunk)
         if skipping:
             _, newline, chunk = chunk.partition(b"\n")
             skipping = not newline
+            place = reached - len(chunk)
         end = chunk.rfind(b"\n")
         if end >= 0:
-            yield kept + chunk[:end]
+            yield place, kept + chunk[:end]
             kept = b""
         kept += chunk[end + 1 :]
         if len(kept) > MAX_LINE_BYTES:
-            yield Unreadable("line_too_long")
+            yield place, Unreadable("line_too_long")
             kept, skipping = b"", True
     if kept:
-        yield kept
+        yield reached - len(kept), kept
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    """All of the stream, `BLOCK_BYTES` at a time; before damage, what could be read."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        # read, not read1: blocks must not depend on how a pipe was filled
+        while part := stream.read(min(READ_BYTES, BLOCK_BYTES - size)):
+            parts.append(part)
+            size += len(part)
+            if size == BLOCK_BYTES:
+                yield b"".join(parts)
+                parts, size = [], 0
+    except (OSError, EOFError, zlib.error):
+        yield b"".join(parts)
+        raise
+    yield b"".join(parts)
 
 
 def lines_of(block: Block) -> list[Line]:

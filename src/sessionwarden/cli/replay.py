@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,17 +21,8 @@ import click
 import msgspec
 from rich.console import Console
 
-from sessionwarden.cli.log_files import LogFileError, Unreadable, read_blocks
-from sessionwarden.cli.log_lines import (
-    BatchParser,
-    LineReader,
-    Parser,
-    QuarantinedLine,
-    mapped_format,
-    one_by_one,
-    own_formats,
-    own_formats_at_once,
-)
+from sessionwarden.cli.log_events import parsers, read_logs
+from sessionwarden.cli.log_lines import LineReader, QuarantinedLine
 from sessionwarden.cli.replay_report import (
     MAX_ROWS,
     Tally,
@@ -40,14 +32,12 @@ from sessionwarden.cli.replay_report import (
     print_summary,
 )
 from sessionwarden.detection.replaying import Replayer
-from sessionwarden.errors import InputFileError, Mistake
-from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
 from sessionwarden.ruleset.compile import compile_rules
-from sessionwarden.sources.field_mapping import load_mapping
+from sessionwarden.ruleset.compiled import CompiledRuleset
 
-EVENTS_AT_ONCE = 4_096
-"""A key's events are looked at together. With 16,384 the events leave the cache, and cost a third more."""
+WORTH_TWO_READINGS = 1 << 22
+"""Bytes of logs from which on loading numpy and reading twice cost less than an event for every line."""
 
 FILE_WIDTH = 160
 """Columns of the table where no terminal sets them, so that keys stay on one line."""
@@ -86,7 +76,7 @@ def replay(
     Without --fields, lines are access logs in Sessionwarden's formats and the authorizer's decision
     lines. Nothing is sent anywhere and nobody is signed out.
     """
-    replayer = Replayer(compile_rules([rules]))
+    ruleset = compile_rules([rules])
     parse, parse_batch = parsers(fields)
     report: Report = _JsonReport() if output == "json" else _TextReport()
     with ExitStack() as stack:
@@ -94,45 +84,72 @@ def replay(
         stack.enter_context(_rare_collections())
         quarantined = stack.enter_context(_quarantine_file(quarantine, logs))
         reader = LineReader(parse, quarantined, parse_batch=parse_batch)
-        for events in read_logs(reader, logs or ("-",)):
-            for finding in replayer.feed(events):
-                report.finding(finding)
-        report.close(_facts(reader, replayer))
+        run = replay_of(logs or ("-",), ruleset, reader, own_format=fields is None)
+        for finding in run.findings():
+            report.finding(finding)
+        report.close(_facts(reader, run))
         if strict and reader.quarantined:
             sys.exit(1)
 
 
-def parsers(fields: Path | None) -> tuple[Parser, BatchParser]:
-    """How lines are read: in our own formats, or as the mapping file `fields` says."""
-    now_ms = time.time_ns() // 1_000_000
-    if fields is None:
-        return own_formats(now_ms), own_formats_at_once(now_ms)
+class Replay(Protocol):
+    """One way to replay logs: the findings, and when they are all there what was dropped on the way."""
+
+    @property
+    def late(self) -> int: ...
+
+    @property
+    def refused(self) -> int: ...
+
+    @property
+    def failed(self) -> int: ...
+
+    def findings(self) -> Iterator[Finding]: ...
+
+
+class ReadOnce:
+    """A replay that makes an event of every line. Any format, and pipes."""
+
+    def __init__(self, logs: Sequence[str], ruleset: CompiledRuleset, reader: LineReader) -> None:
+        self._batches = read_logs(reader, logs)
+        self._replayer = Replayer(ruleset)
+
+    @property
+    def late(self) -> int:
+        return self._replayer.late
+
+    @property
+    def refused(self) -> int:
+        return self._replayer.refused
+
+    @property
+    def failed(self) -> int:
+        return self._replayer.failed
+
+    def findings(self) -> Iterator[Finding]:
+        for events in self._batches:
+            yield from self._replayer.feed(events)
+
+
+def replay_of(
+    logs: Sequence[str], ruleset: CompiledRuleset, reader: LineReader, *, own_format: bool
+) -> Replay:
+    """The way that costs least for these logs. Both find the same."""
+    if not own_format or not _are_large_files(logs):
+        return ReadOnce(logs, ruleset, reader)
+    # numpy takes a tenth of a second to load, and nothing else needs it
+    from sessionwarden.cli.replay_twice import ReadTwice
+
+    return ReadTwice(logs, ruleset, reader, now_ms=time.time_ns() // 1_000_000)
+
+
+def _are_large_files(logs: Sequence[str]) -> bool:
     try:
-        text = fields.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputFileError([Mistake(str(fields), 0, 0, "", f"cannot be read: {error}")]) from error
-    return mapped_format(load_mapping(text, file=str(fields)), now_ms), one_by_one
-
-
-def read_logs(reader: LineReader, logs: Sequence[str]) -> Iterator[list[Event]]:
-    """The events of the logs, in their order, many at a time.
-
-    Raises `LogFileError` if a log cannot be read to its end, after the events before that.
-    """
-    events: list[Event] = []
-    try:
-        for log in logs:
-            first_line = 1
-            for block in read_blocks(log):
-                events += reader.read(block, file=log, first_line=first_line)
-                first_line += 1 if isinstance(block, Unreadable) else block.count(b"\n") + 1
-                if len(events) >= EVENTS_AT_ONCE:
-                    yield events
-                    events = []
-    except LogFileError:
-        yield events
-        raise
-    yield events
+        found = [Path(log).stat() for log in logs if log != "-"]
+    except OSError:
+        return False
+    regular = len(found) == len(logs) and all(stat.S_ISREG(one.st_mode) for one in found)
+    return regular and sum(one.st_size for one in found) >= WORTH_TWO_READINGS
 
 
 @contextmanager
@@ -219,15 +236,15 @@ class _TextReport:
         print_summary(console, facts | self._tally.facts())
 
 
-def _facts(reader: LineReader, replayer: Replayer) -> dict[str, str]:
+def _facts(reader: LineReader, run: Replay) -> dict[str, str]:
     facts = {
         "lines": f"{reader.lines:,}",
         "events": f"{reader.events:,}",
         "quarantined": counted(reader.quarantined),
-        "late": f"{replayer.late:,}",
+        "late": f"{run.late:,}",
     }
-    if replayer.refused:
-        facts["our refusals"] = f"{replayer.refused:,} (not counted against anybody)"
-    if replayer.failed:
-        facts["failed"] = f"{replayer.failed:,} (a rule raised on them)"
+    if run.refused:
+        facts["our refusals"] = f"{run.refused:,} (not counted against anybody)"
+    if run.failed:
+        facts["failed"] = f"{run.failed:,} (a rule raised on them)"
     return facts

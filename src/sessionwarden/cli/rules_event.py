@@ -52,7 +52,7 @@ def read_log(path: str) -> Iterator[Event]:
     """The events of a log in our own formats. Lines that are none are left out, as ingest would."""
     now_ms = time.time_ns() // 1_000_000
     reader = LineReader(own_formats(now_ms), lambda line: None, parse_batch=own_formats_at_once(now_ms))
-    for block in read_blocks(path):
+    for _, block in read_blocks(path):
         yield from reader.read(block, file=path, first_line=1)
 
 

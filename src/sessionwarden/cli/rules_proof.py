@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sessionwarden.cli.log_events import parsers, read_logs
 from sessionwarden.cli.log_lines import LineReader
-from sessionwarden.cli.replay import parsers, read_logs
 from sessionwarden.cli.rules_case_runs import run_case
 from sessionwarden.cli.rules_suite import Suite
 from sessionwarden.cli.rules_words import line

@@ -8,6 +8,7 @@ before it, never on what came after it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from sessionwarden.model.deny import DENYLIST_REASONS
 from sessionwarden.model.event import Event
@@ -40,6 +41,14 @@ def is_our_refusal(event: Event) -> bool:
     return event.reason is None or event.reason in DENYLIST_REASONS
 
 
+class Span(NamedTuple):
+    """A part of a batch, by its first and last (exclusive) event, and the present that judges it."""
+
+    first: int
+    end: int
+    now_ms: int
+
+
 class LogTime:
     """The present of a log that is read from its beginning: the highest event time so far, epoch ms."""
 
@@ -51,16 +60,21 @@ class LogTime:
         if not events:
             return
         times = [event.time for event in events]
+        for first, end, now_ms in self.spans(times):
+            yield events[first:end], now_ms
+
+    def spans(self, times: Sequence[int]) -> Iterator[Span]:
+        """The same for events of which only the times are known: at least one, in their order."""
         reached = max(self.reached_ms, max(times))
         if reached - min(times) <= LATE_MS:
             self.reached_ms = reached
-            yield events, reached
+            yield Span(0, len(times), reached)
             return
         start, oldest = 0, times[0]
         for index, time in enumerate(times):
             reached = max(self.reached_ms, time)
             if index > start and reached - min(oldest, time) > LATE_MS:
-                yield events[start:index], self.reached_ms
+                yield Span(start, index, self.reached_ms)
                 start, oldest = index, time
             self.reached_ms, oldest = reached, min(oldest, time)
-        yield events[start:], self.reached_ms
+        yield Span(start, len(times), self.reached_ms)

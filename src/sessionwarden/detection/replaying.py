@@ -6,6 +6,8 @@ Nothing is sent anywhere. Replay, the cases beside rules and publishing see thro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sessionwarden.detection.acceptance import LogTime
 from sessionwarden.detection.in_process import InProcessEngine
 from sessionwarden.model.event import Event
@@ -27,10 +29,14 @@ class Replayer:
         """The findings of the next events of the log."""
         findings: list[Finding] = []
         for batch, now_ms in self._time.batches(events):
-            outcome = self._engine.process(batch, now_ms=now_ms)
-            self._engine.settle(outcome.findings)
-            self.late += outcome.late
-            self.refused += outcome.refused
-            self.failed += len(outcome.failures)
-            findings += outcome.findings
+            findings += self.feed_at(batch, now_ms=now_ms)
         return tuple(findings)
+
+    def feed_at(self, events: Sequence[Event], *, now_ms: int) -> tuple[Finding, ...]:
+        """The same, of events of a log that is known to have reached `now_ms` (epoch ms)."""
+        outcome = self._engine.process(events, now_ms=now_ms)
+        self._engine.settle(outcome.findings)
+        self.late += outcome.late
+        self.refused += outcome.refused
+        self.failed += len(outcome.failures)
+        return outcome.findings

@@ -21,6 +21,12 @@ LINE = "line"
 
 _AFTER_STATUS = ("referer", "user_agent", "host", "route", "username", "claimed_user", "error")
 
+PARTS = {
+    URI: ("path", "query"),
+    LINE: ("method", "path", "query", "status", *_AFTER_STATUS),
+}
+"""The event fields that they are put together from."""
+
 
 def read_field(field: str) -> Callable[[Event], Any]:
     """The reader of an event field, of `URI` or of `LINE`. Raises `RulesetError` for any other name."""

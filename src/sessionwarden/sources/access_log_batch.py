@@ -44,8 +44,8 @@ _decode_heads = msgspec.json.Decoder(list[Head]).decode
 _decode_integers = msgspec.json.Decoder(list[int]).decode
 _decode_texts = msgspec.json.Decoder(list[str]).decode
 
-_IDENTITY = ("user", "session", "token", "client", "pool")
-_NUMBERS = ("time", "status", "response_bytes", "latency_ms")
+IDENTITY = ("user", "session", "token", "client", "pool")
+NUMBERS = ("time", "status", "response_bytes", "latency_ms")
 LONGEST_TAIL = (MAX_LINE_CHARS - MAX_HEAD_CHARS) // 2
 """Bytes of path or user agent: a line whose parts are no longer is not too long."""
 
@@ -93,7 +93,7 @@ def _head_columns(heads: Sequence[bytes], *, now_ms: int) -> dict[str, Iterable[
     columns: dict[str, Sequence[Any]] = dict(
         zip(Head.__struct_fields__, zip(*rows, strict=True), strict=True)
     )
-    numbers = {name: _numbers(columns.pop(name)) for name in _NUMBERS}
+    numbers = {name: _numbers(columns.pop(name)) for name in NUMBERS}
     # looking once in the text is cheaper than at each value
     marks = [mark for mark in ("-", "") if f'"{mark}"'.encode() in text]
     present_columns = {name: _present(found, marks) for name, found in columns.items()}
@@ -131,7 +131,7 @@ def _forget_what_others_said(columns: dict[str, Sequence[Any]]) -> None:
     if None not in pools and set(decisions) <= {"allow", "deny"}:
         return
     ours = list(map(is_ours, decisions, pools))
-    for name in _IDENTITY:
+    for name in IDENTITY:
         columns[name] = [value if known else None for value, known in zip(columns[name], ours, strict=True)]
 
 

@@ -147,8 +147,9 @@ def test_rules_share_a_window_if_and_only_if_they_share_a_rate(tmp_path: Path) -
 def test_a_sampled_rule_is_noted_with_its_place_and_its_error(tmp_path: Path) -> None:
     (note,) = checked(tmp_path).notes
     assert str(note).removeprefix(f"{tmp_path}/") == (
-        "rules.yml:14:3: correlation.condition: looks at one event in 4: in an interval, fewer than 4,443 "
-        "fire with a probability below 1 in 1,000,000, and 5,608 or more are missed with one below that"
+        "rules.yml:14:3: correlation.condition: looks at one event in 4: an interval with fewer than 4,443 "
+        "events fires with a probability below 1 in 1,000,000, one with 5,608 or more is missed with one "
+        "below that"
     )
     assert checked(tmp_path, with_condition("{gte: 2000}")).notes == ()
 

@@ -81,8 +81,9 @@ def doubt_in_words(rule: CompiledRule) -> str:
     fires_from, found_from = doubt(rule)
     rarely = f"1 in {round(1 / CHANCE):,}"
     return (
-        f"looks at one event in {rule.sampled_one_in}: an interval with fewer than {fires_from:,} events fires"
-        f" with a probability below {rarely}, one with {found_from:,} or more is missed with one below that"
+        f"looks at one event in {rule.sampled_one_in}: an interval with fewer than {fires_from:,} events"
+        f" fires with a probability below {rarely}, one with {found_from:,} or more is missed with one"
+        " below that"
     )
 
 

@@ -116,7 +116,7 @@ def _what_happened(finding: Finding) -> Iterator[str]:
 
 
 def _count(finding: Finding) -> str:
-    if finding.sampled_one_in == 1:
+    if finding.sampled_one_in <= 1:
         return f"{finding.count} in the window"
     seen, of = finding.count // finding.sampled_one_in, finding.sampled_one_in
     return f"about {finding.count} in the window (an estimate: {seen} were looked at, one in {of})"

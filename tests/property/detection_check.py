@@ -67,6 +67,7 @@ def check_evidence(finding: Finding, rule: CompiledRule, history: History) -> No
     assert set(finding.events) <= {one.id for one in history.events}
     assert finding.first_time <= finding.time
     assert finding.count >= 1
+    assert finding.count % rule.sampled_one_in == 0
     if rule.kind == "event_count" and not rule.inner:
         assert finding.time - rule.timespan_ms < finding.first_time
 
@@ -107,7 +108,7 @@ def named(fired: set[Fired], history: History) -> dict[str, Fired]:
 
 def name(rule: CompiledRule) -> str:
     """The kind of a rule, for the table."""
-    return f"{rule.kind}{'*' if rule.inner else ''}"
+    return f"{rule.kind}{'*' if rule.inner else ' sampled' if rule.sampled_one_in > 1 else ''}"
 
 
 def report(tally: Tally) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from sessionwarden.model.event import Event
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset, Inner, Selection
+from sessionwarden.ruleset.sampling import sampling_rate
 from tests.detection_kit import event, rule, ruleset, selection, single
 
 SPANS = (7, 32, 40, 100, 1000)
@@ -99,6 +100,17 @@ def counts(random: Random, span: int) -> list[CompiledRule]:
         one(random, span, "count", bounds=lower(random, 4)),
         one(random, span, "stricter", window="window-of-count", bounds=lower(random, 5)),
     ]
+
+
+def sampled_counts(random: Random, span: int) -> list[CompiledRule]:
+    """As if the documented size were two. The window is also that of `count`: rates alone part the sets."""
+
+    def sampled(name: str, threshold: int) -> CompiledRule:
+        one_in = sampling_rate(threshold, exact_up_to=2)
+        bounds = (("gte", threshold),)
+        return one(random, span, name, window="window-of-count", bounds=bounds, sampled_one_in=one_in)
+
+    return [sampled("by two", random.choice((3, 4))), sampled("by four", random.randint(5, 8))]
 
 
 def undoable_counts(random: Random, span: int) -> list[CompiledRule]:
@@ -232,6 +244,7 @@ def other_chain(random: Random, span: int) -> list[CompiledRule]:
 
 DRAWS: Sequence[Draw] = (
     counts,
+    sampled_counts,
     undoable_counts,
     values,
     numbers,

@@ -18,8 +18,8 @@ those below and those of `test_in_process_engine.py` they are more than 10,000; 
 100,000 others and prints what was tried."""
 
 SLICES = 12
-KINDS = 12
-"""Of rules that fire, those of events and those of firings counted apart."""
+KINDS = 13
+"""Of rules that fire, those of events, of a sample of events and of firings counted apart."""
 
 SHRINKABLE_HISTORIES = 150
 

@@ -23,6 +23,7 @@ from sessionwarden.model.finding import Finding
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
 from tests.detection_kit import HOUR, event, rule, ruleset, selection, single
 from tests.property.detection_rules import random_rules as rules_of_all_kinds
+from tests.property.detection_rules import sampled_counts
 
 HISTORIES = 1_200
 SLICES = 6
@@ -32,7 +33,7 @@ Batches = list[tuple[int, list[Event]]]
 
 def random_rules(random: Random, span: int) -> CompiledRuleset:
     """Rules of all kinds: those below have logs of their own in replay, and so have some of the others."""
-    counted = {one.id: one for one in counting_rules(random, span)}
+    counted = {one.id: one for one in (*counting_rules(random, span), *sampled_counts(random, span))}
     others = {one.id: one for one in rules_of_all_kinds(random, span).rules}
     return ruleset(*(others | counted).values())
 

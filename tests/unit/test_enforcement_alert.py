@@ -46,6 +46,11 @@ def test_an_alert_says_what_happened_to_whom_and_how_to_undo_it() -> None:
     }
 
 
+def test_an_alert_says_that_a_count_is_an_estimate() -> None:
+    _, message, _ = composed(finding(count=2002, sampled_one_in=2))
+    assert "  about 2002 in the window (an estimate: 1001 were looked at, one in 2), first 2027" in message
+
+
 def test_a_username_cannot_forge_a_line_nor_a_link_nor_a_terminal_command() -> None:
     _, plain, _ = composed(finding(username="x"))
     _, message, _ = composed(finding(username=HOSTILE))

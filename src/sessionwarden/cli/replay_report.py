@@ -27,7 +27,10 @@ _LEVEL_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low
 
 
 class FindingLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of `--output json`. Times are epoch ms; `events` holds at most 20 ids."""
+    """One line of `--output json`. Times are epoch ms; `events` holds at most 20 ids.
+
+    `count` is an estimate where one event in `sampled_one_in` was looked at.
+    """
 
     rule: str
     title: str
@@ -39,6 +42,7 @@ class FindingLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     count: int
     events: tuple[str, ...]
     value: int | float | None = None
+    sampled_one_in: int = 1
 
 
 def finding_line(finding: Finding) -> str:
@@ -54,6 +58,7 @@ def finding_line(finding: Finding) -> str:
         count=finding.count,
         events=finding.events,
         value=finding.value,
+        sampled_one_in=finding.sampled_one_in,
     )
     return msgspec.json.encode(line).decode()
 
@@ -94,7 +99,7 @@ def finding_table(findings: list[Finding]) -> Table:
             Text(finding.level, style=_LEVEL_STYLES.get(finding.level, "")),
             Text(printable(finding.title, limit=TEXT_LIMIT)),
             Text(printable(key, limit=TEXT_LIMIT)),
-            str(finding.count),
+            f"{'~' if finding.sampled_one_in > 1 else ''}{finding.count}",
         )
     return table
 

@@ -51,6 +51,8 @@ def explanation_json(answer: RuleAnswer) -> dict[str, Any]:
         "title": answer.rule.title,
         "counts": bool(answer.keys),
         "refused_by_us": answer.refused_by_us,
+        "left_out": answer.left_out,
+        "sampled_one_in": answer.rule.sampled_one_in,
         "selections": [
             {
                 "rule": selection.name,
@@ -101,6 +103,8 @@ def _tree(answer: RuleAnswer) -> Tree:
     tree = Tree(head, guide_style="dim")
     if answer.refused_by_us:
         tree.add("the denylist refused this request already: our own refusals never count")
+    if answer.left_out:
+        tree.add(f"not looked at: of this rule's events one in {rule.sampled_one_in} is, chosen by their ids")
     for selection in answer.selections:
         if selection.tree is not None:
             _add_selection(tree, selection)

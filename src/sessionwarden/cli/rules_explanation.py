@@ -18,6 +18,7 @@ from sessionwarden.cli.rules_window import Held, held, members_by_key, membershi
 from sessionwarden.detection.acceptance import is_our_refusal
 from sessionwarden.detection.keys import GroupKey, shown_key
 from sessionwarden.detection.replaying import Replayer
+from sessionwarden.detection.sample import sample_of
 from sessionwarden.model.decision import Decision
 from sessionwarden.model.event import Category, Event
 from sessionwarden.model.finding import Finding
@@ -56,12 +57,16 @@ class KeyAnswer(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleAnswer:
-    """What one rule makes of the event. `inner` are the rules whose firings it counts instead."""
+    """What one rule makes of the event. `inner` are the rules whose firings it counts instead.
+
+    `left_out` if it looks at a part of its events, and not at this one.
+    """
 
     rule: CompiledRule
     selections: tuple[SelectionAnswer, ...]
     keys: tuple[KeyAnswer, ...]
     refused_by_us: bool
+    left_out: bool
     inner: tuple[str, ...]
 
     @property
@@ -101,11 +106,14 @@ def look_back(ruleset: CompiledRuleset, log: Iterable[Event], event: Event) -> P
 def explain_rule(catalog: Catalog, rule: CompiledRule, past: Past) -> RuleAnswer:
     """What `rule` makes of the event of `past`."""
     event = past.event
+    selections = tuple(_selection_answer(catalog, rule, one, event) for one in rule.selections)
+    sample = sample_of(rule)
     return RuleAnswer(
         rule=rule,
-        selections=tuple(_selection_answer(catalog, rule, one, event) for one in rule.selections),
+        selections=selections,
         keys=tuple(_key_answers(catalog, rule, past)),
         refused_by_us=is_our_refusal(event),
+        left_out=any(one.matched for one in selections) and sample is not None and not sample(event),
         inner=tuple(catalog.names.get(inner.rule, inner.rule) for inner in rule.inner),
     )
 

@@ -21,6 +21,7 @@ from sessionwarden.cli.rules_suite import RuleCases, Suite, read_suite
 from sessionwarden.cli.rules_table import rule_answer
 from sessionwarden.cli.rules_words import actions_in_words, condition_in_words, line, span
 from sessionwarden.ruleset.compiled import CompiledRule
+from sessionwarden.ruleset.sampling import doubt_in_words
 
 LABEL_WIDTH = 16
 WORDS = ("description", "status", "author", "license", "date", "modified")
@@ -75,6 +76,8 @@ def _behaviour(catalog: Catalog, rule: CompiledRule) -> Iterator[tuple[str, str]
     response = rule.response
     yield "counts by", ", ".join(rule.group_by)
     yield "fires at", condition_in_words(rule, catalog.names)
+    if rule.sampled_one_in > 1:
+        yield "estimated", doubt_in_words(rule)
     yield "mode", response.mode
     yield "actions", f"{actions_in_words(response)} of {response.scope}"
     yield "again after", span(response.cooldown_ms // 1000)

@@ -17,6 +17,7 @@ from sessionwarden.cli.rules_catalog import SERVES_OTHERS, Catalog
 from sessionwarden.cli.rules_options import NARROW
 from sessionwarden.cli.rules_words import actions_in_words, condition_in_words, line
 from sessionwarden.ruleset.compiled import CompiledRule
+from sessionwarden.ruleset.sampling import doubt
 
 HEADINGS = ("id", "title", "level", "kind", "group-by", "condition", "scope", "mode", "actions", "tags")
 MODE_STYLES = {"enforce": "bold"}
@@ -55,6 +56,9 @@ def rule_answer(rule: CompiledRule) -> dict[str, Any]:
         answer["percentile"] = rule.percentile
     if rule.steps:
         answer["steps"] = rule.steps
+    if rule.sampled_one_in > 1:
+        answer["sampled_one_in"] = rule.sampled_one_in
+        answer["doubt"] = doubt(rule)._asdict()
     if rule.inner:
         answer["inner"] = [inner.rule for inner in rule.inner]
     return answer

@@ -2,10 +2,10 @@
 
 Enters: a compiled rule of any kind and events. Leaves: for each key its events, and what the half-open
 interval `(t - timespan, t]` that ends at one of them holds. Invariant: membership is the engine's (its
-predicates, its keys, its refusal to count our own refusals), so the figures explain its findings. They
-never decide one: whether a rule fires is only ever asked of the engine. Where the engine is coarser than
-the figures (time in steps of 1/32 of the timespan) `Held.coarse` says so. Leaves out
-firings of inner rules, which only the engine knows.
+predicates, its keys, its sample, its refusal to count our own refusals), so the figures explain its
+findings. They never decide one: whether a rule fires is only ever asked of the engine. Where the engine is
+coarser than the figures (time in steps of 1/32 of the timespan) `Held.coarse` says so. Leaves out firings of
+inner rules, which only the engine knows.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sessionwarden.cli.rules_words import bounds_in_words, percentile_in_words
 from sessionwarden.detection.acceptance import is_our_refusal
 from sessionwarden.detection.conditions import COMPARE
 from sessionwarden.detection.keys import GroupKey, key_reader, value_text
+from sessionwarden.detection.sample import sample_of
 from sessionwarden.model.event import Event
 from sessionwarden.ruleset.compiled import CompiledRule
 from sessionwarden.ruleset.predicates import compile_expression
@@ -39,8 +40,9 @@ class Member(NamedTuple):
 class Held(NamedTuple):
     """What the interval that ends at `time` (epoch ms) holds.
 
-    `figure` is what the rule judges: events, distinct values, a sum, an average, a percentile (`None`
-    of no values), or the number of steps seen. `missing` are the steps not seen.
+    `figure` is what the rule judges: events (of a sample, those it stands for), distinct values, a sum, an
+    average, a percentile (`None` of no values), or the number of steps seen. `missing` are the steps not
+    seen.
     """
 
     time: int
@@ -64,10 +66,11 @@ def membership(rule: CompiledRule) -> Callable[[Event], dict[GroupKey, Member]]:
         )
         for selection in rule.selections
     ]
+    sample = sample_of(rule)
 
     def keys_of(event: Event) -> dict[GroupKey, Member]:
         found: dict[GroupKey, set[str]] = {}
-        if is_our_refusal(event):
+        if is_our_refusal(event) or not (sample is None or sample(event)):
             return {}
         for selection, matches, read_key in ways:
             key = read_key(event) if selection.category == event.source and matches(event) else None
@@ -133,7 +136,8 @@ def figure_in_words(rule: CompiledRule, found: Held) -> str:
         return f"{len(rule.steps) - len(found.missing)} of {len(rule.steps)} steps"
     shown = "nothing" if found.figure is None else _number(found.figure)
     if [name for name, _ in rule.bounds] == ["gte"]:
-        shown = f"{shown} of {rule.threshold:,}"
+        about = "about " if rule.sampled_one_in > 1 else ""
+        shown = f"{about}{shown} of {rule.threshold:,}"
     elif rule.bounds:
         shown = f"{shown}, wanted {bounds_in_words(rule.bounds)}"
     return f"{shown} {_unit(rule)}"
@@ -165,7 +169,7 @@ def _distance(rule: CompiledRule, found: Held) -> tuple[bool, float]:
 def _figure(rule: CompiledRule, inside: Sequence[Member]) -> float | None:
     field = rule.value_field
     if field is None:
-        return len(inside)
+        return len(inside) * rule.sampled_one_in
     values = [getattr(member.event, field) for member in inside]
     if rule.kind == "value_count":
         return len({value_text(field, value) for value in values})

@@ -65,7 +65,7 @@ def _figure_in_words(rule: CompiledRule, names: Mapping[str, str]) -> str:
     steps = [names.get(step, step) for step in rule.steps]
     match rule.kind:
         case "event_count":
-            return f"{wanted} events"
+            return f"{wanted} events{_sample_in_words(rule)}"
         case "value_count":
             return f"{wanted} distinct {field}"
         case "value_sum":
@@ -78,6 +78,10 @@ def _figure_in_words(rule: CompiledRule, names: Mapping[str, str]) -> str:
             return f"{' and '.join(steps)}, in any order,"
         case _:
             return ", then ".join(steps)
+
+
+def _sample_in_words(rule: CompiledRule) -> str:
+    return f" (estimated from 1 in {rule.sampled_one_in})" if rule.sampled_one_in > 1 else ""
 
 
 def percentile_in_words(rule: CompiledRule) -> str:

@@ -58,6 +58,8 @@ def condition_of(rule: CompiledRule) -> Condition:
 
     Raises `RulesetError` for one that no honest compiler would have written.
     """
+    if rule.sampled_one_in != 1:
+        return _estimate(rule)
     if rule.kind == "event":
         return Condition((), grows=True, least=1)
     if rule.kind in SEQUENCES:
@@ -70,6 +72,18 @@ def condition_of(rule: CompiledRule) -> Condition:
         _refuse_counts(rule, lower, reach)
         return Condition(rule.bounds, grows=lower, least=reach if lower else 1)
     return Condition(rule.bounds, grows=lower and rule.kind in GROWING, least=1)
+
+
+def _estimate(rule: CompiledRule) -> Condition:
+    """The condition on the events that are looked at, which stand for all."""
+    one_in, least = rule.sampled_one_in, 0
+    if rule.kind == "event_count" and not rule.inner and [name for name, _ in rule.bounds] == ["gte"]:
+        least = rule.members_to_reach if one_in.bit_count() == 1 and one_in > 0 else 0
+    if not 1 <= least <= MAX_THRESHOLDS["event_count"]:
+        raise RulesetError(
+            f"rule {rule.id}: {rule.kind} with bounds {rule.bounds} over one event in {one_in}"
+        )
+    return Condition((("gte", least),), grows=True, least=least)
 
 
 def _sequence(rule: CompiledRule) -> Condition:

@@ -25,6 +25,7 @@ from sessionwarden.detection.evidence import build_finding
 from sessionwarden.detection.kept_sets import KeptSets
 from sessionwarden.detection.key_log import KeyLog
 from sessionwarden.detection.keys import GroupKey, key_maker, raw_key_reader
+from sessionwarden.detection.sample import Sample
 from sessionwarden.detection.window_log import Crossed, WindowLog, window_log
 from sessionwarden.detection.windows import Reader, build_windows
 from sessionwarden.model.event import Category, Event
@@ -222,7 +223,7 @@ def _collect(
     for grouping in selected.groupings.values():
         groups = _groups(found, grouping)
         for log in grouping.logs:
-            _touch(log, groups, touched)
+            _touch(log, _looked_at(groups, log.window.sample), touched)
 
 
 def _matching_one_by_one(
@@ -248,6 +249,15 @@ def _groups(events: Sequence[Event], grouping: Grouping) -> dict[GroupKey, list[
         if key is not None:  # two addresses can be of one network
             groups[key] = groups[key] + found if key in groups else found
     return groups
+
+
+def _looked_at(
+    groups: Mapping[GroupKey, list[Event]], sample: Sample | None
+) -> Mapping[GroupKey, list[Event]]:
+    if sample is None:
+        return groups
+    found = ((key, [event for event in events if sample(event)]) for key, events in groups.items())
+    return {key: events for key, events in found if events}
 
 
 def _touch(log: WindowLog, groups: Mapping[GroupKey, list[Event]], touched: Touched) -> None:

@@ -35,6 +35,7 @@ def refuse_unsound(rules: Sequence[CompiledRule]) -> None:
         if rule.kind in SEQUENCES and set(labels) != set(rule.steps):
             raise RulesetError(f"rule {rule.id}: steps {rule.steps} are not what it selects, {labels}")
         _refuse_inner(rule, by_id)
+    _refuse_estimates_of_firings(rules)
     certain: dict[str, bool] = {}
     for rule in used_in_order(rules):
         grows, inner = condition_of(rule).grows, all(certain[one.rule] for one in rule.inner)
@@ -88,6 +89,14 @@ def _refuse_values(rule: CompiledRule) -> None:
     percentile = rule.percentile
     if (rule.kind == "value_percentile") != (percentile is not None) or not 0 <= (percentile or 0) <= 100:
         raise RulesetError(f"rule {rule.id}: {rule.kind} with percentile {percentile}")
+
+
+def _refuse_estimates_of_firings(rules: Sequence[CompiledRule]) -> None:
+    """What is guaranteed of a rule that counts firings would not be, of firings that chance decides."""
+    served = {inner.rule for rule in rules for inner in rule.inner}
+    for rule in rules:
+        if rule.sampled_one_in != 1 and rule.id in served:
+            raise RulesetError(f"rule {rule.id}: its firings are estimates, and are counted")
 
 
 def _refuse_inner(rule: CompiledRule, by_id: dict[str, CompiledRule]) -> None:

@@ -26,6 +26,7 @@ from sessionwarden.detection.members import (
     seen_event,
     text_hash,
 )
+from sessionwarden.detection.sample import sample_of
 from sessionwarden.detection.soundness import refuse_unsound, used_in_order
 from sessionwarden.model.event import Category, Event
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
@@ -68,6 +69,7 @@ class Window:
         self.kind = rule.kind
         self.group_by = rule.group_by
         self.value_field = rule.value_field
+        self.sample = sample_of(rule)
         self.inner_windows = tuple(inner_windows)
         self.feeds: dict[str, list[Feed]] = {}
         self.steps = tuple(dict.fromkeys(rule.steps))
@@ -105,8 +107,10 @@ class Window:
 
     def read_key(self, entry: Entry) -> KeyReader:
         """A function from an event of the entry to its key, or `None` if it does not count."""
-        field = self.value_field
+        field, sample = self.value_field, self.sample
         read = key_reader(entry.fields, counted=field, pooled=self.pooled)
+        if sample is not None:
+            return lambda event: read(event) if sample(event) else None
         if field is None or self.kind not in NUMBERS:
             return read
         return lambda event: read(event) if carries_number(getattr(event, field)) else None
@@ -184,7 +188,8 @@ def build_windows(ruleset: CompiledRuleset) -> tuple[Window, ...]:
     shared: dict[Any, list[CompiledRule]] = {}
     for rule in used_in_order(ruleset.rules):
         kind = "numbers" if rule.kind in NUMBERS else rule.kind
-        shared.setdefault((kind, rule.window, rule.steps, rule.inner), []).append(rule)
+        counted = kind, rule.window, rule.steps, rule.inner, rule.sampled_one_in
+        shared.setdefault(counted, []).append(rule)
     windows: dict[str, Window] = {}
     for rules in shared.values():
         window = Window(rules, [windows[inner.rule] for inner in rules[0].inner])
@@ -226,11 +231,13 @@ def _entries(rule: CompiledRule, steps: Sequence[str]) -> tuple[Entry, ...]:
 def _sets_name(rule: CompiledRule, layout: Layout | None, inner_windows: Sequence[Window]) -> str:
     """What the partition keys of the sets begin with: the window's digest and how members are to be read.
 
-    Steps and inner rules are named too. Members of a sequence are numbers of steps, and firings depend on
-    the bounds that they met: sets of another meaning must not be found under the same key.
+    Steps and inner rules are named too, and a rate. Members of a sequence are numbers of steps, and firings
+    depend on the bounds that they met: sets of another meaning must not be found under the same key.
     """
     if layout is None:
         return rule.window
+    if rule.sampled_one_in > 1:
+        return f"{rule.window}{layout.suffix}s{rule.sampled_one_in}"
     if not rule.steps and not rule.inner:
         return rule.window + layout.suffix
     readers = [

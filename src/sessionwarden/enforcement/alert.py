@@ -105,7 +105,7 @@ def _subject(alert: Alert) -> str:
 
 def _what_happened(finding: Finding) -> Iterator[str]:
     yield f"{_text(finding.title)} (rule {_text(finding.rule)}, level {finding.level})"
-    yield f"  {finding.count} in the window, first {_time(finding.first_time)}, crossed {_time(finding.time)}"
+    yield f"  {_count(finding)}, first {_time(finding.first_time)}, crossed {_time(finding.time)}"
     if finding.value is not None:
         yield f"  what the rule judges of their values: {finding.value:,}"
     for name, value in finding.key.items():
@@ -113,6 +113,13 @@ def _what_happened(finding: Finding) -> Iterator[str]:
         yield f"  grouped by {_text(name)}: {shown}"
     if finding.events:
         yield "  events: " + ", ".join(printable(event, limit=80) for event in finding.events)
+
+
+def _count(finding: Finding) -> str:
+    if finding.sampled_one_in <= 1:
+        return f"{finding.count} in the window"
+    seen, of = finding.count // finding.sampled_one_in, finding.sampled_one_in
+    return f"about {finding.count} in the window (an estimate: {seen} were looked at, one in {of})"
 
 
 def _who(finding: Finding, decision: Decision) -> Iterator[str]:

@@ -37,7 +37,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A rule fired for `key`. Times are epoch ms; `count` is what the window held at `time`.
 
     `count` are events, firings of other rules, distinct values, or steps; of rules that judge a sum, an
-    average or a percentile it is how many values there were, and `value` is what was judged.
+    average or a percentile it is how many values there were, and `value` is what was judged. If one event
+    in `sampled_one_in` is looked at, above 1, `count` is an estimate: so many times those that were seen.
     `events` holds at most 20 ids. The principal's fields (`pool`, `user`, `username`, `session`,
     `client`, `groups`, `source_ip`) are those of the event that crossed the threshold.
     """
@@ -65,3 +66,4 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     api_id: str | None = None
     route: str | None = None
     value: int | float | None = None
+    sampled_one_in: int = 1

@@ -16,11 +16,12 @@ from sessionwarden.ruleset.checking import quoted
 from sessionwarden.ruleset.compiled import CompiledRule, Inner, Selection
 from sessionwarden.ruleset.correlations import Correlation
 from sessionwarden.ruleset.keyfields import key_fields
-from sessionwarden.ruleset.limits import COUNTS, GROWING_KINDS, LOWER, TEMPORAL, is_final, least_and_most
+from sessionwarden.ruleset.limits import COUNTS, GROWING_KINDS, LOWER, TEMPORAL, is_final, largest_bound
 from sessionwarden.ruleset.linking import Links
 from sessionwarden.ruleset.predicates import too_deep
 from sessionwarden.ruleset.responses import Defaults, choose_scope, resolve
 from sessionwarden.ruleset.rulefile import RuleDraft
+from sessionwarden.ruleset.sampling import doubt_in_words, sampling_rate, why_never_sampled
 from sessionwarden.ruleset.window_digest import window_digest
 from sessionwarden.yamldoc import Path
 
@@ -42,6 +43,7 @@ class _Assembler:
         self._done: dict[int, CompiledRule | None] = {}
         self._selections: dict[int, Selection | None] = {}
         self._parts: dict[int, str | None] = {}
+        self._serving = {id(target) for targets in links.targets.values() for target in targets}
 
     def rule(self, draft: RuleDraft) -> CompiledRule | None:
         """The rule of a draft; `None` if it has none of its own, or a mistake."""
@@ -118,7 +120,26 @@ class _Assembler:
             emits=emits,
         )
         below = {found.id: found for target in targets if (found := self.rule(target))}
+        rule = self._sampled(draft, rule)
         return msgspec.structs.replace(rule, window=window_digest(rule, below))
+
+    def _sampled(self, draft: RuleDraft, rule: CompiledRule) -> CompiledRule:
+        """The rule with its rate, of which its author is told."""
+        path = ("correlation", "condition")
+        why = why_never_sampled(rule, serves=id(draft) in self._serving)
+        if why is not None:
+            most = largest_bound("event_count")
+            if (
+                rule.kind == "event_count"
+                and not rule.inner
+                and max(bound for _, bound in rule.bounds) > most
+            ):
+                draft.check.refuse(path, f"must be at most {most} here, where no event is left out: {why}")
+            return rule
+        rule = msgspec.structs.replace(rule, sampled_one_in=sampling_rate(rule.threshold))
+        if rule.sampled_one_in > 1:
+            draft.check.note(path, doubt_in_words(rule))
+        return rule
 
     def _member(self, target: RuleDraft, fields: tuple[str, ...]) -> Selection | Inner | None:
         if target.correlation is not None:
@@ -180,8 +201,8 @@ class _Assembler:
 
 def _check_reach(draft: RuleDraft, correlation: Correlation) -> None:
     """A firing can be in a window as often as a value can: as many as of values are told apart."""
-    for operator, bound in correlation.bounds if correlation.kind in COUNTS else ():
-        _, most = least_and_most(operator, "value_count")
+    most = largest_bound("value_count")
+    for _, bound in correlation.bounds if correlation.kind in COUNTS else ():
         if bound > most:
             path = ("correlation", "condition")
             draft.check.refuse(path, f"correlations can be counted up to {most}, not to {bound}")

@@ -11,7 +11,16 @@ from typing import Any
 
 from sessionwarden.ruleset.checking import Check
 from sessionwarden.ruleset.compiled import Bound, Kind, Operator
-from sessionwarden.ruleset.limits import NEAREST, OPERATORS, WHOLE_KINDS, go_together, least_and_most
+from sessionwarden.ruleset.limits import (
+    LOWER,
+    NEAREST,
+    OPERATORS,
+    WHOLE_KINDS,
+    go_together,
+    largest_bound,
+    least_and_most,
+)
+from sessionwarden.ruleset.sampling import SAMPLED_THRESHOLD
 from sessionwarden.yamldoc import Path
 
 
@@ -32,8 +41,11 @@ def read_bounds(
     unread = any(bound is None for _, bound in given)
     if kind is None or unread or len(check.mistakes) > before:
         return None
+    # whether this rule can be sampled, `assembly` sees: it takes the rules that it refers to
+    estimable = kind == "event_count" and len(given) == 1 and given[0][0] in LOWER
+    most = SAMPLED_THRESHOLD if estimable else largest_bound(kind)
     for operator, bound in given:
-        _check_limits(operator, bound, kind, check, (*path, operator))
+        _check_limits(bound, *least_and_most(operator, kind, most), check, (*path, operator))
     if len(check.mistakes) == before and len(given) == 2:
         _check_not_empty(given, kind, check, path)
     if len(check.mistakes) > before:
@@ -43,8 +55,7 @@ def read_bounds(
     return tuple(given)
 
 
-def _check_limits(operator: Operator, bound: int, kind: Kind, check: Check, path: Path) -> None:
-    least, most = least_and_most(operator, kind)
+def _check_limits(bound: int, least: int, most: int, check: Check, path: Path) -> None:
     if not least <= bound <= most:
         check.refuse(path, f"must be from {least} to {most}, not {bound}")
 

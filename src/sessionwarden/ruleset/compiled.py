@@ -65,6 +65,9 @@ class CompiledRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     `bounds` of counts with one lower bound are written with `gte`, so that `threshold` can be read.
     `window` is the digest of what is counted: rules that only differ in bounds or response share it.
+
+    `sampled_one_in` is above 1 of an `event_count` that looks at a fixed part of its events and so reaches
+    `threshold` with `members_to_reach`: an estimate.
     """
 
     id: str
@@ -82,6 +85,7 @@ class CompiledRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     steps: tuple[str, ...] = ()
     inner: tuple[Inner, ...] = ()
     emits: bool = True
+    sampled_one_in: int = 1
 
     @property
     def threshold(self) -> int:
@@ -92,6 +96,11 @@ class CompiledRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         if operator != "gte":
             raise ValueError(f"{operator} {bound} is no threshold")
         return bound
+
+    @property
+    def members_to_reach(self) -> int:
+        """Of the events that are looked at, how many stand for `threshold`."""
+        return -(-self.threshold // self.sampled_one_in)
 
 
 class Protected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -56,13 +56,17 @@ def _patterns_in(expression: Any) -> int:
     return 1 if expression[0] == "re" else sum(map(_patterns_in, expression))
 
 
-def least_and_most(operator: Operator, kind: Kind) -> tuple[int, int]:
-    """The smallest and the largest number that a bound of this kind may have.
+def largest_bound(kind: Kind) -> int:
+    """The largest number that a bound of a kind may have if all of its members are looked at."""
+    return MAX_THRESHOLDS[kind] if kind in COUNTS else MAX_VALUE
+
+
+def least_and_most(operator: Operator, kind: Kind, most: int) -> tuple[int, int]:
+    """The smallest and the largest number that a bound of this kind may have, if `most` can be met.
 
     An interval ends at a member, so it holds at least one; sizes and durations may all be zero.
     """
     least = 1 if kind in COUNTS or operator in LOWER else 0
-    most = MAX_THRESHOLDS[kind] if kind in COUNTS else MAX_VALUE
     offset = NEAREST.get(operator, 0)
     return least - offset, min(most, most - offset)
 

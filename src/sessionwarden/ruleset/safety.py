@@ -29,8 +29,10 @@ from sessionwarden.ruleset.limits import (
     count_patterns,
     go_together,
     is_final,
+    largest_bound,
     least_and_most,
 )
+from sessionwarden.ruleset.sampling import SAMPLED_THRESHOLD, sampling_rate, why_never_sampled
 from sessionwarden.ruleset.vocabulary import SCOPE_ACTIONS
 from sessionwarden.ruleset.window_digest import window_digest
 
@@ -50,6 +52,7 @@ def refuse_unsafe(ruleset: CompiledRuleset) -> None:
         _refuse_key(rule)
         _refuse_members(rule, by_id)
         _refuse_condition(rule)
+    _refuse_rates(ruleset.rules)
     final: dict[str, bool] = {}
     for rule in _from_below(ruleset.rules):
         above, below = is_final(rule.kind, rule.bounds), all(final[one.rule] for one in rule.inner)
@@ -134,11 +137,26 @@ def _refuse_bounds(rule: CompiledRule) -> None:
         usable = go_together([operator for operator, _ in rule.bounds])
     # a firing can be in a set as often as a value can
     kind = "value_count" if rule.inner and rule.kind in COUNTS else rule.kind
+    largest = largest_bound(kind) if rule.sampled_one_in == 1 else SAMPLED_THRESHOLD
     for operator, bound in rule.bounds:
-        least, most = least_and_most(operator, kind) if usable else (1, 0)
+        least, most = least_and_most(operator, kind, largest) if usable else (1, 0)
         usable = usable and least <= bound <= most
     if not usable:
         _refuse(rule, "has no usable threshold or timespan")
+
+
+def _refuse_rates(rules: Sequence[CompiledRule]) -> None:
+    """A rate of somebody's own would fire on a single event, or on none of a million.
+
+    That every event is looked at is always right: sets from before there was sampling do.
+    """
+    serving = {inner.rule for rule in rules for inner in rule.inner}
+    for rule in rules:
+        if rule.sampled_one_in == 1:
+            continue
+        exact = why_never_sampled(rule, serves=rule.id in serving) is not None
+        if exact or rule.sampled_one_in != sampling_rate(rule.threshold):
+            _refuse(rule, f"looks at one event in {rule.sampled_one_in}")
 
 
 def _from_below(rules: Sequence[CompiledRule]) -> list[CompiledRule]:

@@ -2,7 +2,7 @@
 
 Enters: a compiled rule with those it builds on. Leaves: 16 hex digits. Invariant: two rules have the
 same name only if the same events make the same members of both; titles, bounds and responses do not
-matter.
+matter, unless bounds are so high that a part of the events is looked at.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ def window_digest(rule: CompiledRule, inner: Mapping[str, CompiledRule]) -> str:
     else:
         tests = sorted(set(members.values()))
     counted = [rule.kind, rule.timespan_ms, rule.value_field, rule.percentile, list(rule.group_by)]
+    if rule.sampled_one_in > 1:
+        counted.append(rule.sampled_one_in)
     content = _encode([counted, [test.decode() for test in tests]])
     return hashlib.sha256(content).hexdigest()[:WINDOW_DIGEST_CHARACTERS]
 

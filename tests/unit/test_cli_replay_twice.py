@@ -6,11 +6,12 @@ import gzip
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from sessionwarden.cli import log_files, log_lines, replay_twice
-from sessionwarden.cli.log_files import LogFileError
+from sessionwarden.cli import first_reading, log_files, log_lines, replay_twice
+from sessionwarden.cli.log_files import LogFileError, ranges_of, read_blocks
 from sessionwarden.cli.log_lines import LineReader, QuarantinedLine, own_formats, own_formats_at_once
 from sessionwarden.cli.replay import ReadOnce, Replay, replay_of
 from sessionwarden.cli.replay_twice import ReadTwice
@@ -64,6 +65,8 @@ level: low
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_files, "BLOCK_BYTES", 8_000)
+    monkeypatch.setattr(log_files, "RANGE_BLOCKS", 5)
+    monkeypatch.setattr(first_reading, "EVENTS_AT_ONCE", 70)
     monkeypatch.setattr(replay_twice, "EVENTS_AT_ONCE", 100)
     monkeypatch.setattr("sessionwarden.cli.log_events.EVENTS_AT_ONCE", 100)
 
@@ -110,13 +113,14 @@ def a_log() -> list[str]:
 
 
 class Seen:
-    """What a replay said."""
+    """What a replay said; without `jobs`, of one reading."""
 
-    def __init__(self, logs: Sequence[str], rules: CompiledRuleset, kind: type[ReadOnce] | None) -> None:
+    def __init__(self, logs: Sequence[str], rules: CompiledRuleset, jobs: int | None = None) -> None:
         bad: list[QuarantinedLine] = []
         reader = LineReader(own_formats(NOW), bad.append, parse_batch=own_formats_at_once(NOW))
-        run: Replay
-        run = ReadOnce(logs, rules, reader) if kind else ReadTwice(logs, rules, reader, now_ms=NOW)
+        run: Replay = ReadOnce(logs, rules, reader)
+        if jobs:
+            run = ReadTwice(logs, rules, reader, now_ms=NOW, jobs=jobs)
         self.findings: list[Finding] = []
         self.error = ""
         try:
@@ -131,12 +135,13 @@ class Seen:
 
 def check_same(logs: Sequence[Path], rules: CompiledRuleset) -> Seen:
     names = [str(log) for log in logs]
-    once, twice = Seen(names, rules, ReadOnce), Seen(names, rules, None)
-    assert twice.findings == once.findings
-    assert twice.counts == once.counts
-    assert twice.quarantined == once.quarantined
-    assert twice.bad == once.bad
-    assert twice.error == once.error
+    once = Seen(names, rules)
+    for twice in (Seen(names, rules, 1), Seen(names, rules, 2)):
+        assert twice.findings == once.findings
+        assert twice.counts == once.counts
+        assert twice.quarantined == once.quarantined
+        assert twice.bad == once.bad
+        assert twice.error == once.error
     return once
 
 
@@ -223,6 +228,28 @@ def test_small_logs_pipes_and_other_formats_are_read_once(
     assert kind(log, "-") is ReadOnce
     assert kind(log, str(tmp_path / "missing")) is ReadOnce
     assert kind(log, "/dev/null") is ReadOnce
+
+
+@pytest.mark.parametrize("longest", [5, 30, 10**6])
+def test_ranges_one_behind_the_other_are_the_blocks_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, longest: int
+) -> None:
+    monkeypatch.setattr(log_files, "BLOCK_BYTES", 16)
+    monkeypatch.setattr(log_files, "RANGE_BLOCKS", 2)
+    monkeypatch.setattr(log_files, "MAX_LINE_BYTES", longest)
+    random = Random(1)
+    for end in (b"", b"\n"):
+        text = b"\n".join(b"x" * random.choice((0, 1, 7, 16, 31, 32, 33, 100)) for _ in range(200)) + end
+        (tmp_path / "log").write_bytes(text)
+        path = str(tmp_path / "log")
+
+        ranges = ranges_of(path)
+
+        assert len(ranges) > 50
+        assert [one for some in ranges for one in read_blocks(path, some)] == list(read_blocks(path))
+        for place, block in read_blocks(path):
+            if isinstance(block, bytes):
+                assert text[place : place + len(block)] == block
 
 
 def test_pieces_are_whole_lines_in_order() -> None:

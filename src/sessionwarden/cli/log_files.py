@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import sys
 import zlib
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from sessionwarden.errors import SessionwardenError
 
 BLOCK_BYTES = 1 << 19
 """Of fewer lines, columns would cost their calls; of more, what is made of them leaves a core's cache."""
+
+RANGE_BLOCKS = 32
+"""Of a part of a log that is read apart from the others."""
 
 READ_BYTES = 1 << 16
 """Of a log that is damaged, as many bytes before the damage may be lost."""
@@ -45,14 +49,38 @@ Block = bytes | Unreadable
 """Whole lines, the last without its line end; `Unreadable` stands for one that was too long to keep."""
 
 
-def read_blocks(path: str) -> Iterator[tuple[int, Block]]:
+class Range(NamedTuple):
+    """A part of a log by its first byte and its end, `None` for that of the log. Starts are at blocks."""
+
+    start: int
+    end: int | None
+
+
+WHOLE = Range(0, None)
+
+
+def ranges_of(path: str) -> list[Range]:
+    """A log's parts that can be read apart from each other: of one that is compressed there is one."""
+    try:
+        with Path(path).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if file.read(2) == _GZIP_MAGIC or size <= RANGE_BLOCKS * BLOCK_BYTES:
+                return [WHOLE]
+    except OSError:  # whoever reads it will say so
+        return [WHOLE]
+    starts = range(0, size, RANGE_BLOCKS * BLOCK_BYTES)
+    return [Range(start, end) for start, end in zip(starts, (*starts[1:], None), strict=True)]
+
+
+def read_blocks(path: str, of: Range = WHOLE) -> Iterator[tuple[int, Block]]:
     """The lines of `path` (`-` is standard input), a block at a time, each with its place in bytes.
 
-    Raises `LogFileError` if it cannot be opened, or on damage, after the lines before it.
+    Those of its ranges, one behind the other, are those of the whole. Raises `LogFileError` if it cannot be
+    opened, or on damage, after the lines before it.
     """
     try:
         with _opened(path) as stream:
-            yield from _whole_lines(stream)
+            yield from _whole_lines(stream, of)
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, error) from error
 
@@ -106,11 +134,10 @@ def _unzipped(file: IO[bytes]) -> IO[bytes]:
     return cast(IO[bytes], gzip.GzipFile(fileobj=buffered))
 
 
-def _whole_lines(stream: IO[bytes]) -> Iterator[tuple[int, Block]]:
-    kept = b""
-    skipping = False
-    reached = 0
-    for chunk in _chunks(stream):
+def _whole_lines(stream: IO[bytes], of: Range) -> Iterator[tuple[int, Block]]:
+    reached = of.start
+    kept, skipping = _begun(stream, reached) if reached else (b"", False)
+    for chunk in _chunks(stream, None if of.end is None else of.end - of.start):
         place, reached = reached - len(kept), reached + len(chunk)
         if skipping:
             _, newline, chunk = chunk.partition(b"\n")
@@ -124,22 +151,32 @@ def _whole_lines(stream: IO[bytes]) -> Iterator[tuple[int, Block]]:
         if len(kept) > MAX_LINE_BYTES:
             yield place, Unreadable("line_too_long")
             kept, skipping = b"", True
-    if kept:
+    if kept and of.end is None:
         yield reached - len(kept), kept
 
 
-def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
-    """All of the stream, `BLOCK_BYTES` at a time; before damage, what could be read."""
+def _begun(stream: IO[bytes], start: int) -> tuple[bytes, bool]:
+    """The beginning of the line that `start` lies in, or that it is too long to be kept; seeks to `start`."""
+    first = max(0, start - MAX_LINE_BYTES - 1)
+    stream.seek(first)
+    before = stream.read(start - first)
+    kept = before[before.rfind(b"\n") + 1 :]
+    return (b"", True) if len(kept) > MAX_LINE_BYTES else (kept, False)
+
+
+def _chunks(stream: IO[bytes], size: int | None) -> Iterator[bytes]:
+    """So much of the stream (`None`: all), `BLOCK_BYTES` at a time; before damage, what could be read."""
+    left = sys.maxsize if size is None else size
     parts: list[bytes] = []
-    size = 0
+    held = 0
     try:
         # read, not read1: blocks must not depend on how a pipe was filled
-        while part := stream.read(min(READ_BYTES, BLOCK_BYTES - size)):
+        while part := stream.read(min(READ_BYTES, BLOCK_BYTES - held, left)):
             parts.append(part)
-            size += len(part)
-            if size == BLOCK_BYTES:
+            held, left = held + len(part), left - len(part)
+            if held == BLOCK_BYTES:
                 yield b"".join(parts)
-                parts, size = [], 0
+                parts, held = [], 0
     except (OSError, EOFError, zlib.error):
         yield b"".join(parts)
         raise

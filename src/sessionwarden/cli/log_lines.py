@@ -102,6 +102,11 @@ class LineReader:
         self.lines += events
         self.events += events
 
+    def refuse(self, line: QuarantinedLine) -> None:
+        """Quarantine a line, whoever read it."""
+        self.quarantined[line.reason] += 1
+        self._quarantine(line)
+
     def _in_pieces(self, block: bytes, size: int, *, file: str, first_line: int) -> list[Event]:
         """Pieces of about `size` bytes at once, those that are not all sound in smaller ones."""
         events: list[Event] = []
@@ -143,9 +148,8 @@ class LineReader:
         return self._parse(line, self.lines)
 
     def _refuse(self, line: Line, *, file: str, number: int, reason: str) -> None:
-        self.quarantined[reason] += 1
         text = "" if isinstance(line, Unreadable) else line[:MAX_SAMPLE_CHARS]
-        self._quarantine(QuarantinedLine(file=file, line=number, reason=reason, text=text))
+        self.refuse(QuarantinedLine(file=file, line=number, reason=reason, text=text))
 
 
 def _pieces(block: bytes, size: int) -> Iterator[bytes]:

@@ -1,74 +1,61 @@
 """A log that is read twice: first all of it as columns, then, as events, the rows that can matter.
 
 Enters: logs that are files, in our own formats. Leaves: findings and counts, the same as of reading once.
-Invariant: the closer look gets the batches of the first, less rows that are not wanted, at the same times.
-What is remembered between the two, 5 bytes a line and 4 more for each kind of group key, lies in a temporary
-file without a name: a log of a month must not have to fit into memory.
+Invariant: the closer look gets the batches that reading once would make, less rows that are not wanted, at
+the same times. What is remembered between the two lies in a temporary file without a name: a log of a month
+must not have to fit into memory. The first reading can be shared by several processes.
 """
 
 from __future__ import annotations
 
 import secrets
 import tempfile
-from collections.abc import Iterator, Sequence
-from typing import IO, NamedTuple
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from functools import partial
+from typing import IO
 
 import msgspec
 import numpy as np
 
-from sessionwarden.cli.log_files import Block, LogAgain, LogFileError, Unreadable, read_blocks
+from sessionwarden.cli import survey_notes
+from sessionwarden.cli.first_reading import Look, Looker, Place
+from sessionwarden.cli.log_files import WHOLE, LogAgain, LogFileError, ranges_of
 from sessionwarden.cli.log_lines import EVENTS_AT_ONCE, LineReader, own_formats, own_formats_at_once
-from sessionwarden.detection.acceptance import LATE_MS, LogTime, Span
+from sessionwarden.cli.survey_notes import Part, PartNotes
+from sessionwarden.detection.acceptance import LATE_MS, LogTime
 from sessionwarden.detection.replaying import Replayer
-from sessionwarden.detection.survey import Notes, Survey, wanted_rows
-from sessionwarden.model.columns import Columns, EventColumns, Integers, JoinedColumns, TextNumbers
+from sessionwarden.detection.survey import Survey, wanted_rows
+from sessionwarden.model.columns import TextNumbers
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
 from sessionwarden.ruleset.compiled import CompiledRuleset
-from sessionwarden.sources.access_log_columns import ColumnReader
-
-LENGTH_BYTES = 4
-
-
-class Part(msgspec.Struct, frozen=True, array_like=True):
-    """A block of a log, and how many events it has. `plain` if each of its lines is one."""
-
-    log: int
-    place: int
-    length: int
-    rows: int
-    plain: bool
-
-
-class Batch(msgspec.Struct, frozen=True, array_like=True):
-    """What a batch was made of, and the times that judge it."""
-
-    parts: list[Part]
-    spans: list[Span]
-
-
-class Looked(NamedTuple):
-    """A block that was looked at; `ends` are those of its lines, if it is plain."""
-
-    part: Part
-    columns: Columns
-    ends: Integers
 
 
 class ReadTwice:
-    """A replay of `logs` by two readings. `reader` counts lines, and those that are quarantined."""
+    """A replay of `logs` by two readings, the first of them by so many processes.
+
+    `reader` counts lines, and those that are quarantined.
+    """
 
     def __init__(
-        self, logs: Sequence[str], ruleset: CompiledRuleset, reader: LineReader, *, now_ms: int
+        self,
+        logs: Sequence[str],
+        ruleset: CompiledRuleset,
+        reader: LineReader,
+        *,
+        now_ms: int,
+        jobs: int = 1,
     ) -> None:
         self._logs = logs
+        self._ruleset = ruleset
         self._reader = reader
         self._now_ms = now_ms
-        self._numbering = TextNumbers(secrets.randbits(128))
-        self._survey = Survey(ruleset, self._numbering)
-        self._columns = ColumnReader(self._survey.fields, self._numbering, now_ms=now_ms)
+        self._jobs = jobs
+        self._secret = secrets.randbits(128)
+        self._survey = Survey(ruleset, TextNumbers(self._secret))
         self._replayer = Replayer(ruleset)
-        self._time = LogTime()
         self.late = 0
         self.refused = 0
 
@@ -87,113 +74,132 @@ class ReadTwice:
             notes.seek(0)
             yield from self._second_reading(notes)
         if broken is not None:
-            raise broken
+            raise LogFileError(broken)
 
-    def _first_reading(self, notes: IO[bytes]) -> LogFileError | None:
-        looked: list[Looked] = []
-        broken = None
-        try:
-            for number, log in enumerate(self._logs):
-                for one in self._look(number, log):
-                    looked.append(one)
-                    if sum(block.part.rows for block in looked) >= EVENTS_AT_ONCE:
-                        self._note(looked, notes)
-                        looked = []
-        except LogFileError as error:
-            broken = error
-        if looked:
-            self._note(looked, notes)
-        return broken
+    def _first_reading(self, notes: IO[bytes]) -> str | None:
+        line, log, reached = 0, 0, 0
+        for place, look in self._looks():
+            line = line if place.log == log else 0
+            for bad in look.bad:
+                self._reader.refuse(msgspec.structs.replace(bad, line=line + bad.line))
+            self._reader.lines += look.lines
+            self._reader.events += look.events
+            line, log = line + look.text_lines, place.log
+            if look.group is not None:
+                reached = max(reached, int(look.group.times.max()))
+                survey_notes.write(notes, look.group)
+            self._survey.merge(look.counted, reached_ms=reached)
+            if look.broken is not None:
+                return look.broken
+        return None
 
-    def _look(self, number: int, log: str) -> Iterator[Looked]:
-        line = 1
-        for place, block in read_blocks(log):
-            columns = None if isinstance(block, Unreadable) else self._columns.read(block)
-            if columns is not None:
-                rows = lines = len(columns.times)
-                self._reader.count(rows)
-                part = Part(number, place, len(block), rows, True)
-                yield Looked(part, columns, columns.ends)
-            else:
-                events = self._reader.read(block, file=log, first_line=line)
-                lines = 1 if isinstance(block, Unreadable) else block.count(b"\n") + 1
-                if events:
-                    part = Part(number, place, len(block), len(events), False)
-                    seen = EventColumns(events, self._survey.fields, self._numbering)
-                    yield Looked(part, seen, np.zeros(len(events), np.int64))
-            line += lines
-
-    def _note(self, looked: Sequence[Looked], file: IO[bytes]) -> None:
-        columns = JoinedColumns([block.columns for block in looked])
-        spans = list(self._time.spans(columns.times.tolist()))
-        for first, end, now_ms in spans:
-            self.late += int(np.count_nonzero(columns.times[first:end] < now_ms - LATE_MS))
-        notes = self._survey.note(columns, now_ms=self._time.reached_ms)
-        self.refused += notes.refused
-        ends = np.concatenate([block.ends for block in looked])
-        _write(file, Batch([block.part for block in looked], spans), notes, ends)
+    def _looks(self) -> Iterator[tuple[Place, Look]]:
+        places = [
+            Place(number, log, some) for number, log in enumerate(self._logs) for some in ranges_of(log)
+        ]
+        looker = Looker(self._ruleset, secret=self._secret, now_ms=self._now_ms)
+        if self._jobs == 1 or len(places) == 1:
+            yield from ((place, look) for place in places for look in looker.look(place))
+            return
+        arguments = self._ruleset, self._secret, self._now_ms
+        with ProcessPoolExecutor(self._jobs, initializer=_prepare, initargs=arguments) as processes:
+            yield from _in_order(processes, looker, places, ahead=2 * self._jobs)
 
     def _second_reading(self, file: IO[bytes]) -> Iterator[Finding]:
         may_fire = self._survey.may_fire()
         again = [LogAgain(log) for log in self._logs]
+        time = LogTime()
         try:
-            for batch, notes, ends in _written(file, shapes=len(may_fire)):
-                rows = wanted_rows(notes, may_fire)
-                events = list(self._events(batch.parts, rows, ends, again))
-                for first, end, now_ms in batch.spans:
-                    start, stop = np.searchsorted(rows, (first, end)).tolist()
-                    yield from self._replayer.feed_at(events[start:stop], now_ms=now_ms)
+            for batch in _batches(survey_notes.read(file, shapes=self._survey.shapes)):
+                rows: list[int] = []
+                events: list[Event] = []
+                first = 0
+                for some in batch:
+                    wanted = wanted_rows(some.notes, may_fire).tolist()
+                    events += self._events(some, wanted, again[some.part.log]) if wanted else ()
+                    rows += [first + row for row in wanted]
+                    first += some.part.rows
+                yield from self._closer_look(batch, rows, events, time)
         finally:
             for log in again:
                 log.close()
 
-    def _events(
-        self, parts: Sequence[Part], rows: Integers, ends: Integers, again: Sequence[LogAgain]
-    ) -> Iterator[Event]:
-        first = 0
-        for part in parts:
-            start, stop = np.searchsorted(rows, (first, first + part.rows)).tolist()
-            wanted = (rows[start:stop] - first).tolist()
-            log = again[part.log]
-            if wanted and part.plain:
-                own_ends = ends[first : first + part.rows].tolist()
-                spans = [(own_ends[row - 1] + 1 if row else 0, own_ends[row]) for row in wanted]
-                lines = [log.read(part.place + begin, end - begin) for begin, end in spans]
-                yield from self._read(b"\n".join(lines), part, events=len(wanted))
-            elif wanted:
-                events = self._read(log.read(part.place, part.length), part, events=part.rows)
-                yield from (events[row] for row in wanted)
-            first += part.rows
+    def _closer_look(
+        self, batch: Sequence[PartNotes], rows: Sequence[int], events: Sequence[Event], time: LogTime
+    ) -> Iterator[Finding]:
+        times = np.concatenate([some.times for some in batch])
+        refused = np.concatenate([some.notes.refused for some in batch])
+        for first, end, now_ms in time.spans(times.tolist()):
+            late = times[first:end] < now_ms - LATE_MS
+            self.late += int(np.count_nonzero(late))
+            self.refused += int(np.count_nonzero(refused[first:end] & ~late))
+            start, stop = np.searchsorted(rows, (first, end)).tolist()
+            yield from self._replayer.feed_at(events[start:stop], now_ms=now_ms)
 
-    def _read(self, block: Block, part: Part, *, events: int) -> list[Event]:
-        quietly = LineReader(
+    def _events(self, some: PartNotes, rows: Sequence[int], log: LogAgain) -> list[Event]:
+        part = some.part
+        if not part.plain:
+            events = self._read(log.read(part.place, part.length), part, count=part.rows)
+            return [events[row] for row in rows]
+        ends = some.ends.tolist()
+        spans = [(ends[row - 1] + 1 if row else 0, ends[row]) for row in rows]
+        lines = [log.read(part.place + begin, end - begin) for begin, end in spans]
+        return self._read(b"\n".join(lines), part, count=len(rows))
+
+    def _read(self, lines: bytes, part: Part, *, count: int) -> list[Event]:
+        reader = LineReader(
             own_formats(self._now_ms), lambda line: None, parse_batch=own_formats_at_once(self._now_ms)
         )
-        found = quietly.read(block, file="", first_line=1)
-        if len(found) != events:
+        events = reader.read(lines, file="", first_line=1)
+        if len(events) != count:
             raise LogFileError(f"{self._logs[part.log]} has changed while it was read")
-        return found
+        return events
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Batch).decode
+def _batches(parts: Iterable[PartNotes]) -> Iterator[list[PartNotes]]:
+    """The parts, as many together as make a batch of events."""
+    batch: list[PartNotes] = []
+    rows = 0
+    for some in parts:
+        batch.append(some)
+        rows += some.part.rows
+        if rows >= EVENTS_AT_ONCE:
+            yield batch
+            batch, rows = [], 0
+    if batch:
+        yield batch
 
 
-def _write(file: IO[bytes], batch: Batch, notes: Notes, ends: Integers) -> None:
-    head = _encode(batch)
-    try:
-        file.write(len(head).to_bytes(LENGTH_BYTES, "big") + head)
-        for column in (ends.astype(np.uint32), notes.wanted, *notes.keys):
-            file.write(column.tobytes())
-    except OSError as error:
-        raise LogFileError(f"cannot keep notes of the log: {error.strerror}") from error
+_looker: Looker | None = None
+"""Of a process that shares the first reading."""
 
 
-def _written(file: IO[bytes], *, shapes: int) -> Iterator[tuple[Batch, Notes, Integers]]:
-    while length := file.read(LENGTH_BYTES):
-        batch = _decode(file.read(int.from_bytes(length, "big")))
-        rows = sum(part.rows for part in batch.parts)
-        ends = np.frombuffer(file.read(4 * rows), np.uint32).astype(np.int64)
-        wanted = np.frombuffer(file.read(rows), np.bool_)
-        keys = [np.frombuffer(file.read(4 * rows), np.uint32) for _ in range(shapes)]
-        yield batch, Notes(wanted, keys, 0), ends
+def _prepare(ruleset: CompiledRuleset, secret: int, now_ms: int) -> None:
+    global _looker
+    _looker = Looker(ruleset, secret=secret, now_ms=now_ms)
+
+
+def _look(place: Place) -> list[Look]:
+    assert _looker is not None
+    return list(_looker.look(place))
+
+
+def _in_order(
+    processes: ProcessPoolExecutor, looker: Looker, places: Iterable[Place], *, ahead: int
+) -> Iterator[tuple[Place, Look]]:
+    """What the processes see, in the order of the log; so many ranges may be ahead of it.
+
+    A log that is one range is looked at here, for what is seen of it might not fit into memory at once.
+    """
+    begun: deque[tuple[Place, Callable[[], Iterable[Look]]]] = deque()
+    for place in places:
+        if place.of == WHOLE:
+            begun.append((place, partial(looker.look, place)))
+        else:
+            future: Future[list[Look]] = processes.submit(_look, place)
+            begun.append((place, future.result))
+        if len(begun) > ahead:
+            first, looks = begun.popleft()
+            yield from ((first, look) for look in looks())
+    for rest, looks in begun:
+        yield from ((rest, look) for look in looks())

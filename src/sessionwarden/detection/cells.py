@@ -10,7 +10,9 @@ along costs time and nothing else.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +20,11 @@ from numpy.typing import NDArray
 from sessionwarden.model.columns import Integers, distinct
 
 Keys = NDArray[np.uint32]
+Names = NDArray[np.unsignedinteger]
 
 SHORTEST_CELL_MS = 60_000
-PENDING_ROWS = 1 << 14
-"""Of a cell, before equal ones are put together."""
+PENDING = 1 << 14
+"""Names of a cell, before equal ones are put together."""
 
 SLACK = 1
 SLACK_FROM = 16
@@ -29,37 +32,41 @@ SLACK_FROM = 16
 two pairs do, of rules that want so many values, is too rare to matter."""
 
 
+class Counted(NamedTuple):
+    """Rows of one cell: each key or, of values, each key with a value, once, and how many there were."""
+
+    cell: int
+    names: Names
+    rows: Integers
+
+
 class _Cell:
-    """Rows of one cell: each key or, of values, each key with a value once, and how many there were."""
+    """What is known of one cell so far."""
 
     def __init__(self) -> None:
-        self._names: list[NDArray[np.unsignedinteger]] = []
-        self._rows: Integers = np.empty(0, np.int64)
-        self._pending: list[NDArray[np.unsignedinteger]] = []
-        self._pending_rows = 0
+        self._known: list[tuple[Names, Integers | None]] = []
+        self._settled = self._pending = 0
 
-    def add(self, names: NDArray[np.unsignedinteger]) -> None:
-        self._pending.append(names)
-        self._pending_rows += len(names)
-        if self._pending_rows > PENDING_ROWS + len(self._rows):
-            self._put_together()
+    def add(self, names: Names, rows: Integers | None = None) -> None:
+        """Names, with their rows if those are not one each."""
+        self._known.append((names, rows))
+        self._pending += len(names)
+        if self._pending > PENDING + self._settled:
+            self.counted()
 
-    def counted(self) -> tuple[NDArray[np.unsignedinteger], Integers]:
+    def counted(self) -> tuple[Names, Integers]:
         """The names in order, and the rows of each."""
-        self._put_together()
-        return self._names[0], self._rows
-
-    def _put_together(self) -> None:
-        if not self._pending:
-            return
-        added = np.ones(self._pending_rows, np.int64)
-        names = np.concatenate((*self._names, *self._pending))
-        rows = np.concatenate((self._rows, added))
-        order = np.argsort(names)
-        names = names[order]
-        first = np.flatnonzero(np.concatenate(([True], names[1:] != names[:-1])))
-        self._names, self._rows = [names[first]], np.add.reduceat(rows[order], first)
-        self._pending, self._pending_rows = [], 0
+        if self._pending:
+            names = np.concatenate([names for names, _ in self._known])
+            counts = [np.ones(len(some), np.int64) if rows is None else rows for some, rows in self._known]
+            order = np.argsort(names)
+            names = names[order]
+            first = np.flatnonzero(np.concatenate(([True], names[1:] != names[:-1])))
+            self._known = [(names[first], np.add.reduceat(np.concatenate(counts)[order], first))]
+            self._settled, self._pending = len(first), 0
+        ((known, rows),) = self._known
+        assert rows is not None
+        return known, rows
 
 
 class Cells:
@@ -74,7 +81,7 @@ class Cells:
 
     def add(self, keys: Keys, times: Integers, values: Keys | None = None) -> None:
         """Rows of the log, with their values if those are what counts."""
-        names: NDArray[np.unsignedinteger] = keys
+        names: Names = keys
         if values is not None:
             names = keys.astype(np.uint64) << np.uint64(32) | values
         cells = times // self._length_ms
@@ -85,6 +92,17 @@ class Cells:
         for first, end in pairwise(borders):
             if first < end:
                 self._cells[int(cells[first])].add(names[first:end])
+
+    def take(self) -> list[Counted]:
+        """All that was added, to be merged into others; nothing is left here."""
+        taken = [Counted(cell, *known.counted()) for cell, known in self._cells.items()]
+        self._cells.clear()
+        return taken
+
+    def merge(self, taken: Iterable[Counted]) -> None:
+        """Add what others have taken in."""
+        for cell, names, rows in taken:
+            self._cells[cell].add(names, rows)
 
     def forget(self, *, accepted_ms: int) -> None:
         """Judge and drop what no event of `accepted_ms` (epoch ms) or later can change."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sessionwarden.detection.acceptance import LATE_MS, is_our_refusal
-from sessionwarden.detection.cells import Cells, Keys
+from sessionwarden.detection.cells import Cells, Counted, Keys
 from sessionwarden.detection.keys import grouped_address
 from sessionwarden.detection.windows import Window, build_windows
 from sessionwarden.model.columns import (
@@ -54,13 +54,13 @@ class Shape(NamedTuple):
 class Notes(NamedTuple):
     """What is remembered of the rows of a batch.
 
-    `wanted` whatever else the log holds, `keys` by shape: those that wanted rows would have (or
-    `MISSING`). `refused` counts requests that the denylist refused.
+    `wanted` whatever else the log holds; `refused` by the denylist; `keys` by shape: those that make a row
+    wanted if they may fire, or `MISSING`.
     """
 
     wanted: NDArray[np.bool_]
+    refused: NDArray[np.bool_]
     keys: Sequence[Keys]
-    refused: int
 
 
 class _Count(NamedTuple):
@@ -98,8 +98,8 @@ class Survey:
         self.fields = frozenset(REFUSAL_FIELDS).union(*map(_fields_of, windows))
         self._sources = _numbers_of({category for category, _ in self._selected}, numbering)
 
-    def note(self, columns: Columns, *, now_ms: int) -> Notes:
-        """Take in the next rows of the log, which has reached `now_ms`."""
+    def note(self, columns: Columns) -> Notes:
+        """Take in some rows of the log."""
         rows = np.arange(len(columns.times))
         batch = _Batch(columns, self._networks)
         keys = [batch.keys(shape) for shape in self._shapes]
@@ -113,11 +113,26 @@ class Survey:
             for one in selected.counts:
                 some = batch.count(one.cells, keys[one.shape], matching, one.field)
                 counted[one.shape][some] = True
-        for _, cells in self._cells:
-            cells.forget(accepted_ms=now_ms - LATE_MS)
         for numbers, known in zip(keys, counted, strict=True):
             numbers[~known] = MISSING
-        return Notes(wanted, keys, len(self._refusals(columns, rows)))
+        refused = np.zeros(len(rows), np.bool_)
+        refused[self._refusals(columns, rows)] = True
+        return Notes(wanted, refused, keys)
+
+    @property
+    def shapes(self) -> int:
+        """How many kinds of keys notes have."""
+        return len(self._shapes)
+
+    def take(self) -> list[list[Counted]]:
+        """What was counted, for another survey of the same rules and numbering; this one begins anew."""
+        return [cells.take() for _, cells in self._cells]
+
+    def merge(self, taken: Sequence[Sequence[Counted]], *, reached_ms: int) -> None:
+        """Take in what another survey counted, of the next rows of a log that has reached `reached_ms`."""
+        for (_, cells), counted in zip(self._cells, taken, strict=True):
+            cells.merge(counted)
+            cells.forget(accepted_ms=reached_ms - LATE_MS)
 
     def may_fire(self) -> list[Keys]:
         """By shape, the keys whose rows are wanted, in order."""

@@ -39,6 +39,8 @@ from sessionwarden.ruleset.compiled import CompiledRuleset
 WORTH_TWO_READINGS = 1 << 22
 """Bytes of logs from which on loading numpy and reading twice cost less than an event for every line."""
 
+MAX_JOBS = 64
+
 FILE_WIDTH = 160
 """Columns of the table where no terminal sets them, so that keys stay on one line."""
 
@@ -63,6 +65,13 @@ FILE_WIDTH = 160
     type=click.Path(path_type=Path),
     help="Write quarantined lines with their reasons to this file.",
 )
+@click.option(
+    "--jobs",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, MAX_JOBS),
+    help="Processes that read large logs; not those that are gzip, nor pipes, nor with --fields.",
+)
 def replay(
     logs: tuple[str, ...],
     rules: Path,
@@ -70,6 +79,7 @@ def replay(
     output: str,
     strict: bool,
     quarantine: Path | None,
+    jobs: int,
 ) -> None:
     """Run the rules over LOGS (plain or gzip; `-` or none for standard input) and print findings.
 
@@ -84,7 +94,7 @@ def replay(
         stack.enter_context(_rare_collections())
         quarantined = stack.enter_context(_quarantine_file(quarantine, logs))
         reader = LineReader(parse, quarantined, parse_batch=parse_batch)
-        run = replay_of(logs or ("-",), ruleset, reader, own_format=fields is None)
+        run = replay_of(logs or ("-",), ruleset, reader, own_format=fields is None, jobs=jobs)
         for finding in run.findings():
             report.finding(finding)
         report.close(_facts(reader, run))
@@ -132,7 +142,7 @@ class ReadOnce:
 
 
 def replay_of(
-    logs: Sequence[str], ruleset: CompiledRuleset, reader: LineReader, *, own_format: bool
+    logs: Sequence[str], ruleset: CompiledRuleset, reader: LineReader, *, own_format: bool, jobs: int = 1
 ) -> Replay:
     """The way that costs least for these logs. Both find the same."""
     if not own_format or not _are_large_files(logs):
@@ -140,7 +150,7 @@ def replay_of(
     # numpy takes a tenth of a second to load, and nothing else needs it
     from sessionwarden.cli.replay_twice import ReadTwice
 
-    return ReadTwice(logs, ruleset, reader, now_ms=time.time_ns() // 1_000_000)
+    return ReadTwice(logs, ruleset, reader, now_ms=time.time_ns() // 1_000_000, jobs=jobs)
 
 
 def _are_large_files(logs: Sequence[str]) -> bool:

@@ -51,9 +51,13 @@ class Process:
     """A store with a memory of its own."""
 
     def __init__(self, table: MeteredTable, *, members_kept: int = 1_000, limit: int = LIMIT) -> None:
-        self.client: Any = Shared(table)
+        self.client = Shared(table)
         self.store = DynamoDBWindowStore(
-            self.client, "windows", member_limit=limit, segment_limit=SEGMENT, members_kept=members_kept
+            self.client,  # type: ignore[arg-type]
+            "windows",
+            member_limit=limit,
+            segment_limit=SEGMENT,
+            members_kept=members_kept,
         )
 
     def add(self, *members: bytes, epoch: int = 7) -> None:
@@ -186,11 +190,11 @@ def test_what_is_remembered_is_bounded_and_forgetting_changes_nothing() -> None:
     known = FullSegments(member_limit=100, segment_limit=2, members_kept=5)
     for epoch in range(9):
         known.learn(("k", epoch), Prefix(), {0: frozenset({b"a", b"b"})})
-    assert [epoch for epoch in range(9) if known.of(("k", epoch)).count] == [7, 8]
+    assert [epoch for epoch in range(9) if known.of(("k", epoch)).held] == [7, 8]
     # used just now, so that the other one goes
     known.of(("k", 7))
     known.learn(("k", 9), Prefix(), {0: frozenset({b"a", b"b"})})
-    assert [epoch for epoch in range(10) if known.of(("k", epoch)).count] == [7, 9]
+    assert [epoch for epoch in range(10) if known.of(("k", epoch)).held] == [7, 9]
 
 
 def test_only_full_segments_without_a_gap_are_remembered() -> None:

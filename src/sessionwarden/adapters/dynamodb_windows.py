@@ -86,7 +86,7 @@ class DynamoDBWindowStore:
             if self._write(place, known, missing, expires_at):
                 return known
             before, known = known, self._look(place, known)
-            if known.count == before.count:
+            if known.held == before.held:
                 raise StoreError(f"{self._table}: a full segment was not there when it was read")
         return known
 

@@ -19,7 +19,7 @@ class Prefix(NamedTuple):
     """The full segments of a set, from the first on. No member is in two of them."""
 
     segments: tuple[frozenset[bytes], ...] = ()
-    count: int = 0
+    held: int = 0
 
     def lacks(self, members: Iterable[bytes]) -> list[bytes]:
         """Those of `members` that are in none of the segments, in the same order."""
@@ -52,21 +52,21 @@ class FullSegments:
         with self._lock:
             # taken out and put back, so that the order is that of use
             known = self._known.pop(place, NOTHING)
-            if known.count:
+            if known.held:
                 self._known[place] = known
             return known
 
     def room(self, known: Prefix) -> int:
         """How many members the segment behind these takes; 0 if the set is full."""
-        return max(0, min(self._segment_limit, self._member_limit - known.count))
+        return max(0, min(self._segment_limit, self._member_limit - known.held))
 
     def learn(self, place: Place, known: Prefix, found: Mapping[int, frozenset[bytes]]) -> Prefix:
         """What is known, after segments behind `known` were read: `found` by number, as they were."""
         longer = known
         while self._is_full(found.get(len(longer.segments), frozenset()), longer):
             segment = found[len(longer.segments)]
-            longer = Prefix((*longer.segments, segment), longer.count + len(segment))
-        if longer.count > known.count:
+            longer = Prefix((*longer.segments, segment), longer.held + len(segment))
+        if longer.held > known.held:
             self._keep(place, longer)
         return longer
 
@@ -77,8 +77,8 @@ class FullSegments:
         with self._lock:
             before = self._known.pop(place, NOTHING)
             # another thread may have read further
-            longest = max(before, known, key=lambda one: one.count)
+            longest = max(before, known, key=lambda one: one.held)
             self._known[place] = longest
-            self._kept += longest.count - before.count
+            self._kept += longest.held - before.held
             while self._kept > self._members_kept and len(self._known) > 1:
-                self._kept -= self._known.pop(next(iter(self._known))).count
+                self._kept -= self._known.pop(next(iter(self._known))).held

@@ -202,13 +202,16 @@ def test_single_events_are_looked_up_for_their_budget_alone() -> None:
     assert outcome.dropped_keys == 500 - BUDGET
 
 
-def test_firings_are_counted_for_the_budget_of_the_rule_that_counts_them() -> None:
-    inner = rule(threshold=1, emits=False, **BY_ADDRESS)
+def test_firings_of_addresses_are_counted_for_the_small_budget() -> None:
+    inner = rule(threshold=2, emits=False, timespan_ms=DAY, **BY_ADDRESS)
     outer = rule("outer", selections=(), inner=(Inner(rule="burst"),), group_by=("source_ip",), threshold=1)
     watch = Watch(inner, outer)
-    outcome = watch.see(addresses(500))
-    assert len(watch.store.written) == 2 * BUDGET
-    assert len(outcome.findings) == BUDGET
+    for minute in range(3):
+        watch.see(addresses(BUDGET, first=BUDGET * minute), at=minute * MINUTE)
+    # all known to the inner rule, and each fires with its second event
+    again = [event(900 + number, at=MINUTE, source_ip=f"10.0.0.{number}") for number in range(3 * BUDGET)]
+    outcome = watch.see(again, at=2 * MINUTE)
+    assert (len(outcome.findings), outcome.dropped_keys) == (BUDGET, 2 * BUDGET)
 
 
 def test_keys_on_a_shelf_with_room_cost_no_budget() -> None:
@@ -223,6 +226,15 @@ def test_keys_beside_a_full_shelf_cost_their_budget() -> None:
     assert (len(watch.store.written), len(watch.store.read_of)) == (BUDGET, BUDGET)
     assert outcome.dropped_keys == 500 - BUDGET
     assert watch.remembered() == BUDGET
+
+
+def test_keys_that_were_on_the_shelf_are_served_when_it_is_full() -> None:
+    watch = Watch(rule(**BY_ADDRESS), store=Meter(shelf_limit=90), on_shelves=True)
+    watch.see(addresses(90))
+    again = [event(900 + number, at=9, source_ip=f"10.0.0.{number}") for number in range(90)]
+    outcome = watch.see([*again, *addresses(20, first=90)])
+    assert outcome.dropped_keys == 20 - BUDGET
+    assert len(watch.store.written) == 90 + BUDGET
 
 
 def test_a_heavy_key_beside_a_full_shelf_is_found_among_invented_ones() -> None:

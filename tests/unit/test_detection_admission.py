@@ -229,12 +229,14 @@ def test_keys_beside_a_full_shelf_cost_their_budget() -> None:
 
 
 def test_keys_that_were_on_the_shelf_are_served_when_it_is_full() -> None:
-    watch = Watch(rule(**BY_ADDRESS), store=Meter(shelf_limit=90), on_shelves=True)
-    watch.see(addresses(90))
-    again = [event(900 + number, at=9, source_ip=f"10.0.0.{number}") for number in range(90)]
-    outcome = watch.see([*again, *addresses(20, first=90)])
-    assert outcome.dropped_keys == 20 - BUDGET
-    assert len(watch.store.written) == 90 + BUDGET
+    store = Meter(shelf_limit=90)
+    watch = Watch(rule(**BY_ADDRESS), store=store, on_shelves=True)
+    watch.see(addresses(80))
+    Watch(rule(**BY_ADDRESS), store=store, on_shelves=True, budget=None).see(addresses(20, first=1_000))
+    again = [event(900 + number, at=9, source_ip=f"10.0.0.{number}") for number in range(80)]
+    outcome = watch.see([*again, *addresses(30, first=80)])
+    assert outcome.dropped_keys == 30 - BUDGET
+    assert len(store.written) == 80 + BUDGET
 
 
 def test_a_heavy_key_beside_a_full_shelf_is_found_among_invented_ones() -> None:

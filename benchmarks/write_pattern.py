@@ -163,6 +163,15 @@ def with_shelves(rules: CompiledRuleset, table: Any) -> Engine:
     return Engine(rules, DynamoDBWindowStore(table, "windows"), shelves=shelves)
 
 
+def with_segments(limit: int) -> MakeEngine:
+    """Evaluators with sets of their own, of another size of segment than what is deployed."""
+
+    def make_engine(rules: CompiledRuleset, table: Any) -> Engine:
+        return Engine(rules, DynamoDBWindowStore(table, "windows", segment_limit=limit))
+
+    return make_engine
+
+
 def play(
     scenario: Scenario,
     rules: CompiledRuleset,
@@ -208,14 +217,30 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--evaluators", type=int, default=EVALUATORS)
+    parser.add_argument(
+        "--segments", type=int, nargs="+", help="instead: a flood of one key by members a segment"
+    )
     arguments = parser.parse_args()
     rules = ten_rules()
+    if arguments.segments:
+        compare_segments(rules, arguments.segments, evaluators=arguments.evaluators)
+        return
     for title, make_engine in (("on shelves", with_shelves), ("in sets of their own", with_own_sets)):
         print(f"\nten rules, {arguments.evaluators} evaluators, a batch a second each, keys {title}\n")
         print(HEADER)
         for scenario in scenarios():
             heat = play(scenario, rules, evaluators=arguments.evaluators, make_engine=make_engine)
             print(line(row(scenario, heat)))
+
+
+def compare_segments(rules: CompiledRuleset, limits: Sequence[int], *, evaluators: int) -> None:
+    """What a flood that nothing silences asks of its key, by the size of a segment."""
+    flood = _scenario("flood", 1_000, 20, _one_address_refused, start_ms=LATE_MS)
+    print("| members of a segment | WCU/s | RCU/s | largest item KB |")
+    print("| ---: | ---: | ---: | ---: |")
+    for limit in limits:
+        one = row(flood, play(flood, rules, evaluators=evaluators, make_engine=with_segments(limit)))
+        print(f"| {limit:,} | {one.hottest_write:,} | {one.hottest_read:,} | {one.largest_item:.1f} |")
 
 
 def line(one: Row) -> str:

@@ -12,6 +12,7 @@ from sessionwarden.detection.admission import VERIFIED_FACTOR, Admission
 from sessionwarden.detection.batch import Outcome
 from sessionwarden.detection.engine import Engine
 from sessionwarden.model.event import Event
+from sessionwarden.model.finding import Finding
 from sessionwarden.ruleset.compiled import CompiledRule, Inner
 from tests.detection_kit import ANY_ADDRESS, HOUR, MINUTE, START, event, rule, ruleset, selection, single
 
@@ -125,7 +126,7 @@ def test_a_key_with_many_events_is_found_among_keys_with_one() -> None:
 def test_a_key_that_is_known_is_served_whatever_floods_in() -> None:
     watch = Watch(rule(threshold=5, **BY_ADDRESS))
     watch.see(of_one(1, source_ip="192.0.2.99"))
-    found = []
+    found: list[Finding] = []
     for turn in range(1, 5):
         flood = addresses(300, first=300 * turn)
         found += watch.see([*flood, *of_one(1, first=turn, source_ip="192.0.2.99")]).findings
@@ -182,7 +183,7 @@ def test_only_keys_that_take_an_account_have_the_larger_budget(
     fields = ("user", "session", "client", "source_ip", "path", "user_agent", "host", "country")
     fixed: dict[str, Any] = {"route": "GET /", "api_id": "a", "stage": "s", "pool": "p"}
     happened = [
-        event(number, **fixed, **{field: f"{field}-{number}" for field in fields}) for number in range(200)
+        event(number, **(fixed | {field: f"{field}-{number}" for field in fields})) for number in range(200)
     ]
     watch.see(happened)
     assert len(watch.store.written) == factor * BUDGET

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 SEGMENT_LIMIT = 500
 """Members of a segment. Each write is billed, and throttled, by its whole item. Ten evaluators that count
-1,000 events a second of one key write 296 units a second with segments of 4,000, 149 with 1,000, 92 with
-500, 65 with 250, in about as many calls; with less, a set has more items than it saves."""
+1,000 events a second of one key write 461 units a second with segments of 4,000, 164 with 1,000, 100 with
+500, 71 with 250 (`benchmarks/write_pattern.py --segments`); with less, a set has more items than it saves."""
 
 CHUNK = 1_000
 """Members per write. A segment with room for one more, and one chunk, are 1,500 of 16 bytes: some 27 KB."""

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.cost_meter import KB, MeteredTable, steps
 from benchmarks.measured_rules import TEN
+from sessionwarden.adapters.dynamodb_shelves import DynamoDBShelfStore
 from sessionwarden.adapters.dynamodb_windows import DynamoDBWindowStore
 from sessionwarden.detection.engine import Engine
 from sessionwarden.model.event import Event
@@ -36,6 +37,11 @@ WRITE_LIMIT = 1_000
 READ_LIMIT = 3_000
 EVALUATORS = 10
 """As many as the stack lets run at once."""
+HEADER = """\
+| traffic | partition keys | hottest: WCU/s | RCU/s | table: WCU/s | at the end | largest item KB |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: |"""
+
+MakeEngine = Callable[[CompiledRuleset, Any], Engine]
 
 
 class Heat:
@@ -146,11 +152,38 @@ def ten_rules() -> CompiledRuleset:
     return compile_rules([RULES / f"{name}.yml" for name in TEN], RULES / "policy.yml")
 
 
-def play(scenario: Scenario, rules: CompiledRuleset, *, evaluators: int = EVALUATORS) -> Heat:
+def with_own_sets(rules: CompiledRuleset, table: Any) -> Engine:
+    """An evaluator whose shelves are full: every key has sets of its own."""
+    return Engine(rules, DynamoDBWindowStore(table, "windows"))
+
+
+def with_shelves(rules: CompiledRuleset, table: Any) -> Engine:
+    """An evaluator as it is deployed."""
+    shelves = DynamoDBShelfStore(table, "windows")
+    return Engine(rules, DynamoDBWindowStore(table, "windows"), shelves=shelves)
+
+
+def with_segments(limit: int) -> MakeEngine:
+    """Evaluators with sets of their own, of another size of segment than what is deployed."""
+
+    def make_engine(rules: CompiledRuleset, table: Any) -> Engine:
+        return Engine(rules, DynamoDBWindowStore(table, "windows", segment_limit=limit))
+
+    return make_engine
+
+
+def play(
+    scenario: Scenario,
+    rules: CompiledRuleset,
+    *,
+    evaluators: int = EVALUATORS,
+    make_engine: MakeEngine = with_own_sets,
+) -> Heat:
     """All of a scenario's requests: each evaluator has one batch a second, of what fell to it."""
     heat = Heat()
-    store = DynamoDBWindowStore(MeteredTable(heat), "windows")  # type: ignore[arg-type]
-    engines = [Engine(rules, store) for _ in range(evaluators)]
+    table: Any = MeteredTable(heat)
+    # each with a memory of its own, as processes have
+    engines = [make_engine(rules, table) for _ in range(evaluators)]
     by_second: defaultdict[int, list[Event]] = defaultdict(list)
     for event in scenario.requests:
         by_second[(event.time - scenario.start_ms) // 1000].append(event)
@@ -184,20 +217,39 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--evaluators", type=int, default=EVALUATORS)
+    parser.add_argument(
+        "--segments", type=int, nargs="+", help="instead: a flood of one key by members a segment"
+    )
     arguments = parser.parse_args()
     rules = ten_rules()
-    print(f"ten rules, {arguments.evaluators} evaluators, a batch a second each")
-    print(
-        "| traffic | partition keys | hottest: WCU/s | RCU/s | table: WCU/s | at the end | largest item KB |"
+    if arguments.segments:
+        compare_segments(rules, arguments.segments, evaluators=arguments.evaluators)
+        return
+    for title, make_engine in (("on shelves", with_shelves), ("in sets of their own", with_own_sets)):
+        print(f"\nten rules, {arguments.evaluators} evaluators, a batch a second each, keys {title}\n")
+        print(HEADER)
+        for scenario in scenarios():
+            heat = play(scenario, rules, evaluators=arguments.evaluators, make_engine=make_engine)
+            print(line(row(scenario, heat)))
+
+
+def compare_segments(rules: CompiledRuleset, limits: Sequence[int], *, evaluators: int) -> None:
+    """What a flood that nothing silences asks of its key, by the size of a segment."""
+    flood = _scenario("flood", 1_000, 20, _one_address_refused, start_ms=LATE_MS)
+    print("| members of a segment | WCU/s | RCU/s | largest item KB |")
+    print("| ---: | ---: | ---: | ---: |")
+    for limit in limits:
+        one = row(flood, play(flood, rules, evaluators=evaluators, make_engine=with_segments(limit)))
+        print(f"| {limit:,} | {one.hottest_write:,} | {one.hottest_read:,} | {one.largest_item:.1f} |")
+
+
+def line(one: Row) -> str:
+    """A row as the page shows it."""
+    mark = " **throttled**" if one.throttles else ""
+    return (
+        f"| {one.name} | {one.keys:,} | {one.hottest_write:,}{mark} | {one.hottest_read:,}"
+        f" | {one.table_write:,} | {one.table_write_after:,.0f} | {one.largest_item:.1f} |"
     )
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for scenario in scenarios():
-        one = row(scenario, play(scenario, rules, evaluators=arguments.evaluators))
-        mark = " **throttled**" if one.throttles else ""
-        print(
-            f"| {one.name} | {one.keys:,} | {one.hottest_write:,}{mark} | {one.hottest_read:,}"
-            f" | {one.table_write:,} | {one.table_write_after:,.0f} | {one.largest_item:.1f} |"
-        )
 
 
 if __name__ == "__main__":

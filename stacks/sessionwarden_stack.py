@@ -134,6 +134,7 @@ class SessionwardenStack(Stack):
             findings_queue=self.findings.queue,
             max_concurrency=profile.detect_max_concurrency,
             batching_window_seconds=profile.batching_window_seconds,
+            new_keys_per_minute=settings.new_keys_per_minute,
         )
         self.enforcement = Enforcement(
             self,
@@ -223,6 +224,7 @@ class SessionwardenStack(Stack):
         alarms.watch_count("AuthorizerMalfunctions", self.authorizer.malfunctions)
         alarms.watch_count("AuthorizerStaleKeys", self.authorizer.stale_keys)
         alarms.watch_count("IngestQuarantined", self.ingest.quarantined)
+        alarms.watch_count("KeysDropped", self.detection.keys_dropped)
         alarms.watch_count("RulesetUnavailable", self.detection.ruleset_unavailable)
         alarms.watch_count("RulesetFallback", self.detection.ruleset_fallback)
         return (

@@ -28,6 +28,7 @@ MIN_SESSION_LIFETIME_SECONDS = 3_600
 MAX_SESSION_LIFETIME_SECONDS = 315_360_000
 DEFAULT_AUTHORIZER_CONCURRENCY = 100
 MAX_AUTHORIZER_CONCURRENCY = 100_000
+MAX_NEW_KEYS_PER_MINUTE = 10_000_000
 
 _API_ID = re.compile(r"[a-z0-9]{1,40}")
 _POOL_ID = re.compile(r"[\w-]{1,40}_[0-9A-Za-z]{1,40}")
@@ -75,6 +76,7 @@ class Settings:
     session_lifetime_seconds: int = DEFAULT_SESSION_LIFETIME_SECONDS
     authorizer_concurrency: int | None = DEFAULT_AUTHORIZER_CONCURRENCY
     authorizer_snap_start: SnapStart = "on"
+    new_keys_per_minute: int | None = None
     local_endpoint: str | None = None
 
 
@@ -245,6 +247,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "alert_email": _matching(_EMAIL, "an e-mail address"),
     "session_lifetime_seconds": _integer(MIN_SESSION_LIFETIME_SECONDS, MAX_SESSION_LIFETIME_SECONDS),
     "authorizer_concurrency": _concurrency,
+    "new_keys_per_minute": _integer(1, MAX_NEW_KEYS_PER_MINUTE),
     "authorizer_snap_start": _one_of("on", "off"),
     "local_endpoint": _matching(_ENDPOINT, "a loopback address (like http://127.0.0.1:4566)"),
 }

@@ -156,6 +156,7 @@ def _count(report: Report, events: Sequence[Event], outcome: Outcome) -> None:
         EventsFuture=outcome.future,
         EventsRefused=outcome.refused,
         WindowsFull=outcome.full,
+        KeysDropped=outcome.dropped_keys,
         Findings=len(outcome.findings),
         MessagesFailed=len(report.errors),
         BurnsFailed=int(report.burn_error is not None),

@@ -7,6 +7,7 @@ The batch is evaluated as a whole, because one write and one read then serve man
 
 from __future__ import annotations
 
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -28,9 +29,11 @@ from sessionwarden.adapters.dynamodb_shelves import DynamoDBShelfStore
 from sessionwarden.adapters.dynamodb_windows import DynamoDBWindowStore
 from sessionwarden.adapters.eventbridge import EventBridgePublisher
 from sessionwarden.adapters.sqs_findings import SQSFindingSink
+from sessionwarden.detection.admission import Admission
 from sessionwarden.detection.engine import Engine
 from sessionwarden.errors import SessionwardenError
 from sessionwarden.ports import PublishedRules
+from sessionwarden.ruleset.compiled import CompiledRuleset
 
 DIGEST_SHOWN = 12
 """Characters of a digest in the metric's dimension, as `rules status` prints it."""
@@ -57,10 +60,17 @@ def detector() -> Detector:
     store = DynamoDBWindowStore(dynamodb, settings.windows_table)
     shelves = DynamoDBShelfStore(dynamodb, settings.windows_table)
     threads = ThreadPoolExecutor(STORE_CALLS_AT_ONCE, thread_name_prefix="windows")
+    salt = secrets.token_bytes(16)
+
+    def build(ruleset: CompiledRuleset) -> Engine:
+        # a budget of its own for each engine: a new one remembers no key, so that all are new to it
+        admission = Admission(new_keys_per_minute=settings.new_keys_per_minute, salt=salt)
+        return Engine(ruleset, store, run=threads.map, shelves=shelves, admission=admission)
+
     rules = LiveRules(
         published=_published(settings.live_rules),
         shipped=settings.ruleset_path.read_bytes,
-        build=lambda ruleset: Engine(ruleset, store, run=threads.map, shelves=shelves),
+        build=build,
     )
     return Detector(
         rules=rules,

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PositiveInt, StringConstraints
 
 from sessionwarden.adapters.appconfig import Place
+from sessionwarden.detection.admission import NEW_KEYS_PER_MINUTE
 
 PREFIX = "SESSIONWARDEN_"
 Name = Annotated[str, StringConstraints(min_length=1)]
@@ -39,6 +40,7 @@ class Settings(BaseModel):
     ruleset: Path = Path("ruleset.json")
     live_rules: LivePlace | None = None
     """Unset: the rule set beside the code, for as long as that code is deployed."""
+    new_keys_per_minute: PositiveInt = NEW_KEYS_PER_MINUTE
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:

@@ -22,7 +22,7 @@ class Clock(Protocol):
 
 
 MEMBER_LIMIT = 20_000
-"""Members that a window's set takes: it must stay far below the 400 KB of a DynamoDB item."""
+"""Members that a window's set takes: a key's evaluation reads all of them."""
 
 MEMBER_BYTES = 16
 """The longest member."""

@@ -23,7 +23,7 @@ from functions.detect.live_rules import InUse
 from sessionwarden.adapters import dynamodb_windows
 from sessionwarden.adapters.clients import client
 from sessionwarden.adapters.deadline import Deadline
-from sessionwarden.adapters.dynamodb_windows import DynamoDBWindowStore
+from sessionwarden.adapters.dynamodb_windows import SEGMENT_LIMIT, DynamoDBWindowStore
 from sessionwarden.detection.engine import Engine
 from sessionwarden.local.emulator import Emulator
 from sessionwarden.model.event import Event
@@ -69,6 +69,7 @@ class World:
         self.emitted: list[Finding] = []
         self.log = io.StringIO()
         self.attempts = 1
+        self.segment_limit = SEGMENT_LIMIT
         self.matches: Callable[[Event], bool] | None = None
         self.client: Any = None
         self.deadline: Deadline | None = None
@@ -94,7 +95,7 @@ class World:
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
     def members(self) -> list[int]:
-        """How many members each set of the table has."""
+        """How many members each segment of a set has."""
         items = self.real.scan(TableName=self.table, ConsistentRead=True)["Items"]
         return sorted(len(item["members"]["BS"]) for item in items if "members" in item)
 
@@ -118,7 +119,8 @@ class World:
         )
         if self.deadline is not None:
             self.deadline.guard(self.client)
-        self._engine = Engine(RULES, DynamoDBWindowStore(self.client, self.table))
+        store = DynamoDBWindowStore(self.client, self.table, segment_limit=self.segment_limit)
+        self._engine = Engine(RULES, store)
         if self.matches is not None:
             watching = self._engine._watches["api_access"]
             (watch,) = watching.watches
@@ -233,6 +235,45 @@ def test_a_key_of_which_only_some_chunks_were_written_is_completed_by_the_redeli
 
     assert world.deliver(message) == []
     assert ([finding.count for finding in world.emitted], world.members()) == ([THRESHOLD], [4])
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize(
+    ("operation", "after"), [("UpdateItem", after) for after in range(5)] + [("Query", 0), ("Query", 1)]
+)
+def test_a_chunk_that_went_into_one_segment_and_failed_in_the_next_lies_in_one_of_them_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch, fault: Fault, operation: str, after: int
+) -> None:
+    # four chunks of one member: two fill a segment, the third is refused there, looks, and goes on
+    monkeypatch.setattr(dynamodb_windows, "CHUNK", 1)
+    world.segment_limit = 2
+    message = ("a", body(of("alice", 4)))
+    world.faulty.fail(operation, fault, after=after)
+
+    again = world.deliver(message)
+    assert (again, len(world.emitted)) == ((["a"], 0) if world.reasons() else ([], 1))
+
+    # by another process, which knows of no segment
+    assert world.deliver(message) == []
+    assert [finding.count for finding in world.emitted] == [THRESHOLD]
+    assert world.members() == [2, 2]
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_retry_after_others_have_filled_the_segment_writes_nothing_twice(
+    world: World, fault: Fault
+) -> None:
+    world.segment_limit = 2
+    message = ("a", body(of("alice", 1)))
+    world.faulty.fail("UpdateItem", fault)
+    assert world.deliver(message) == ["a"]
+    assert world.deliver(("b", body(of("alice", 2, first=1)))) == []
+
+    assert world.deliver(message) == []
+
+    # whichever came first, the three events are three members
+    assert world.members() in ([1, 2], [3])
+    assert [finding.count for finding in world.emitted] == [THRESHOLD]
 
 
 @pytest.mark.parametrize(

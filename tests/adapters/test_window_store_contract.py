@@ -14,12 +14,12 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from sessionwarden.adapters.dynamodb_windows import CHUNK, DynamoDBWindowStore
+from sessionwarden.adapters.dynamodb_windows import CHUNK, SEGMENT_LIMIT, DynamoDBWindowStore
 from sessionwarden.adapters.memory import MemoryWindowStore
 from sessionwarden.detection.engine import Engine, Runner, one_by_one
 from sessionwarden.errors import StoreError
 from sessionwarden.model.finding import Finding
-from sessionwarden.ports import MEMBER_BYTES, MEMBER_LIMIT, WindowStore
+from sessionwarden.ports import MEMBER_BYTES, WindowStore
 from sessionwarden.ruleset.compiled import Inner
 from tests.detection_kit import HOUR, MINUTE, START, event, events, rule, ruleset, selection, single
 
@@ -46,6 +46,9 @@ def make_table(client: Any) -> str:
 LIMIT = 50
 """Of the stores under test: a full set of the real size takes the emulators seconds."""
 
+SEGMENT = 7
+"""Members of an item, where a set has several."""
+
 
 @contextmanager
 def open_store(backend: str, request: pytest.FixtureRequest) -> Iterator[WindowStore]:
@@ -54,10 +57,10 @@ def open_store(backend: str, request: pytest.FixtureRequest) -> Iterator[WindowS
     elif backend == "moto":
         with mock_aws():
             client = boto3.client("dynamodb")
-            yield DynamoDBWindowStore(client, make_table(client), member_limit=LIMIT)
+            yield DynamoDBWindowStore(client, make_table(client), member_limit=LIMIT, segment_limit=SEGMENT)
     else:
         client = request.getfixturevalue("emulator").client("dynamodb")
-        yield DynamoDBWindowStore(client, make_table(client), member_limit=LIMIT)
+        yield DynamoDBWindowStore(client, make_table(client), member_limit=LIMIT, segment_limit=SEGMENT)
 
 
 @pytest.fixture(params=["memory", "moto", "ministack"])
@@ -138,9 +141,26 @@ def test_a_full_set_takes_no_more_and_says_nothing(store: WindowStore) -> None:
     assert store.read("k", [7]) == {7: frozenset(members)}
 
 
-def test_the_largest_set_is_no_item_that_dynamodb_refuses() -> None:
+def test_a_set_that_fills_member_by_member_takes_as_many_and_no_more(store: WindowStore) -> None:
+    members = [b"%d" % number for number in range(LIMIT)]
+    for member in members:
+        add(store, "k", 7, member)
+    add(store, "k", 7, b"one too many")
+    assert store.read("k", [7]) == {7: frozenset(members)}
+
+
+def test_large_sets_of_neighbouring_epochs_do_not_mix(store: WindowStore) -> None:
+    sets = {epoch: frozenset(b"%d in %d" % (number, epoch) for number in range(20)) for epoch in (6, 7, 8)}
+    for number in range(20):
+        for epoch in sets:
+            add(store, "k", epoch, b"%d in %d" % (number, epoch))
+    assert store.read("k", [6, 7, 8]) == sets
+    assert store.read("k", [6, 8]) == {6: sets[6], 8: sets[8]}
+
+
+def test_the_largest_segment_is_no_item_that_dynamodb_refuses() -> None:
     # 400 KB with names and the other attributes; two bytes to spare for a member's frame
-    assert (MEMBER_LIMIT - 1 + CHUNK) * (MEMBER_BYTES + 2) < 390_000
+    assert (SEGMENT_LIMIT - 1 + CHUNK) * (MEMBER_BYTES + 2) < 390_000
 
 
 def test_a_store_tells_how_much_a_set_takes(store: WindowStore) -> None:
@@ -267,9 +287,11 @@ def test_reads_are_consistent_and_every_set_has_a_time_to_live() -> None:
 
 
 def test_a_refusal_other_than_the_limit_is_not_swallowed(dynamodb: Any) -> None:
+    full = {"slot": {"S": f"e#{7:014d}"}, "members": {"BS": [b"b"]}}
     with Stubber(dynamodb) as stubber:
         stubber.add_client_error("update_item", "ConditionalCheckFailedException")
-        add(DynamoDBWindowStore(dynamodb, "windows"), "k", 7, b"a")
+        stubber.add_response("query", {"Items": [full]})
+        add(DynamoDBWindowStore(dynamodb, "windows", member_limit=1), "k", 7, b"a")
         stubber.add_client_error("update_item", "ValidationException")
         with pytest.raises(StoreError) as caught:
             add(DynamoDBWindowStore(dynamodb, "windows"), "k", 7, b"a")

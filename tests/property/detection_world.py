@@ -18,6 +18,7 @@ from random import Random
 from typing import TypeVar
 
 from sessionwarden.adapters.memory import MemoryWindowStore
+from sessionwarden.detection.admission import Admission
 from sessionwarden.detection.engine import Engine
 from sessionwarden.detection.shelf_epoch import ShelfEpoch
 from sessionwarden.errors import StoreError
@@ -152,7 +153,10 @@ class Evaluator:
         self.engine = self._start()
 
     def _start(self) -> Engine:
-        return Engine(self.rules, self, shelves=self if self.history.shelf_limit else None)
+        shelves = self if self.history.shelf_limit else None
+        # never met: under its cap, admission changes nothing
+        admission = Admission(new_keys_per_minute=len(self.history.events), salt=b"salt")
+        return Engine(self.rules, self, shelves=shelves, admission=admission)
 
     @property
     def shelf_limit(self) -> int:

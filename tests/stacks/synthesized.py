@@ -28,6 +28,7 @@ VARIED: dict[str, object] = {
     "websocket_token_parameter": "token",
     "country_header": "CloudFront-Viewer-Country",
     "authorizer_snap_start": "off",
+    "new_keys_per_minute": "9000",
 }
 LOCAL: dict[str, object] = {"target": "local", "local_endpoint": "http://127.0.0.1:4566"}
 

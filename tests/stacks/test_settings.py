@@ -99,6 +99,7 @@ def test_authorizer_concurrency_of_zero_reserves_none() -> None:
         ({"stack_name": "a b"}, "stack_name: 'a b' is not a stack name"),
         ({"session_lifetime_seconds": 60}, "session_lifetime_seconds: 60 is not a whole number from 3600"),
         ({"authorizer_concurrency": True}, "authorizer_concurrency: True is not a whole number"),
+        ({"new_keys_per_minute": "0"}, "new_keys_per_minute: '0' is not a whole number from 1 to 10000000"),
         ({"target": "local"}, "local_endpoint: target local needs the emulator's address"),
         ({"local_endpoint": "http://127.0.0.1:1"}, "local_endpoint: only for target local"),
         (

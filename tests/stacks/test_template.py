@@ -225,6 +225,7 @@ def test_every_function_is_told_what_the_data_contract_lists(aws: Synthesized, n
         "SESSIONWARDEN_HTTP_API_ANSWER",
         "SESSIONWARDEN_JWKS",
         "SESSIONWARDEN_KEYS_SERVE_SECONDS",
+        "SESSIONWARDEN_NEW_KEYS_PER_MINUTE",
         "SESSIONWARDEN_ROUTES",
         "SESSIONWARDEN_RULESET",
         "SESSIONWARDEN_WEBSOCKET_TOKEN_PARAMETER",
@@ -365,6 +366,23 @@ def test_refusals_that_are_our_own_fault_raise_an_alarm(aws: Synthesized) -> Non
     assert '($.reason = "denylist_unavailable")' in counted["FilterPattern"]
     assert stale_keys["FilterPattern"] == '"JWKS not fetched" -"sessionwarden.decision"'
     assert metrics | {"Quarantined"} <= alarmed
+
+
+def test_how_many_new_keys_are_served_is_the_functions_own_choice_unless_told(assembly: Assembly) -> None:
+    name = "SESSIONWARDEN_NEW_KEYS_PER_MINUTE"
+    assert name not in assembly.aws.environment("DetectionDetect")
+    assert assembly.varied.environment("DetectionDetect")[name] == "9000"
+
+
+def test_keys_that_are_left_out_raise_an_alarm(aws: Synthesized) -> None:
+    (alarm,) = [
+        item.properties
+        for item in aws.of_type("AWS::CloudWatch::Alarm")
+        if item.properties.get("MetricName") == "KeysDropped"
+    ]
+    assert alarm["Namespace"] == "Sessionwarden"
+    assert alarm["Dimensions"] == [{"Name": "service", "Value": "sessionwarden-detect"}]
+    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 1)
 
 
 def test_every_alarm_reaches_the_alert_topic_which_lets_alarms_in(aws: Synthesized) -> None:

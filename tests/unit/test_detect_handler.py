@@ -20,6 +20,7 @@ from functions.detect.live_rules import InUse
 from functions.detect.settings import CODE, Settings
 from sessionwarden.adapters.appconfig import Place
 from sessionwarden.adapters.memory import MemoryWindowStore
+from sessionwarden.detection.admission import NEW_KEYS_PER_MINUTE, Admission
 from sessionwarden.detection.engine import Engine
 from sessionwarden.errors import DeliveryError, StoreError
 from sessionwarden.model.event import Event
@@ -201,6 +202,17 @@ def test_metrics_tell_what_was_seen_dropped_found_and_failed(
     }
 
 
+def test_new_keys_beyond_their_budget_are_counted_and_fail_no_message(
+    sink: Sink, capsys: pytest.CaptureFixture[str]
+) -> None:
+    admission = Admission(new_keys_per_minute=1, salt=b"salt")
+    engine = Engine(ruleset(rule(group_by=("source_ip",))), sink.store, admission=admission)
+    sink.rules.in_use = replace(sink.rules.in_use, engine=engine)
+    happened = [event(number, source_ip=f"192.0.2.{number}") for number in range(5)]
+    assert invoke(body(happened)) == []
+    assert metrics(capsys)["KeysDropped"] == 4
+
+
 def test_a_store_that_fails_for_a_key_fails_its_messages_alone(
     sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,6 +319,18 @@ def test_the_place_of_published_rules_is_read_by_its_three_ids() -> None:
 def test_a_place_that_is_not_three_ids_is_refused(value: str) -> None:
     with pytest.raises(ValidationError, match="live_rules"):
         Settings.from_environment(ENVIRONMENT | {"SESSIONWARDEN_LIVE_RULES": value})
+
+
+def test_how_many_new_keys_are_served_is_the_default_unless_told() -> None:
+    assert Settings.from_environment(ENVIRONMENT).new_keys_per_minute == NEW_KEYS_PER_MINUTE
+    told = Settings.from_environment(ENVIRONMENT | {"SESSIONWARDEN_NEW_KEYS_PER_MINUTE": "9000"})
+    assert told.new_keys_per_minute == 9_000
+
+
+@pytest.mark.parametrize("value", ["", "0", "-1", "many"])
+def test_a_number_of_new_keys_that_serves_nobody_is_refused(value: str) -> None:
+    with pytest.raises(ValidationError, match="new_keys_per_minute"):
+        Settings.from_environment(ENVIRONMENT | {"SESSIONWARDEN_NEW_KEYS_PER_MINUTE": value})
 
 
 @pytest.mark.parametrize("name", sorted(ENVIRONMENT))

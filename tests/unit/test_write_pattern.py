@@ -1,13 +1,30 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from benchmarks.cost_meter import Bill, MeteredTable
-from benchmarks.write_pattern import EARLY_MS, Heat, Scenario, play, row, ten_rules
+from benchmarks.write_pattern import (
+    EARLY_MS,
+    LATE_MS,
+    WRITE_LIMIT,
+    Heat,
+    MakeEngine,
+    Scenario,
+    line,
+    play,
+    row,
+    scenarios,
+    ten_rules,
+    with_own_sets,
+    with_shelves,
+)
 from sessionwarden.model.event import Event
+
+PAGE = Path(__file__).parents[2] / "docs/explanation/scale.md"
 
 NAMES = len("k" + "e#1" + "key" + "slot" + "expires_at" + "members") + 6 + 3
 
@@ -62,18 +79,18 @@ def test_a_bill_counts_the_same_calls_in_units_and_a_number_that_is_taken_costs_
     assert bill.units == {"dynamodb_write": 3 + 1 + 1, "dynamodb_read": 1}
 
 
-def flood(seconds: int, *, per_second: int = 100) -> Scenario:
+def flood(seconds: int, *, per_second: int = 100, start_ms: int = EARLY_MS) -> Scenario:
     requests = [
         Event(
             id=str(number),
-            time=EARLY_MS + number * 1000 // per_second,
+            time=start_ms + number * 1000 // per_second,
             source="api_access",
             status=401,
             source_ip="192.0.2.1",
         )
         for number in range(seconds * per_second)
     ]
-    return Scenario("flood", seconds, EARLY_MS, requests)
+    return Scenario("flood", seconds, start_ms, requests)
 
 
 def test_a_flood_that_was_found_costs_nothing_more_while_its_slot_is_burnt() -> None:
@@ -83,6 +100,20 @@ def test_a_flood_that_was_found_costs_nothing_more_while_its_slot_is_burnt() -> 
     assert told.hottest_write > 0
     assert told.table_write_after == 0
     assert not told.throttles
+
+
+def test_a_flood_that_nothing_silences_stays_far_from_what_a_partition_gives() -> None:
+    # 5,000 members: as one item, ten evaluators would rewrite 54 KB each second
+    scenario = flood(5, per_second=1_000, start_ms=LATE_MS)
+    told = row(scenario, play(scenario, ten_rules()))
+    assert told.hottest_write < WRITE_LIMIT / 5
+
+
+@pytest.mark.parametrize("make_engine", [with_shelves, with_own_sets])
+def test_the_page_shows_what_the_script_prints(make_engine: MakeEngine) -> None:
+    first = next(scenarios())
+    printed = line(row(first, play(first, ten_rules(), make_engine=make_engine)))
+    assert printed in PAGE.read_text(encoding="utf-8")
 
 
 def test_the_simulation_is_deterministic() -> None:

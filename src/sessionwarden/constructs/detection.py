@@ -33,7 +33,11 @@ DELIVERY_HOURS = 24
 
 
 class Detection(Construct):
-    """`batching_window_seconds` trades cost against the delay before a finding; `None` for no waiting."""
+    """`batching_window_seconds` trades cost against the delay before a finding; `None` for no waiting.
+
+    `new_keys_per_minute` caps what invented keys cost, for each rule and process; `None` leaves detect its
+    own: docs/explanation/cost.md.
+    """
 
     def __init__(
         self,
@@ -47,6 +51,7 @@ class Detection(Construct):
         findings_queue: sqs.IQueue,
         max_concurrency: int = 10,
         batching_window_seconds: int | None = 1,
+        new_keys_per_minute: int | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.events = WorkQueue(self, "Events", consumer_timeout_seconds=TIMEOUT_SECONDS)
@@ -86,10 +91,15 @@ class Detection(Construct):
                 "SESSIONWARDEN_FINDINGS_QUEUE_URL": findings_queue.queue_url,
             },
         )
+        if new_keys_per_minute is not None:
+            self.detect.function.add_environment(
+                "SESSIONWARDEN_NEW_KEYS_PER_MINUTE", str(new_keys_per_minute)
+            )
         self.ruleset_refused = self._metric("RulesetRefused", stack_name)
         self.ruleset_unavailable = self._metric("RulesetUnavailable", stack_name)
         self.ruleset_fallback = self._metric("RulesetFallback", stack_name)
         self.rules_failed = self._metric("RulesFailed", stack_name)
+        self.keys_dropped = self._metric("KeysDropped", stack_name)
         self.detect.allow("dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem", on=[windows.table_arn])
         self.detect.allow("sqs:SendMessage", on=[findings_queue.queue_arn])
         self.detect.allow_put_events(bus_arn=bus.event_bus_arn, source=SOURCE, detail_type=DETAIL_TYPE)

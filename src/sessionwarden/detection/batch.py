@@ -34,7 +34,8 @@ class Outcome:
     `findings` are in order of time, rule and key. `origins` tells for each finding id the indices of
     the batch's events behind it: if it cannot be emitted, those must be delivered again. `late`,
     `future` and `refused` (our own refusals, seen in the access log) count dropped events, `full` the
-    keys of which a set takes no more members that could matter.
+    keys of which a set takes no more members that could matter, `dropped_keys` new keys beyond what
+    their window admits.
     """
 
     findings: tuple[Finding, ...]
@@ -44,11 +45,15 @@ class Outcome:
     future: int
     refused: int
     full: int = 0
+    dropped_keys: int = 0
 
 
 @dataclass(slots=True)
 class Work:
-    """One key of a batch: its events with their steps, firings with the events behind them, members."""
+    """One key of a batch: its events with their steps, firings with the events behind them, members.
+
+    `dropped` if sets of its own were too many for its window: what would lie there is left out.
+    """
 
     state: KeyState
     arrivals: list[tuple[int, int]] = field(default_factory=list)
@@ -56,6 +61,14 @@ class Work:
     behind: set[int] = field(default_factory=set)
     members: dict[int, set[bytes]] = field(default_factory=dict)
     error: Exception | None = None
+    dropped: bool = False
+
+    @property
+    def due(self) -> bool:
+        """Whether there is anything to write or to judge, and nothing went wrong with it."""
+        if self.error is not None:
+            return False
+        return bool(self.members) if self.state.window.layout else not self.dropped
 
     @property
     def indices(self) -> list[int]:
@@ -82,6 +95,7 @@ class Batch:
     future: int = 0
     refused: int = 0
     full: int = 0
+    dropped_keys: int = 0
 
     def work(self, window: Window, key: GroupKey, time: int) -> Work | None:
         """The work of a key, unless nothing at `time` can matter to it any more."""
@@ -90,6 +104,15 @@ class Batch:
             return None
         works = self.levels[window.level]
         return works.get(state) or works.setdefault(state, Work(state))
+
+    def close(self, level: int) -> None:
+        """A level is done: its keys are known from now on, but for those of which nothing was served."""
+        for work in self.levels[level].values():
+            self.dropped_keys += work.dropped and work.error is None
+            if work.dropped and not work.due:
+                work.state.window.drop(work.state)
+            else:
+                work.state.known = True
 
     def pass_on(self, fired: Fired, behind: set[int]) -> None:
         """Let the windows that count a firing have it, with the indices of the events behind it."""

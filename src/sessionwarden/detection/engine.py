@@ -14,6 +14,7 @@ from itertools import chain
 from typing import Protocol, TypeVar
 
 from sessionwarden.detection.acceptance import LATE_MS, SKEW_MS, expiry, is_our_refusal
+from sessionwarden.detection.admission import Admission
 from sessionwarden.detection.batch import Batch, Failure, Outcome, Work
 from sessionwarden.detection.evaluation import Arrived, Evaluation, Evaluator, Raised
 from sessionwarden.detection.layouts import Members
@@ -49,8 +50,8 @@ class Engine:
     """Evaluates one rule set over one store. One engine serves one batch at a time.
 
     Raises `RulesetError` when the rule set cannot be evaluated. `run` may use threads to call the
-    store for several keys at once. With `shelves`, keys of short windows share sets there. What the
-    engine remembers between batches only saves work.
+    store for several keys at once. With `shelves`, keys of short windows share sets there. Without an
+    `admission`, every new key is served. What the engine remembers between batches only saves work.
     """
 
     def __init__(
@@ -60,13 +61,15 @@ class Engine:
         *,
         run: Runner = one_by_one,
         shelves: ShelfStore | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self._evaluator = Evaluator(store, ruleset_digest=ruleset.digest)
         self._windows = build_windows(ruleset)
         self._levels = 1 + max((window.level for window in self._windows), default=0)
         self._watches = build_watches(self._windows)
         self._store = store
-        self._sets = Sets(store, shelves)
+        self._admission = admission or Admission()
+        self._sets = Sets(store, shelves, self._admission)
         self._run = run
         self._raised: dict[str, Raised] = {}
         self._evaluated: list[Work] = []
@@ -79,12 +82,14 @@ class Engine:
         for level in range(self._levels):
             self.write(batch, level)
             self._evaluate(batch, level, origins)
+            batch.close(level)
         return self._outcome(batch, origins)
 
     def collect(self, events: Sequence[Event], *, now_ms: int) -> Batch:
         """Which events count for which keys. Touches no store."""
         for window in self._windows:
             window.forget(keys=KEYS_REMEMBERED, characters=KEY_CHARACTERS_REMEMBERED)
+        self._admission.begin(now_ms=now_ms)
         batch = Batch(events, [{} for _ in range(self._levels)])
         oldest, newest_allowed = now_ms - LATE_MS, now_ms + SKEW_MS
         for index, event in enumerate(events):
@@ -113,10 +118,11 @@ class Engine:
     def write(self, batch: Batch, level: int = 0) -> None:
         """All members of a level's keys, before any is read. What one call writes, fails together."""
         event_hash = _remembering_hash()
-        writing = [work for work in batch.levels[level].values() if work.state.window.layout]
-        for work in writing:
-            work.error = _fill(batch, work, event_hash)
-        groups = self._sets.groups(work for work in writing if work.error is None)
+        works = batch.levels[level].values()
+        for work in works:
+            if work.state.window.layout:
+                work.error = _fill(batch, work, event_hash)
+        groups = self._sets.admitted(work for work in works if work.due)
         for group, error in zip(groups, self._run(self._write_group, groups), strict=True):
             for work in group.works:
                 work.error = error
@@ -131,9 +137,7 @@ class Engine:
     def _evaluate(self, batch: Batch, level: int, origins: dict[str, tuple[int, ...]]) -> None:
         """One consistent read per group of a level: findings, and firings for the levels above."""
         works = batch.levels[level].values()
-        groups = self._sets.groups(
-            work for work in works if work.error is None and (work.members or not work.state.window.layout)
-        )
+        groups = self._sets.groups(work for work in works if work.due)
         reading = [work for group in groups for work in group.works]
         results = chain.from_iterable(self._run(lambda group: self._evaluate_group(batch, group), groups))
         for work, result in zip(reading, results, strict=True):
@@ -177,6 +181,7 @@ class Engine:
             future=batch.future,
             refused=batch.refused,
             full=batch.full,
+            dropped_keys=batch.dropped_keys,
         )
 
     def settle(self, findings: Sequence[Finding]) -> None:

@@ -60,12 +60,14 @@ class Key:
 class KeyState(Key):
     """One key that lives in a store."""
 
-    __slots__ = ("recent", "settled", "table_key")
+    __slots__ = ("known", "recent", "settled", "table_key")
 
     def __init__(self, window: Window, key: GroupKey) -> None:
         super().__init__(window, key)
         # the partition key of the sets
         self.table_key = f"{window.sets}#{self.digest}"
+        # whether it was served before: not while the batch that brought it waits to be admitted
+        self.known = False
         self.recent: list[Seen] = []
         self.settled: set[tuple[int, bytes]] = set()
 

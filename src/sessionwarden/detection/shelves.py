@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from sessionwarden.detection.acceptance import expiry
+from sessionwarden.detection.admission import Admission
 from sessionwarden.detection.batch import Work
 from sessionwarden.detection.layouts import Members
 from sessionwarden.detection.members import text_hash
@@ -32,11 +33,15 @@ class Group(NamedTuple):
 
 
 class Sets:
-    """Writes and reads the members of groups. Without `shelves`, every key has sets of its own."""
+    """Writes and reads the members of groups. Without `shelves`, every key has sets of its own.
 
-    def __init__(self, store: WindowStore, shelves: ShelfStore | None) -> None:
+    A new key has them only if `admission` serves it.
+    """
+
+    def __init__(self, store: WindowStore, shelves: ShelfStore | None, admission: Admission) -> None:
         self._store = store
         self._shelves = shelves
+        self._admission = admission
 
     def groups(self, works: Iterable[Work]) -> list[Group]:
         """The works, those together that one call can serve."""
@@ -50,6 +55,16 @@ class Sets:
                 shared.setdefault(shelf, Group(shelf, [])).works.append(work)
         return [*shared.values(), *alone]
 
+    def admitted(self, works: Iterable[Work]) -> list[Group]:
+        """The groups, less the keys with sets of their own that are not served: these lose their members."""
+        groups = self.groups(works)
+        own = [work for group in groups if group.shelf is None for work in group.works]
+        self._admission.serve(own)
+        for work in own:
+            if work.dropped:
+                work.members.clear()
+        return [group for group in groups if any(work.due for work in group.works)]
+
     def write(self, group: Group) -> None:
         """Add all members of the group. Raises `StoreError`."""
         if group.shelf is None or self._shelves is None:
@@ -60,12 +75,24 @@ class Sets:
         for work in group.works:
             for epoch in work.members:
                 epochs.setdefault(epoch, []).append(work)
+        full: list[int] = []
         for epoch, works in epochs.items():
             members = frozenset(_owner(work) + member for work in works for member in work.members[epoch])
             needed_until = max(work.state.window.needed_until(epoch) for work in works)
             if not self._shelves.append(group.shelf, epoch, members, expires_at=expiry(needed_until)):
-                for work in works:
-                    self._write_own(work, {epoch: work.members[epoch]})
+                full.append(epoch)
+        self._write_beside([work for work in group.works if not work.members.keys().isdisjoint(full)], full)
+
+    def _write_beside(self, works: list[Work], full: list[int]) -> None:
+        """What full shelves did not take goes into sets of the keys' own, of those that are served."""
+        self._admission.serve(works)
+        for work in works:
+            beside = {epoch: work.members[epoch] for epoch in full if epoch in work.members}
+            if not work.dropped:
+                self._write_own(work, beside)
+                continue
+            for epoch in beside:
+                del work.members[epoch]
 
     def _write_own(self, work: Work, sets: Mapping[int, set[bytes]]) -> None:
         key, window = work.state.table_key, work.state.window
@@ -81,12 +108,14 @@ class Sets:
         places = sorted({place for work in group.works for place in _around(work)})
         shelf = self._shelves.read_shelf(group.shelf, places)
         full = {place for place, epoch in shelf.items() if epoch.count >= self._shelves.shelf_limit}
+        if full:
+            self._admission.serve(work for work in group.works if not full.isdisjoint(_around(work)))
         return lambda work: self._united(work, shelf, full)
 
     def _united(self, work: Work, shelf: Mapping[int, ShelfEpoch], full: set[int]) -> Members:
         around, owner = _around(work), _owner(work)
         shelved = {place: frozenset(shelf[place].of(owner)) for place in around if place in shelf}
-        if full.isdisjoint(around):
+        if work.dropped or full.isdisjoint(around):
             return shelved
         # whoever found the shelf full wrote here; whoever did not, and wrote later, finds it full by now
         own = self._read_own(work)

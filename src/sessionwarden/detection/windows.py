@@ -129,8 +129,13 @@ class Window:
         """What is remembered of `key`, or a fresh memory."""
         state = self._older.pop(key, None) or KeyState(self, key)
         self.states[key] = state
-        self._characters += sum(len(str(value)) for value in key)
+        self._characters += _characters(key)
         return state
+
+    def drop(self, state: KeyState) -> None:
+        """Forget a key that was not served: those that nobody serves must not crowd out others."""
+        if self.states.pop(state.key, None) is not None:
+            self._characters -= _characters(state.key)
 
     def forget(self, *, keys: int, characters: int) -> None:
         """Keep the keys seen lately, at most about twice so many; never called within a batch."""
@@ -157,6 +162,10 @@ class Window:
                 if window.group_by.index(name) in window.scoped:
                     scoped.add(position)
         return frozenset(scoped)
+
+
+def _characters(key: GroupKey) -> int:
+    return sum(len(str(value)) for value in key)
 
 
 class Watch(NamedTuple):

@@ -26,9 +26,9 @@ detection: {s: {status: 401}, condition: s}
 title: Very Many
 id: 00000000-0000-4000-8000-000000000001
 correlation:
-  {type: event_count, rules: [refused], group-by: [source_ip], timespan: 1h, condition: {gte: 2001}}
+  {type: event_count, rules: [refused], group-by: [source_ip], timespan: 1h, condition: {gte: 10001}}
 """
-DOUBT = "looks at one event in 2: an interval with fewer than 1,800 events fires with a probability below"
+DOUBT = "looks at one event in 2: an interval with fewer than 9,537 events fires with a probability below"
 
 
 @pytest.fixture
@@ -51,14 +51,14 @@ def refused(number: int) -> Event:
 def test_check_notes_the_error_with_its_place_and_shows_that_it_is_an_estimate(file: Path) -> None:
     output = run("rules", "check", file).output
     assert f"{file}:9:78: correlation.condition: {DOUBT}" in output
-    assert "at least 2,001 events (estimated from 1 in 2) in 1h" in output
+    assert "at least 10,001 events (estimated from 1 in 2) in 1h" in output
     assert "1 note in 1 file" in output
 
 
 def test_check_tells_programs_the_rate_and_the_error(file: Path) -> None:
     answer = json.loads(run("rules", "check", file, "--output", "json").output)
     (one,) = answer["rules"]
-    assert (one["sampled_one_in"], one["doubt"]) == (2, {"fires_from": 1800, "found_from": 2226})
+    assert (one["sampled_one_in"], one["doubt"]) == (2, {"fires_from": 9537, "found_from": 10488})
 
 
 def test_show_says_what_check_notes(file: Path) -> None:
@@ -68,10 +68,10 @@ def test_show_says_what_check_notes(file: Path) -> None:
 
 def test_a_finding_of_replay_says_that_its_count_is_an_estimate(file: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    log.write_text("".join(f"{format_access_line(refused(number))}\n" for number in range(2300)))
+    log.write_text("".join(f"{format_access_line(refused(number))}\n" for number in range(10_600)))
     (found,) = map(json.loads, run("replay", "--rules", file, "--output", "json", log).stdout.splitlines())
     assert found["sampled_one_in"] == 2
-    assert found["count"] >= 2001
+    assert found["count"] >= 10_001
     assert found["count"] % 2 == 0
     assert f"~{found['count']}" in run("replay", "--rules", file, log).stdout
 
@@ -97,7 +97,7 @@ def test_explain_tells_an_event_that_is_left_out_from_one_that_counts(file: Path
     answer, text = explained(file, inside)
     assert (answer["counts"], answer["left_out"]) == (True, False)
     assert left_out not in text
-    assert "window of 1h: about 2 of 2,001 events" in text
+    assert "window of 1h: about 2 of 10,001 events" in text
 
 
 def test_an_event_that_no_selection_matches_is_not_said_to_be_left_out(file: Path) -> None:

@@ -146,10 +146,7 @@ def _refuse_bounds(rule: CompiledRule) -> None:
 
 
 def _refuse_rates(rules: Sequence[CompiledRule]) -> None:
-    """A rate of somebody's own would fire on a single event, or on none of a million.
-
-    That every event is looked at is always right: sets from before there was sampling do.
-    """
+    """A rate of somebody's own would fire on a single event, or on none of a million."""
     serving = {inner.rule for rule in rules for inner in rule.inner}
     for rule in rules:
         if rule.sampled_one_in == 1:

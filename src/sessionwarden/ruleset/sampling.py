@@ -12,12 +12,11 @@ from bisect import bisect_left
 from math import exp, lgamma, log, log1p
 from typing import NamedTuple
 
+from sessionwarden.ports import MAX_THRESHOLDS
 from sessionwarden.ruleset.compiled import CompiledRule
 
-EXACT_THRESHOLD = 2_000
-"""The largest threshold for which every event is looked at. A key that is about to reach it has an item of
-22 KB (11 bytes a member), so a write costs at most 22 units: ten evaluators that each write twice a second
-ask for less than half of what one partition gives. A smaller size would be less sure where it samples."""
+EXACT_THRESHOLD = MAX_THRESHOLDS["event_count"]
+"""The largest threshold for which every event is looked at: as many as a full set proves."""
 
 SAMPLED_THRESHOLD = 1_000_000
 """The largest threshold of all."""
@@ -61,8 +60,8 @@ def why_never_sampled(rule: CompiledRule, *, serves: bool) -> str | None:
 def sampling_rate(threshold: int, *, exact_up_to: int = EXACT_THRESHOLD) -> int:
     """One event in so many is looked at: the smallest power of two that leaves `exact_up_to` to reach.
 
-    >>> sampling_rate(2_000), sampling_rate(2_001), sampling_rate(1_000_000)
-    (1, 2, 512)
+    >>> sampling_rate(10_000), sampling_rate(10_001), sampling_rate(1_000_000)
+    (1, 2, 128)
     """
     return 1 << (-(-threshold // exact_up_to) - 1).bit_length()
 

@@ -109,8 +109,8 @@ class MeteredTable:
         if "ConditionExpression" in request and slot in partition.items:
             self._meter.wrote("PutItem", key, partition.sizes[slot])
             raise _condition_failed("PutItem", partition.items[slot])
-        members = item.get("members", {"BS": ()})["BS"]
-        size = _names(key, slot) + len("members") + 3 + sum(map(len, members)) + len(members)
+        packed = item["members"]["B"] if "members" in item else b""
+        size = _names(key, slot) + len("members") + len(packed)
         partition.put(slot, item, size)
         self._meter.wrote("PutItem", key, size)
         return {}

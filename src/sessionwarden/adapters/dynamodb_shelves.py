@@ -19,20 +19,25 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from sessionwarden.adapters.dynamodb_errors import condition_failed, store_errors
-from sessionwarden.detection.shelf_epoch import ShelfEpoch
+from sessionwarden.detection.shelf_epoch import ShelfEpoch, pack
 from sessionwarden.errors import StoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-SHELF_LIMIT = 500_000
-"""Members of an epoch of a shelf: about 50 MB in this process."""
+SHELF_LIMIT = 250_000
+"""Members of an epoch of a shelf: about 11 MB in this process, and 5 MB to read."""
 
-MEMBERS_KEPT = 1_000_000
-"""Members of all epochs that this process keeps, before those used longest ago must be read again."""
+MEMBERS_KEPT = 12 * SHELF_LIMIT
+"""Members of all epochs that this process keeps, before those used longest ago must be read again. As many
+as six timespans need while somebody floods them: if they did not fit, each batch would read them all."""
+
+EPOCHS_KEPT = 8
+"""Of a shelf. A batch needs the one that goes on and both neighbours; a member of a small epoch takes more
+memory than one of a full epoch."""
 
 CHUNK = 8_000
-"""Members per item. Each has at most 26 bytes and a frame: about 224 KB, of DynamoDB's 400."""
+"""Members per item. Each has at most 26 bytes: about 208 KB, of DynamoDB's 400."""
 
 ATTEMPTS = 30
 """How often a number is asked for that somebody else takes first, before the batch fails."""
@@ -62,7 +67,7 @@ class _Known:
         """Take in the item if it is the next one, whose sort key is `wanted`."""
         if item.get("slot", {}).get("S") != wanted:
             return False
-        self.members.add(item["members"]["BS"])
+        self.members.add_packed(item["members"]["B"])
         self.next += 1
         return True
 
@@ -129,7 +134,7 @@ class DynamoDBShelfStore:
         item: dict[str, Any] = {
             "key": {"S": shelf},
             "slot": {"S": _item_name(epoch, known.next)},
-            "members": {"BS": chunk},
+            "members": {"B": pack(chunk)},
             "expires_at": {"N": str(expires_at)},
         }
         with store_errors(self._table):
@@ -163,6 +168,9 @@ class DynamoDBShelfStore:
         with self._lock:
             # taken out and put back, so that the order is that of use
             known = self._known.pop((shelf, epoch), None) or _Known()
+            others = [place for place in self._known if place[0] == shelf]
+            if len(others) >= EPOCHS_KEPT:
+                del self._known[others[0]]
             kept = sum(other.members.count for other in self._known.values())
             while kept + known.members.count > self._members_kept and self._known:
                 kept -= self._known.pop(next(iter(self._known))).members.count

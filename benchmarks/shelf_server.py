@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks.cost_meter import KB
 from sessionwarden.detection.shelf_epoch import pack
+from sessionwarden.detection.shelves import shelf_name
 
 PAGE_BYTES = KB * KB
 MEMBERS_PER_ITEM = 1_000
@@ -33,7 +34,7 @@ class Shelves:
         random = Random(1)  # noqa: S311  a made-up flood, not a secret
         self._items: dict[str, list[tuple[str, str]]] = {}
         for timespan_ms, epoch in epochs:
-            items = self._items.setdefault(f"shelf#{timespan_ms}", [])
+            items = self._items.setdefault(shelf_name(timespan_ms), [])
             for number, begin in enumerate(range(0, members, MEMBERS_PER_ITEM)):
                 slot = f"s#{epoch:014d}#{number:010d}"
                 items.append((slot, _item(random, slot, min(MEMBERS_PER_ITEM, members - begin))))

@@ -108,12 +108,15 @@ class Setting(NamedTuple):
 
 
 class Played(NamedTuple):
-    """Of all writers: the bill, seconds of each batch at the shelf, batches that failed, seconds in all."""
+    """Of all writers: the bill, numbers lost, seconds of each batch at the shelf, batches that failed and
+    were delivered again, seconds in all, and what was on the shelf in the end."""
 
     bill: Bill
+    lost: int
     waited: list[float]
     failed: int
     seconds: float
+    members: int
 
 
 class Writer:
@@ -158,7 +161,11 @@ def play(setting: Setting) -> Played:
     writers = [Writer(number, setting, table, time) for number in range(setting.writers)]
     time.run([writer.run for writer in writers])
     waited = [seconds for writer in writers for seconds in writer.waited]
-    return Played(bill, waited, sum(writer.failed for writer in writers), time.now)
+    lost = bill.calls["PutItem"] - setting.writers * setting.batches
+    failed = sum(writer.failed for writer in writers)
+    client: Any = table
+    members = DynamoDBShelfStore(client, "windows").read_shelf("shelf", [EPOCH])[EPOCH].count
+    return Played(bill, lost, waited, failed, time.now, members)
 
 
 def row(setting: Setting, played: Played) -> str:
@@ -167,7 +174,7 @@ def row(setting: Setting, played: Played) -> str:
     p95 = quantiles(played.waited, n=20)[-1]
     return (
         f"{setting.writers:>8}{setting.work_seconds * 1000:>9.0f}{batches / played.seconds:>11.1f}"
-        f"{(bill.calls['PutItem'] - batches) / batches:>12.2f}{bill.units['dynamodb_write'] / batches:>9.2f}"
+        f"{played.lost / batches:>12.2f}{bill.units['dynamodb_write'] / batches:>9.2f}"
         f"{bill.units['dynamodb_read'] / batches:>8.2f}{played.failed:>9}"
         f"{median(played.waited) * 1000:>9.0f}{p95 * 1000:>7.0f}{max(played.waited) * 1000:>7.0f}"
     )

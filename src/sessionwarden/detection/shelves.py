@@ -23,6 +23,9 @@ from sessionwarden.ports import ShelfEpoch, ShelfStore, WindowStore
 SHELVED_TIMESPAN_MS = 60 * 60_000
 """The longest timespan of windows that are shelved: every process keeps what it reads of a shelf."""
 
+SHELF_FORMAT = 2
+"""Of shelves. It changes with `shelf_epoch.pack`, the limit of a shelf, and what `is_shelved` says."""
+
 
 class Group(NamedTuple):
     """Keys of a batch that share a shelf, or one that has sets of its own (`shelf` is `None`)."""
@@ -43,7 +46,8 @@ class Sets:
         alone: list[Group] = []
         shared: dict[str, Group] = {}
         for work in works:
-            shelf = _shelf(work) if self._shelves and is_shelved(work.state.window) else None
+            window = work.state.window
+            shelf = shelf_name(window.timespan_ms) if self._shelves and is_shelved(window) else None
             if shelf is None:
                 alone.append(Group(None, [work]))
             else:
@@ -120,9 +124,13 @@ def is_shelved(window: Window) -> bool:
     )
 
 
-def _shelf(work: Work) -> str:
-    # by timespan: only then do the epochs of two windows have the same numbers and times
-    return f"shelf#{work.state.window.timespan_ms}"
+def shelf_name(timespan_ms: int) -> str:
+    """The shelf of windows of a timespan: only then do their epochs have the same numbers and times.
+
+    The format is part of the name: two versions that pack members differently, or disagree on when a shelf is
+    full, must not meet at one. While one replaces the other, they do not see each other's members.
+    """
+    return f"shelf{SHELF_FORMAT}#{timespan_ms}"
 
 
 def _around(work: Work) -> list[int]:

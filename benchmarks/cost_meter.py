@@ -74,7 +74,7 @@ class _Partition:
         self.sizes[slot] = size
 
     def between(self, first: str, last: str) -> Sequence[str]:
-        """The sort keys from `first` to `last`. A shelf has thousands: looking at each is not DynamoDB's cost."""
+        """The sort keys from `first` to `last`. To look at each would grow with the log."""
         return self._slots[bisect_left(self._slots, first) : bisect_right(self._slots, last)]
 
 

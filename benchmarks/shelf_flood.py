@@ -66,7 +66,15 @@ class Traffic:
 def server(members: int, places: Sequence[tuple[int, int]]) -> Iterator[str]:
     """A table with these epochs full, for a while: its address."""
     shelves = [f"{timespan}:{epoch}" for timespan, epoch in places]
-    command = [sys.executable, "-m", "benchmarks.shelf_server", "--members", str(members), "--shelf", *shelves]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.shelf_server",
+        "--members",
+        str(members),
+        "--shelf",
+        *shelves,
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout

@@ -109,7 +109,8 @@ class Setting(NamedTuple):
 
 class Played(NamedTuple):
     """Of all writers: the bill, numbers lost, seconds of each batch at the shelf, batches that failed and
-    were delivered again, seconds in all, and what was on the shelf in the end."""
+    were delivered again, seconds in all, and what was on the shelf in the end.
+    """
 
     bill: Bill
     lost: int
@@ -127,7 +128,7 @@ class Writer:
         self.failed = 0
         self._setting = setting
         self._time = time
-        self._random = Random(number)  # noqa: S311  a seeded interleaving, not a secret
+        self._random = Random(number)
         client: Any = Distant(table, time, setting.call_seconds, self._random)
         self._store = DynamoDBShelfStore(client, "windows", pause=time.wait, random=self._random)
 

@@ -22,7 +22,6 @@ from sessionwarden.adapters.dynamodb_shelves import (
 from sessionwarden.adapters.dynamodb_windows import DynamoDBWindowStore
 from sessionwarden.adapters.memory import MemoryWindowStore
 from sessionwarden.detection.engine import Engine
-from sessionwarden.detection.shelf_epoch import ShelfEpoch
 from sessionwarden.errors import StoreError
 from sessionwarden.ports import ShelfStore
 from tests.adapters.test_window_store_contract import EXPIRY, make_table
@@ -293,5 +292,3 @@ def test_the_engine_finds_the_same_with_shelves_full_or_not(moto_table: tuple[An
     assert sorted(found) == [(name, user) for name in ("addresses", "burst") for user in ("alice", "bob")]
     slots = {item["slot"]["S"][:2] for item in client.scan(TableName=name)["Items"]}
     assert slots == ({"s#", "c#"} if limit == 500 else {"s#", "e#", "c#"})
-
-

@@ -6,7 +6,7 @@ fills a shelf with invented keys must neither make every batch look at all of th
 Members of one length and one beginning of the owner's hash lie behind each other in one byte string, found
 by a search through it: a dictionary with a key for each owner takes four times as much.
 `pack` and `add_packed` are how an item of a shelf carries members: for each length, that (1 byte), how many
-(4 bytes), and the members; a binary set costs 1 µs more for each that is read. Figures: docs/explanation/cost.md
+(4 bytes), and the members; reading a binary set costs twice as much. Figures: docs/explanation/cost.md
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ import io
 import itertools
 import json
 import os
+import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -65,6 +66,8 @@ ENVELOPE = {
     "region": "us-east-1",
     "resources": [],
 }
+PROGRESS = 50_000
+"""Requests between two lines that say how far it is: a million take about ten minutes."""
 LOG_GROUP = "/access/http"
 CONTEXT: Any = SimpleNamespace(
     function_name="cost", memory_limit_in_mb=512, invoked_function_arn="arn", aws_request_id="request"
@@ -190,8 +193,13 @@ def measure(rules: bytes, setting: Setting) -> tuple[Bill, Pipeline]:
     """Send all requests through."""
     bill = Bill()
     pipeline = Pipeline(bill, rules, setting)
+    sent, told = 0, 0
     for lines in deliveries(setting):
         pipeline.deliver(lines)
+        sent += len(lines)
+        if sent - told >= PROGRESS:
+            told = sent
+            print(f"{sent:,} of {setting.requests:,} requests", file=sys.stderr)
     pipeline.finish()
     return bill, pipeline
 

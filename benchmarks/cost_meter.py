@@ -8,7 +8,9 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCal
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from bisect import bisect_left, bisect_right, insort
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
@@ -56,50 +58,79 @@ def steps(size: int, step: int) -> int:
     return max(1, -(-size // step))
 
 
+class _Partition:
+    """The items of one partition key, in the order of their sort keys, with what each weighs."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, dict[str, Any]] = {}
+        self.sizes: dict[str, int] = {}
+        self._slots: list[str] = []
+
+    def put(self, slot: str, item: dict[str, Any], size: int) -> None:
+        """Keep an item, new or changed."""
+        if slot not in self.items:
+            insort(self._slots, slot)
+        self.items[slot] = item
+        self.sizes[slot] = size
+
+    def between(self, first: str, last: str) -> Sequence[str]:
+        """The sort keys from `first` to `last`. To look at each would grow with the log."""
+        return self._slots[bisect_left(self._slots, first) : bisect_right(self._slots, last)]
+
+
 class MeteredTable:
     """The calls of the stores of the windows table, over items in this process."""
 
     def __init__(self, meter: TableMeter) -> None:
         self._meter = meter
-        self._items: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
-        self._sizes: dict[tuple[str, str], int] = {}
+        self._partitions: dict[str, _Partition] = {}
 
     def update_item(self, **request: Any) -> dict[str, Any]:
         key, slot = (request["Key"][name]["S"] for name in ("key", "slot"))
-        item = self._items[key].setdefault(slot, {"slot": {"S": slot}, "members": {"BS": set()}})
+        partition = self._partition(key)
+        item = partition.items.get(slot) or {"slot": {"S": slot}, "members": {"BS": set()}}
         members, values = item["members"]["BS"], request["ExpressionAttributeValues"]
-        size = self._sizes.get((key, slot)) or _names(key, slot) + len("members") + 3
+        size = partition.sizes.get(slot) or _names(key, slot) + len("members") + 3
         full = len(members) >= int(values[":limit"]["N"])
         if not full:
             fresh = set(values[":members"]["BS"]) - members
             members |= fresh
             size += sum(map(len, fresh)) + len(fresh)
-            self._sizes[key, slot] = size
+            partition.put(slot, item, size)
         self._meter.wrote("UpdateItem", key, size)
         if full:
-            raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "UpdateItem")
+            raise _condition_failed("UpdateItem")
         return {}
 
     def put_item(self, **request: Any) -> dict[str, Any]:
         item = request["Item"]
         key, slot = item["key"]["S"], item["slot"]["S"]
-        if "ConditionExpression" in request and slot in self._items[key]:
-            self._meter.wrote("PutItem", key, self._sizes[key, slot])
-            raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "PutItem")
-        members = item.get("members", {"BS": ()})["BS"]
-        self._items[key][slot] = {**item, "members": {"BS": set(members)}}
-        size = _names(key, slot) + len("members") + 3 + sum(map(len, members)) + len(members)
-        self._sizes[key, slot] = size
+        partition = self._partition(key)
+        if "ConditionExpression" in request and slot in partition.items:
+            self._meter.wrote("PutItem", key, partition.sizes[slot])
+            raise _condition_failed("PutItem", partition.items[slot])
+        packed = item["members"]["B"] if "members" in item else b""
+        size = _names(key, slot) + len("members") + len(packed)
+        partition.put(slot, item, size)
         self._meter.wrote("PutItem", key, size)
         return {}
 
     def query(self, **request: Any) -> dict[str, Any]:
         values = {name: value["S"] for name, value in request["ExpressionAttributeValues"].items()}
         key = values[":key"]
-        slots = self._items.get(key, {})
-        found = sorted(slot for slot in slots if values[":first"] <= slot <= values[":last"])
-        self._meter.read(key, sum(self._sizes[key, slot] for slot in found))
-        return {"Items": [slots[slot] for slot in found]}
+        partition = self._partition(key)
+        found = partition.between(values[":first"], values[":last"])
+        self._meter.read(key, sum(map(partition.sizes.__getitem__, found)))
+        return {"Items": [partition.items[slot] for slot in found]}
+
+    def _partition(self, key: str) -> _Partition:
+        return self._partitions.get(key) or self._partitions.setdefault(key, _Partition())
+
+
+def _condition_failed(operation: str, item: Mapping[str, Any] | None = None) -> ClientError:
+    """`item` is there if the request asks for what failed its condition."""
+    answer: Any = {"Error": {"Code": "ConditionalCheckFailedException"}}
+    return ClientError(answer | ({"Item": item} if item else {}), operation)
 
 
 def _names(key: str, slot: str) -> int:

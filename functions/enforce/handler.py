@@ -2,7 +2,8 @@
 
 One bad message fails alone: it is retried and then waits in the dead-letter queue, which has an alarm.
 Fail direction: closed for whoever is denied already, and nothing is enforced while the kill switch
-cannot be read; the message is retried until it can be.
+cannot be read; the message is retried until it can be. A service that does not answer holds up its own calls
+only: denies of a batch are written while Cognito is silent, and each message is answered for in time.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from functions.enforce.settings import Settings
 from sessionwarden.adapters.clients import client
 from sessionwarden.adapters.clock import system_clock
 from sessionwarden.adapters.cognito import CognitoUserPool
+from sessionwarden.adapters.deadline import Deadline
 from sessionwarden.adapters.dynamodb_control import DynamoDBControlStore
 from sessionwarden.adapters.dynamodb_decisions import DynamoDBDecisionStore
 from sessionwarden.adapters.dynamodb_denylist import DynamoDBDenylistStore
@@ -33,30 +35,40 @@ from sessionwarden.model.finding import Finding
 from sessionwarden.policy.judge import Judge
 from sessionwarden.ruleset.load import load_ruleset
 
+COGNITO_SECONDS = 20.0
+CALLS_SECONDS = 45.0
+"""Of a batch, in which calls to Cognito, and all others, may be started. The denies of findings that come
+behind a silent Cognito have the time in between; the last call has its own to end before the function is
+killed, which would answer for no message at all."""
+
 logger = Logger()
 metrics = Metrics()
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 findings = msgspec.json.Decoder(Finding)
+cognito_deadline = Deadline(seconds=COGNITO_SECONDS)
+calls_deadline = Deadline(seconds=CALLS_SECONDS)
 
 
 @cache
 def enforcer() -> Enforcer:
     """Built once per execution environment, at the first message."""
     settings = Settings.from_environment()
-    dynamodb = client("dynamodb")
+    dynamodb = calls_deadline.guard(client("dynamodb"))
     ruleset = load_ruleset(settings.ruleset_path.read_bytes())
     acts = Acts(
         decisions=DynamoDBDecisionStore(dynamodb, settings.decisions_table),
         denylist=DynamoDBDenylistStore(dynamodb, settings.denylist_table),
         control=DynamoDBControlStore(dynamodb, settings.control_table),
-        users=CognitoUserPool(client("cognito-idp")),
+        users=CognitoUserPool(cognito_deadline.guard(client("cognito-idp"))),
         clock=system_clock,
     )
     return Enforcer(
         judge=Judge(policy=ruleset.policy, deployment=settings.deployment),
         acts=acts,
-        alerts=SNSAlertSink(client("sns"), settings.alert_topic_arn),
-        bus=EventBridgePublisher(client=client("events"), bus=settings.bus, source="sessionwarden.enforce"),
+        alerts=SNSAlertSink(calls_deadline.guard(client("sns")), settings.alert_topic_arn),
+        bus=EventBridgePublisher(
+            client=calls_deadline.guard(client("events")), bus=settings.bus, source="sessionwarden.enforce"
+        ),
         place=Place(stack=settings.stack, region=settings.region),
     )
 
@@ -84,6 +96,8 @@ def _outcome(enforcement: Enforcement) -> dict[str, Any]:
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """SQS batch in, partial batch response out."""
+    cognito_deadline.start()
+    calls_deadline.start()
     metrics.add_metric(name="FindingsReceived", unit=MetricUnit.Count, value=len(event["Records"]))
     return process_partial_response(
         event=event, record_handler=handle_record, processor=processor, context=context

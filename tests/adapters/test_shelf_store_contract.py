@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from random import Random
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
-from sessionwarden.adapters.dynamodb_shelves import ATTEMPTS, DynamoDBShelfStore
+from sessionwarden.adapters.dynamodb_shelves import (
+    AT_ONCE,
+    ATTEMPTS,
+    EPOCHS_KEPT,
+    FIRST_PAUSE_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    DynamoDBShelfStore,
+)
 from sessionwarden.adapters.dynamodb_windows import DynamoDBWindowStore
 from sessionwarden.adapters.memory import MemoryWindowStore
 from sessionwarden.detection.engine import Engine
-from sessionwarden.detection.shelf_epoch import ShelfEpoch
 from sessionwarden.errors import StoreError
 from sessionwarden.ports import ShelfStore
 from tests.adapters.test_window_store_contract import EXPIRY, make_table
@@ -140,10 +147,13 @@ def test_a_number_that_somebody_else_took_costs_another_try(moto_table: tuple[An
     assert read(rival, [7]) == read(store, [7]) == everything
 
 
-def test_numbers_that_are_always_taken_are_a_store_error(moto_table: tuple[Any, str]) -> None:
+def test_numbers_that_are_always_taken_are_a_store_error_after_longer_and_longer_pauses(
+    moto_table: tuple[Any, str],
+) -> None:
     client, name = moto_table
     rival = DynamoDBShelfStore(client, name)
     tries: list[bytes] = []
+    pauses: list[float] = []
 
     class Lost:
         query = client.query
@@ -153,9 +163,64 @@ def test_numbers_that_are_always_taken_are_a_store_error(moto_table: tuple[Any, 
             append(rival, 7, tries[-1])
             return client.put_item(**request)
 
+    store = DynamoDBShelfStore(Lost(), name, pause=pauses.append, random=Longest())  # type: ignore[arg-type]
     with pytest.raises(StoreError, match="taken by others"):
-        append(DynamoDBShelfStore(Lost(), name), 7, b"a")  # type: ignore[arg-type]
+        append(store, 7, b"a")
     assert len(tries) == ATTEMPTS
+    assert len(pauses) == ATTEMPTS - AT_ONCE - 1
+    assert pauses[:3] == [FIRST_PAUSE_SECONDS, 2 * FIRST_PAUSE_SECONDS, 4 * FIRST_PAUSE_SECONDS]
+    assert pauses[-1] == max(pauses) == LONGEST_PAUSE_SECONDS
+
+
+class Longest(Random):
+    """Of a range, always the end."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return b
+
+
+def test_what_took_a_number_is_known_from_the_refusal_without_another_query(
+    moto_table: tuple[Any, str],
+) -> None:
+    client, name = moto_table
+    rival = DynamoDBShelfStore(client, name)
+    calls: list[str] = []
+
+    class Overtaken:
+        def query(self, **request: Any) -> Any:
+            calls.append("query")
+            return client.query(**request)
+
+        def put_item(self, **request: Any) -> Any:
+            calls.append("put")
+            if calls.count("put") == 1:
+                append(rival, 7, b"rival")
+            return client.put_item(**request)
+
+    store = DynamoDBShelfStore(Overtaken(), name)  # type: ignore[arg-type]
+    assert append(store, 7, b"a")
+    assert calls == ["query", "put", "put"]
+    assert append(store, 7, b"rival")
+    assert calls == ["query", "put", "put", "query"]
+
+
+def test_a_table_that_does_not_say_what_took_a_number_is_asked(moto_table: tuple[Any, str]) -> None:
+    client, name = moto_table
+    rival = DynamoDBShelfStore(client, name)
+
+    class Terse:
+        query = client.query
+        overtaken = False
+
+        def put_item(self, **request: Any) -> Any:
+            del request["ReturnValuesOnConditionCheckFailure"]
+            if not self.overtaken:
+                self.overtaken = append(rival, 7, b"rival")
+            return client.put_item(**request)
+
+    store = DynamoDBShelfStore(Terse(), name, pause=lambda seconds: None)  # type: ignore[arg-type]
+    assert append(store, 7, b"a")
+    assert read(rival, [7]) == {7: {b"a", b"rival"}}
 
 
 def test_a_gap_that_a_query_saw_is_closed_before_anything_is_said(moto_table: tuple[Any, str]) -> None:
@@ -178,6 +243,18 @@ def test_a_gap_that_a_query_saw_is_closed_before_anything_is_said(moto_table: tu
 
     store = DynamoDBShelfStore(Torn(), name)  # type: ignore[arg-type]
     assert read(store, [7]) == {7: {b"a", b"b", b"c"}}
+
+
+def test_of_a_shelf_only_the_epochs_used_last_are_kept(moto_table: tuple[Any, str]) -> None:
+    client, name = moto_table
+    store = DynamoDBShelfStore(client, name)
+    for epoch in range(EPOCHS_KEPT + 3):
+        append(store, epoch, b"a")
+        store.append("another", epoch, frozenset([OWNER + b"b"]), expires_at=EXPIRY)
+    last = range(3, EPOCHS_KEPT + 3)
+    assert {place for place in store._known if place[0] == "shelf"} == {("shelf", epoch) for epoch in last}
+    assert len(store._known) == 2 * EPOCHS_KEPT
+    assert read(store, [0, EPOCHS_KEPT]) == {0: {b"a"}, EPOCHS_KEPT: {b"a"}}
 
 
 def test_what_was_forgotten_is_read_again(moto_table: tuple[Any, str]) -> None:
@@ -215,13 +292,3 @@ def test_the_engine_finds_the_same_with_shelves_full_or_not(moto_table: tuple[An
     assert sorted(found) == [(name, user) for name in ("addresses", "burst") for user in ("alice", "bob")]
     slots = {item["slot"]["S"][:2] for item in client.scan(TableName=name)["Items"]}
     assert slots == ({"s#", "c#"} if limit == 500 else {"s#", "e#", "c#"})
-
-
-def test_an_epoch_counts_each_member_of_each_owner_once() -> None:
-    epoch = ShelfEpoch()
-    for _ in range(2):
-        epoch.add([OWNER + b"a", OWNER + b"b", OTHER + b"a", OTHER + b"a", OWNER + b"c"])
-    assert epoch.count == 4
-    assert (epoch.of(OWNER), epoch.of(OTHER), epoch.of(b"nobody----")) == ({b"a", b"b", b"c"}, {b"a"}, set())
-    assert OTHER + b"a" in epoch
-    assert OTHER + b"b" not in epoch

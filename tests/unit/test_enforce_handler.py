@@ -11,12 +11,14 @@ from typing import Any
 import boto3
 import msgspec
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 from pydantic import ValidationError
 
 from functions.enforce import handler
 from functions.enforce.settings import Settings
 from sessionwarden.adapters.clock import system_clock
+from sessionwarden.adapters.deadline import Deadline
 from sessionwarden.denylist.principal import principal
 from sessionwarden.model.finding import Finding
 from sessionwarden.ruleset.compiled import CompiledRuleset, Policy, Protected
@@ -183,6 +185,79 @@ def test_a_deployment_without_pools_touches_nobody_and_still_tells(
 
 def test_a_batch_in_which_every_message_fails_is_still_answered_one_by_one(account: Account) -> None:
     assert invoke("{", "[") == ["m-0", "m-1"]
+
+
+class Silence:
+    """Services that take 7 s not to answer, for as long as they are named here; and the clock."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.services: set[str] = set()
+        self.attempts = 0
+        for name in ("cognito_deadline", "calls_deadline"):
+            seconds = handler.COGNITO_SECONDS if name == "cognito_deadline" else handler.CALLS_SECONDS
+            monkeypatch.setattr(handler, name, SilentWhenTold(self, seconds))
+        monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
+
+    def keep(self, service: str) -> None:
+        if service in self.services:
+            self.now += 7
+            self.attempts += 1
+            raise ReadTimeoutError(endpoint_url=f"https://{service}.example")
+
+
+class SilentWhenTold(Deadline):
+    """Guards a client as ever, and behind that lets it wait in vain."""
+
+    def __init__(self, silence: Silence, seconds: float) -> None:
+        super().__init__(seconds=seconds, clock=lambda: silence.now)
+        self._silence = silence
+
+    def guard(self, client: Any) -> Any:
+        service = client.meta.service_model.service_name
+        super().guard(client).meta.events.register_first(
+            "before-send", lambda **_: self._silence.keep(service)
+        )
+        return client
+
+
+def batch_of_five(account: Account) -> list[bytes]:
+    return [msgspec.json.encode(account.finding(id=f"f-{number}")) for number in range(5)]
+
+
+EVERY_MESSAGE = [f"m-{number}" for number in range(5)]
+
+
+def test_a_silent_cognito_holds_up_no_deny_and_no_sign_out_is_lost(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silence = Silence(monkeypatch)
+    silence.services = {"cognito-idp"}
+    findings = batch_of_five(account)
+    assert invoke(*findings) == EVERY_MESSAGE
+    assert account.denied() == [f"f-{number}" for number in range(5)]
+    assert silence.attempts == 3
+    assert silence.now < 60
+    assert [message.get("Type") for message in account.received()] == ["Notification"] * 5
+    silence.services.clear()
+    assert invoke(*findings) == []
+    events = [message["detail"] for message in account.received() if "detail" in message]
+    outcomes = [{one["action"]: one["outcome"] for one in event["results"]} for event in events]
+    assert outcomes == [{"deny": "done", "sign_out": "done", "alert": "done"}] * 5
+
+
+@pytest.mark.parametrize("service", ["dynamodb", "sns", "events"])
+def test_whatever_is_silent_each_message_is_answered_for_in_time_and_done_later(
+    account: Account, monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    silence = Silence(monkeypatch)
+    silence.services = {service}
+    findings = batch_of_five(account)
+    assert invoke(*findings) == EVERY_MESSAGE
+    assert silence.now <= handler.CALLS_SECONDS + 7
+    silence.services.clear()
+    assert invoke(*findings) == []
+    assert account.denied() == [f"f-{number}" for number in range(5)]
 
 
 def test_the_rule_set_lies_beside_the_code_unless_a_path_says_otherwise(account: Account) -> None:

@@ -109,6 +109,29 @@ BAD_LINES = {
 }
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\n\n"])
+def test_line_ends_behind_a_record_change_nothing(bus: Bus, end: str) -> None:
+    deliver(delivery("/access/http", access_line(1) + end, access_line(2) + end))
+    assert [event.id for event in bus.events] == ["r1", "r2"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_line_end_within_a_record_does_not_make_two_events_of_it(bus: Bus, end: str) -> None:
+    forged = access_line(1) + end + access_line(2)
+    deliver(delivery("/access/http", access_line(0), forged))
+    # the head of the record counts, and what a client put behind it is at most its user agent
+    assert [event.id for event in bus.events] == ["r0", "r1"]
+
+
+def test_a_record_that_is_half_of_two_lines_takes_no_other_along(
+    bus: Bus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = access_line(1)
+    deliver(delivery("/access/http", line[:40], line[40:], access_line(2)))
+    assert [event.id for event in bus.events] == ["r2"]
+    assert metric(capsys.readouterr().out, "Quarantined") == 2
+
+
 @pytest.mark.parametrize("reason", BAD_LINES)
 def test_one_bad_line_is_quarantined_and_the_rest_of_the_batch_goes_on(
     bus: Bus, log: io.StringIO, capsys: pytest.CaptureFixture[str], reason: str

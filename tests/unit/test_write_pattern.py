@@ -70,7 +70,7 @@ def test_a_bill_counts_the_same_calls_in_units_and_a_number_that_is_taken_costs_
     bill = Bill()
     table = MeteredTable(bill)
     add(table, bytes(3000))
-    item = {"key": {"S": "k"}, "slot": {"S": "s#1"}, "members": {"BS": [b"a"]}}
+    item = {"key": {"S": "k"}, "slot": {"S": "s#1"}, "members": {"B": b"a"}}
     table.put_item(Item=item, ConditionExpression="attribute_not_exists(slot)")
     with pytest.raises(ClientError, match="ConditionalCheckFailed"):
         table.put_item(Item=item, ConditionExpression="attribute_not_exists(slot)")

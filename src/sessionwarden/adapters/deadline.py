@@ -39,8 +39,9 @@ class Deadline:
 
     def guard(self, client: Any) -> Any:
         """The same client, which now keeps to the deadline."""
-        # botocore emits this for every attempt, and retries nothing but connection errors of its own
-        client.meta.events.register("before-send", self._refuse_when_over)
+        # botocore emits this for every attempt, and retries nothing but connection errors of its own;
+        # whoever answers it ends it, so that this must come first
+        client.meta.events.register_first("before-send", self._refuse_when_over)
         return client
 
     def _refuse_when_over(self, **request: Any) -> None:

@@ -9,31 +9,46 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.Read
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from random import Random
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
 from sessionwarden.adapters.dynamodb_errors import condition_failed, store_errors
-from sessionwarden.detection.shelf_epoch import ShelfEpoch
+from sessionwarden.detection.shelf_epoch import ShelfEpoch, pack
 from sessionwarden.errors import StoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-SHELF_LIMIT = 500_000
-"""Members of an epoch of a shelf: about 50 MB in this process."""
+SHELF_LIMIT = 250_000
+"""Members of an epoch of a shelf: about 11 MB in this process, and 5 MB to read."""
 
-MEMBERS_KEPT = 1_000_000
-"""Members of all epochs that this process keeps, before those used longest ago must be read again."""
+MEMBERS_KEPT = 12 * SHELF_LIMIT
+"""Members of all epochs that this process keeps, before those used longest ago must be read again. As many
+as six timespans need while somebody floods them: if they did not fit, each batch would read them all."""
+
+EPOCHS_KEPT = 8
+"""Of a shelf. A batch needs the one that goes on and both neighbours; a member of a small epoch takes more
+memory than one of a full epoch."""
 
 CHUNK = 8_000
-"""Members per item. Each has at most 26 bytes and a frame: about 224 KB, of DynamoDB's 400."""
+"""Members per item. Each has at most 26 bytes: about 208 KB, of DynamoDB's 400."""
 
-ATTEMPTS = 20
+ATTEMPTS = 30
 """How often a number is asked for that somebody else takes first, before the batch fails."""
+
+AT_ONCE = 2
+"""Of these, those after which the next number is tried without a pause."""
+
+FIRST_PAUSE_SECONDS = 0.010
+LONGEST_PAUSE_SECONDS = 0.200
+"""A pause is a random part of what doubles from the first to the longest. Fifty writers who do not wait
+lose 18 numbers for each that they get, and pay for all: `benchmarks/shelf_writers.py`."""
 
 AFTER = "$"
 """Sorts behind `#`, hence behind every item of an epoch."""
@@ -47,6 +62,14 @@ class _Known:
 
     next: int = 0
     members: ShelfEpoch = field(default_factory=ShelfEpoch)
+
+    def learn(self, item: Mapping[str, Any], wanted: str) -> bool:
+        """Take in the item if it is the next one, whose sort key is `wanted`."""
+        if item.get("slot", {}).get("S") != wanted:
+            return False
+        self.members.add_packed(item["members"]["B"])
+        self.next += 1
+        return True
 
 
 class DynamoDBShelfStore:
@@ -63,21 +86,26 @@ class DynamoDBShelfStore:
         *,
         shelf_limit: int = SHELF_LIMIT,
         members_kept: int = MEMBERS_KEPT,
+        pause: Callable[[float], None] = time.sleep,
+        random: Random | None = None,
     ) -> None:
         self.shelf_limit = shelf_limit
         self._client = client
         self._table = table
         self._members_kept = members_kept
+        self._pause = pause
+        self._random = random or Random()  # noqa: S311  spreads writers out, guards nothing
         self._known: dict[Place, _Known] = {}
         self._lock = Lock()
 
     def append(self, shelf: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
-        for _ in range(ATTEMPTS):
-            known, _torn = self._catch_up(shelf, epoch)
+        known, _torn = self._catch_up(shelf, epoch)
+        for lost in range(ATTEMPTS):
+            if lost > AT_ONCE:
+                self._pause(self._random.uniform(0, _longest_pause(lost)))
+                self._catch_up(shelf, epoch)
             missing = sorted(member for member in members if member not in known.members)
-            if not missing:
-                return True
-            if known.members.count >= self.shelf_limit:
+            if missing and known.members.count >= self.shelf_limit:
                 return False
             while missing and self._put(shelf, epoch, known, missing[:CHUNK], expires_at):
                 missing = missing[CHUNK:]
@@ -106,18 +134,23 @@ class DynamoDBShelfStore:
         item: dict[str, Any] = {
             "key": {"S": shelf},
             "slot": {"S": _item_name(epoch, known.next)},
-            "members": {"BS": chunk},
+            "members": {"B": pack(chunk)},
             "expires_at": {"N": str(expires_at)},
         }
         with store_errors(self._table):
             try:
                 self._client.put_item(
-                    TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(slot)"
+                    TableName=self._table,
+                    Item=item,
+                    ConditionExpression="attribute_not_exists(slot)",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except ClientError as error:
-                if condition_failed(error):
-                    return False
-                raise
+                if not condition_failed(error):
+                    raise
+                # what took the number comes with the refusal, so that no Query is needed for the next one
+                known.learn(cast(Any, error.response).get("Item", {}), _item_name(epoch, known.next))
+                return False
         known.next += 1
         known.members.add(chunk)
         return True
@@ -127,18 +160,17 @@ class DynamoDBShelfStore:
         known = self._keep(shelf, epoch)
         torn = False
         for item in self._query(shelf, epoch, known.next):
-            if item["slot"]["S"] == _item_name(epoch, known.next):
-                known.next += 1
-                known.members.add(item["members"]["BS"])
-            else:
-                # two numbers were written while the Query passed: both are there for the next one
-                torn = True
+            # two numbers were written while the Query passed: both are there for the next one
+            torn |= not known.learn(item, _item_name(epoch, known.next))
         return known, torn
 
     def _keep(self, shelf: str, epoch: int) -> _Known:
         with self._lock:
             # taken out and put back, so that the order is that of use
             known = self._known.pop((shelf, epoch), None) or _Known()
+            others = [place for place in self._known if place[0] == shelf]
+            if len(others) >= EPOCHS_KEPT:
+                del self._known[others[0]]
             kept = sum(other.members.count for other in self._known.values())
             while kept + known.members.count > self._members_kept and self._known:
                 kept -= self._known.pop(next(iter(self._known))).members.count
@@ -165,6 +197,10 @@ class DynamoDBShelfStore:
             if "LastEvaluatedKey" not in page:
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _longest_pause(lost: int) -> float:
+    return min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** (lost - AT_ONCE - 1))
 
 
 def _epoch_name(epoch: int) -> str:

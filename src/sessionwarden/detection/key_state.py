@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from sessionwarden.detection.crossings import Seen
 from sessionwarden.detection.keys import GroupKey, key_digest
+from sessionwarden.detection.members import text_hash
+from sessionwarden.detection.shelf_epoch import OWNER_BYTES
 
 if TYPE_CHECKING:
     from sessionwarden.detection.windows import Reader, Window
@@ -60,7 +62,7 @@ class Key:
 class KeyState(Key):
     """One key that lives in a store."""
 
-    __slots__ = ("known", "recent", "settled", "table_key")
+    __slots__ = ("_shelf_owner", "known", "recent", "settled", "table_key")
 
     def __init__(self, window: Window, key: GroupKey) -> None:
         super().__init__(window, key)
@@ -70,6 +72,14 @@ class KeyState(Key):
         self.known = False
         self.recent: list[Seen] = []
         self.settled: set[tuple[int, bytes]] = set()
+        self._shelf_owner = b""
+
+    @property
+    def shelf_owner(self) -> bytes:
+        """Names the key on a shelf. Asked for twice in a batch, and often in the next one."""
+        if not self._shelf_owner:
+            self._shelf_owner = text_hash(self.table_key, size=OWNER_BYTES)
+        return self._shelf_owner
 
     def remember_burnt(self, reader: Reader, slots: Iterable[int]) -> None:
         """Slots that are known to be marked."""

@@ -10,19 +10,22 @@ docs/explanation/cost.md
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import NamedTuple
 
 from sessionwarden.detection.acceptance import expiry
 from sessionwarden.detection.admission import Admission
 from sessionwarden.detection.batch import Work
 from sessionwarden.detection.layouts import Members
-from sessionwarden.detection.members import text_hash
-from sessionwarden.detection.shelf_epoch import NOTHING, OWNER_BYTES
+from sessionwarden.detection.shelf_epoch import NOTHING
 from sessionwarden.detection.windows import Window
 from sessionwarden.ports import ShelfEpoch, ShelfStore, WindowStore
 
 SHELVED_TIMESPAN_MS = 60 * 60_000
 """The longest timespan of windows that are shelved: every process keeps what it reads of a shelf."""
+
+SHELF_FORMAT = 2
+"""Of shelves. It changes with `shelf_epoch.pack`, the limit of a shelf, and what `is_shelved` says."""
 
 
 class Group(NamedTuple):
@@ -48,7 +51,8 @@ class Sets:
         alone: list[Group] = []
         shared: dict[str, Group] = {}
         for work in works:
-            shelf = _shelf(work) if self._shelves and is_shelved(work.state.window) else None
+            window = work.state.window
+            shelf = shelf_name(window.timespan_ms) if self._shelves and is_shelved(window) else None
             if shelf is None:
                 alone.append(Group(None, [work]))
             else:
@@ -77,7 +81,9 @@ class Sets:
                 epochs.setdefault(epoch, []).append(work)
         full: list[int] = []
         for epoch, works in epochs.items():
-            members = frozenset(_owner(work) + member for work in works for member in work.members[epoch])
+            members = frozenset(
+                work.state.shelf_owner + member for work in works for member in work.members[epoch]
+            )
             needed_until = max(work.state.window.needed_until(epoch) for work in works)
             if not self._shelves.append(group.shelf, epoch, members, expires_at=expiry(needed_until)):
                 full.append(epoch)
@@ -105,16 +111,24 @@ class Sets:
         """What is stored around the members of each key. Raises `StoreError`, a shelf's at once."""
         if group.shelf is None or self._shelves is None:
             return self._read_own
-        places = sorted({place for work in group.works for place in _around(work)})
-        shelf = self._shelves.read_shelf(group.shelf, places)
+        nearby: dict[tuple[int, ...], list[int]] = {}
+        for work in group.works:
+            touched = tuple(work.members)
+            if touched not in nearby:
+                nearby[touched] = _around(work)
+        shelf = self._shelves.read_shelf(group.shelf, sorted(set(chain.from_iterable(nearby.values()))))
         full = {place for place, epoch in shelf.items() if epoch.count >= self._shelves.shelf_limit}
         if full:
-            self._admission.serve(work for work in group.works if not full.isdisjoint(_around(work)))
-        return lambda work: self._united(work, shelf, full)
+            self._admission.serve(
+                work for work in group.works if not full.isdisjoint(nearby[tuple(work.members)])
+            )
+        return lambda work: self._united(work, nearby[tuple(work.members)], shelf, full)
 
-    def _united(self, work: Work, shelf: Mapping[int, ShelfEpoch], full: set[int]) -> Members:
-        around, owner = _around(work), _owner(work)
-        shelved = {place: frozenset(shelf[place].of(owner)) for place in around if place in shelf}
+    def _united(
+        self, work: Work, around: Iterable[int], shelf: Mapping[int, ShelfEpoch], full: set[int]
+    ) -> Members:
+        owner = work.state.shelf_owner
+        shelved = {place: shelf[place].of(owner) for place in around if place in shelf}
         if work.dropped or full.isdisjoint(around):
             return shelved
         # whoever found the shelf full wrote here; whoever did not, and wrote later, finds it full by now
@@ -141,13 +155,13 @@ def is_shelved(window: Window) -> bool:
     )
 
 
-def _shelf(work: Work) -> str:
-    # by timespan: only then do the epochs of two windows have the same numbers and times
-    return f"shelf#{work.state.window.timespan_ms}"
+def shelf_name(timespan_ms: int) -> str:
+    """The shelf of windows of a timespan: only then do their epochs have the same numbers and times.
 
-
-def _owner(work: Work) -> bytes:
-    return text_hash(work.state.table_key, size=OWNER_BYTES)
+    The format is part of the name: two versions that pack members differently, or disagree on when a shelf is
+    full, must not meet at one. While one replaces the other, they do not see each other's members.
+    """
+    return f"shelf{SHELF_FORMAT}#{timespan_ms}"
 
 
 def _around(work: Work) -> list[int]:

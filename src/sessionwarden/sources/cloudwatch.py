@@ -22,10 +22,9 @@ _GZIP_ONLY = 16 + zlib.MAX_WBITS
 
 
 class LogRecord(msgspec.Struct, frozen=True, gc=False):
-    """One log event; `timestamp` is epoch milliseconds."""
+    """One log event. Its own time is left out: that of the request is in the message."""
 
     id: str
-    timestamp: int
     message: str
 
 

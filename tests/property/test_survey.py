@@ -7,6 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from sessionwarden.detection import cells
 from sessionwarden.detection.batch import Outcome
 from sessionwarden.detection.in_process import InProcessEngine
 from sessionwarden.detection.survey import Survey, wanted_rows
@@ -25,6 +26,11 @@ from tests.property.test_in_process_engine import (
 HISTORIES = 600
 SLICES = 6
 MINUTE = 60_000
+
+
+@pytest.fixture(autouse=True)
+def soon_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cells, "PENDING", 5)
 
 
 def wanted(rules: CompiledRuleset, batches: Batches, *, secret: int) -> Batches:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import signal
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -257,3 +259,46 @@ def test_pieces_are_whole_lines_in_order() -> None:
 
     for size in (1, 7, 100, len(block), 10**6):
         assert b"\n".join(log_lines._pieces(block, size)) == block
+
+
+def test_a_log_that_is_mostly_bad_lines_is_never_held_as_a_whole(
+    tmp_path: Path, rules: CompiledRuleset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay_twice, "MOST_BAD", 1_000)
+    lines = a_log()
+    (tmp_path / "log").write_text("\n".join([*lines[:800], *["bad"] * 20_000, *lines[800:]]))
+
+    seen = check_same([tmp_path / "log"], rules)
+
+    assert len(seen.bad) == 20_001
+    assert seen.findings
+    looker = first_reading.Looker(rules, secret=1, now_ms=NOW)
+    looks = [*looker.look(first_reading.Place(0, str(tmp_path / "log"), log_files.WHOLE))]
+    # of a block at least, which is as many lines as fit into it
+    assert max(len(look.bad) for look in looks) < 8_000 // len("bad\n") + 100
+
+
+def test_without_room_for_notes_the_reason_is_said(
+    tmp_path: Path, rules: CompiledRuleset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "log").write_text("\n".join(a_log()))
+    full = Path("/dev/full").open("w+b")  # noqa: SIM115  the replay closes it
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda: full)
+
+    assert Seen([str(tmp_path / "log")], rules, 1).error.startswith("cannot keep notes of the log: No space")
+
+
+def test_a_process_that_is_killed_ends_the_replay_with_a_reason(
+    tmp_path: Path, rules: CompiledRuleset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "log").write_text("\n".join(a_log()))
+    monkeypatch.setattr(replay_twice, "_look", killed)
+
+    seen = Seen([str(tmp_path / "log")], rules, 2)
+
+    assert seen.error.startswith("a process that read the logs was killed")
+    assert not seen.findings
+
+
+def killed(place: first_reading.Place) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

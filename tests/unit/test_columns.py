@@ -130,3 +130,15 @@ def test_numbers_are_replaced_once_and_what_is_missing_stays() -> None:
     found = replaced(numbers, np.array([MISSING, 3, 5], np.uint64), [1, 5, 6])
 
     assert found.tolist() == [5, MISSING, 6, 5]
+
+
+def test_two_lists_of_other_texts_have_other_numbers_though_they_read_alike() -> None:
+    events = [
+        Event(id=f"e{number}", time=1, source="api_authorizer", groups=groups)
+        for number, groups in enumerate([("a b",), ("a", "b"), ("a b",), None])
+    ]
+
+    first, second, third, none = EventColumns(events, {"groups"}, TextNumbers(1)).numbers["groups"].tolist()
+
+    assert first == third != second
+    assert none == MISSING

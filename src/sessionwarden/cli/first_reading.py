@@ -121,7 +121,8 @@ class Looker:
         try:
             for at, block in read_blocks(place.path, place.of):
                 seen.add(at, block, self._numbering)
-                if seen.reader.events >= EVENTS_AT_ONCE:
+                # bad lines count as well: of a log that is nothing else, not all may be held
+                if seen.reader.events + len(seen.bad) >= EVENTS_AT_ONCE:
                     yield seen.look(self._survey)
                     seen = self._nothing(place)
         except LogFileError as error:

@@ -9,10 +9,11 @@ must not have to fit into memory. The first reading can be shared by several pro
 from __future__ import annotations
 
 import secrets
-import tempfile
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import IO
 
@@ -31,6 +32,9 @@ from sessionwarden.model.columns import TextNumbers
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
 from sessionwarden.ruleset.compiled import CompiledRuleset
+
+MOST_BAD = 20_000
+"""Bad lines that a process sends at once; a range of 16 MiB can hold millions."""
 
 
 class ReadTwice:
@@ -69,7 +73,7 @@ class ReadTwice:
 
         Raises `LogFileError` if a log cannot be read to its end, after the findings before that.
         """
-        with tempfile.TemporaryFile() as notes:
+        with survey_notes.kept() as notes:
             broken = self._first_reading(notes)
             notes.seek(0)
             yield from self._second_reading(notes)
@@ -102,8 +106,13 @@ class ReadTwice:
             yield from ((place, look) for place in places for look in looker.look(place))
             return
         arguments = self._ruleset, self._secret, self._now_ms
-        with ProcessPoolExecutor(self._jobs, initializer=_prepare, initargs=arguments) as processes:
+        processes = ProcessPoolExecutor(self._jobs, initializer=_prepare, initargs=arguments)
+        try:
             yield from _in_order(processes, looker, places, ahead=2 * self._jobs)
+        except BrokenProcessPool as error:
+            raise LogFileError("a process that read the logs was killed; try --jobs 1") from error
+        finally:
+            processes.shutdown(cancel_futures=True)
 
     def _second_reading(self, file: IO[bytes]) -> Iterator[Finding]:
         may_fire = self._survey.may_fire()
@@ -176,12 +185,25 @@ _looker: Looker | None = None
 
 def _prepare(ruleset: CompiledRuleset, secret: int, now_ms: int) -> None:
     global _looker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command gets it too, and ends its processes
     _looker = Looker(ruleset, secret=secret, now_ms=now_ms)
 
 
-def _look(place: Place) -> list[Look]:
+def _look(place: Place) -> list[Look] | None:
+    """All of a range, or `None` if more of it is bad than may be held and sent at once."""
     assert _looker is not None
-    return list(_looker.look(place))
+    looks, bad = [], 0
+    for look in _looker.look(place):
+        looks.append(look)
+        bad += len(look.bad)
+        if bad > MOST_BAD:
+            return None
+    return looks
+
+
+def _seen(future: Future[list[Look] | None], looker: Looker, place: Place) -> Iterable[Look]:
+    looks = future.result()
+    return looker.look(place) if looks is None else looks
 
 
 def _in_order(
@@ -196,8 +218,7 @@ def _in_order(
         if place.of == WHOLE:
             begun.append((place, partial(looker.look, place)))
         else:
-            future: Future[list[Look]] = processes.submit(_look, place)
-            begun.append((place, future.result))
+            begun.append((place, partial(_seen, processes.submit(_look, place), looker, place)))
         if len(begun) > ahead:
             first, looks = begun.popleft()
             yield from ((first, look) for look in looks())

@@ -6,7 +6,9 @@ Enters: groups of rows with their notes. Leaves: the same, block by block, in or
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import IO, NamedTuple
 
 import msgspec
@@ -53,6 +55,17 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Part]).decode
 
 
+@contextmanager
+def kept() -> Iterator[IO[bytes]]:
+    """A temporary file without a name."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115  closed below
+    try:
+        yield file
+    finally:
+        with suppress(OSError):  # what there was no room for, closing would try to write once more
+            file.close()
+
+
 def write(file: IO[bytes], group: Group) -> None:
     """Put a group behind the others. Raises `LogFileError` if there is no room."""
     head = _encode(group.parts)
@@ -61,6 +74,7 @@ def write(file: IO[bytes], group: Group) -> None:
         file.write(len(head).to_bytes(LENGTH_BYTES, "big") + head)
         file.write(group.times.tobytes() + group.ends.astype(np.uint32).tobytes())
         file.write(wanted.tobytes() + refused.tobytes() + b"".join(column.tobytes() for column in keys))
+        file.flush()
     except OSError as error:
         raise LogFileError(f"cannot keep notes of the log: {error.strerror}") from error
 

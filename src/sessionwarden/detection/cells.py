@@ -9,64 +9,38 @@ along costs time and nothing else.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
-from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sessionwarden.model.columns import Integers, distinct
+from sessionwarden.model.columns import Integers, Numbers
 
 Keys = NDArray[np.uint32]
-Names = NDArray[np.unsignedinteger]
 
 SHORTEST_CELL_MS = 60_000
 PENDING = 1 << 14
-"""Names of a cell, before equal ones are put together."""
+"""Places, before equal ones are put together."""
 
 SLACK = 1
 SLACK_FROM = 16
 """Two of a key's values may share 32 bits of a hash: 1 in 7,000,000 for 35 of them, 1 in 20,000 for 625. That
 two pairs do, of rules that want so many values, is too rare to matter."""
 
+_KEY_BITS = np.uint64(32)
+_NEXT_CELL = np.uint64(1 << 32)
+
 
 class Counted(NamedTuple):
-    """Rows of one cell: each key or, of values, each key with a value, once, and how many there were."""
+    """Places: a cell, and a key in its lower 32 bits. Each with how many rows there were or, of values, once
+    with each value.
 
-    cell: int
-    names: Names
-    rows: Integers
+    All cells lie in one array: of a log in disorder, or of a quiet one, each row has a cell of its own.
+    """
 
-
-class _Cell:
-    """What is known of one cell so far."""
-
-    def __init__(self) -> None:
-        self._known: list[tuple[Names, Integers | None]] = []
-        self._settled = self._pending = 0
-
-    def add(self, names: Names, rows: Integers | None = None) -> None:
-        """Names, with their rows if those are not one each."""
-        self._known.append((names, rows))
-        self._pending += len(names)
-        if self._pending > PENDING + self._settled:
-            self.counted()
-
-    def counted(self) -> tuple[Names, Integers]:
-        """The names in order, and the rows of each."""
-        if self._pending:
-            names = np.concatenate([names for names, _ in self._known])
-            counts = [np.ones(len(some), np.int64) if rows is None else rows for some, rows in self._known]
-            order = np.argsort(names)
-            names = names[order]
-            first = np.flatnonzero(np.concatenate(([True], names[1:] != names[:-1])))
-            self._known = [(names[first], np.add.reduceat(np.concatenate(counts)[order], first))]
-            self._settled, self._pending = len(first), 0
-        ((known, rows),) = self._known
-        assert rows is not None
-        return known, rows
+    places: Numbers
+    numbers: NDArray[Any]
 
 
 class Cells:
@@ -76,62 +50,87 @@ class Cells:
         self._length_ms = max(timespan_ms, SHORTEST_CELL_MS)
         self._least = least - (SLACK if of_values and least >= SLACK_FROM else 0)
         self._of_values = of_values
-        self._cells: defaultdict[int, _Cell] = defaultdict(_Cell)
-        self._found: list[Keys] = [np.empty(0, np.uint32)]
+        self._parts: list[Counted] = []
+        self._settled = self._pending = 0
+        self._found: Keys = np.empty(0, np.uint32)
 
     def add(self, keys: Keys, times: Integers, values: Keys | None = None) -> None:
         """Rows of the log, with their values if those are what counts."""
-        names: Names = keys
-        if values is not None:
-            names = keys.astype(np.uint64) << np.uint64(32) | values
-        cells = times // self._length_ms
-        if (cells[1:] < cells[:-1]).any():
-            order = np.argsort(cells, kind="stable")
-            cells, names = cells[order], names[order]
-        borders = [0, *(np.flatnonzero(cells[1:] != cells[:-1]) + 1).tolist(), len(cells)]
-        for first, end in pairwise(borders):
-            if first < end:
-                self._cells[int(cells[first])].add(names[first:end])
+        places = (times // self._length_ms).astype(np.uint64) << _KEY_BITS | keys
+        self._keep(Counted(places, np.ones(len(keys), np.int64) if values is None else values))
 
     def take(self) -> list[Counted]:
         """All that was added, to be merged into others; nothing is left here."""
-        taken = [Counted(cell, *known.counted()) for cell, known in self._cells.items()]
-        self._cells.clear()
+        taken = [self._counted()] if self._parts else []
+        self._parts, self._settled = [], 0
         return taken
 
-    def merge(self, taken: Iterable[Counted]) -> None:
-        """Add what others have taken in."""
-        for cell, names, rows in taken:
-            self._cells[cell].add(names, rows)
-
-    def forget(self, *, accepted_ms: int) -> None:
-        """Judge and drop what no event of `accepted_ms` (epoch ms) or later can change."""
-        ended = accepted_ms // self._length_ms - 2
-        for cell in sorted(cell for cell in self._cells if cell <= ended):
-            self._judge(cell)
-            del self._cells[cell]
+    def merge(self, taken: Iterable[Counted], *, accepted_ms: int) -> None:
+        """Add what others have taken in. From now on no event before `accepted_ms` (epoch ms) is accepted."""
+        for counted in taken:
+            self._keep(counted)
+        # judging costs as much as all that is kept: once for as much that is new
+        if self._pending > PENDING + self._settled:
+            self._forget(accepted_ms // self._length_ms - 2)
 
     def may_fire(self) -> Keys:
         """The keys, each once, in order."""
-        for cell in self._cells:
-            self._judge(cell)
-        return distinct(np.concatenate(self._found))
+        if self._parts:
+            counted = self._counted()
+            self._judge(counted, end=len(counted.places))
+        return self._found
 
-    def _judge(self, cell: int) -> None:
-        keys, held = self._held(cell)
-        if cell + 1 in self._cells:
-            next_keys, next_held = self._held(cell + 1)
-            place = np.minimum(np.searchsorted(next_keys, keys), len(next_keys) - 1)
-            held = held + np.where(next_keys[place] == keys, next_held[place], 0)
-        may_fire = keys[held >= self._least]
-        if len(may_fire):
-            self._found.append(may_fire)
+    def _keep(self, counted: Counted) -> None:
+        if len(counted.places):
+            self._parts.append(counted)
+            self._pending += len(counted.places)
 
-    def _held(self, cell: int) -> tuple[Keys, Integers]:
-        """The keys of a cell in order, and how many members or values each has."""
-        names, rows = self._cells[cell].counted()
-        if not self._of_values:
-            return names.astype(np.uint32, copy=False), rows
-        keys = names >> np.uint64(32)
-        first = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
-        return keys[first].astype(np.uint32), np.diff(first, append=len(keys))
+    def _counted(self) -> Counted:
+        """All that is kept, in order, equal ones put together. There is something."""
+        if self._pending:
+            places = np.concatenate([part.places for part in self._parts])
+            numbers = np.concatenate([part.numbers for part in self._parts])
+            together = _each_value_once if self._of_values else _summed
+            self._parts = [together(places, numbers)]
+            self._settled, self._pending = len(self._parts[0].places), 0
+        return self._parts[0]
+
+    def _forget(self, ended: int) -> None:
+        """Judge and drop the cells up to `ended`."""
+        counted = self._counted()
+        end = int(np.searchsorted(counted.places, np.uint64(max(ended + 1, 0)) << _KEY_BITS))
+        self._judge(counted, end=end)
+        self._parts = [Counted(counted.places[end:].copy(), counted.numbers[end:].copy())]
+        self._settled = len(self._parts[0].places)
+
+    def _judge(self, counted: Counted, *, end: int) -> None:
+        """Of the places up to `end`, find the keys that hold enough together with the next cell."""
+        places, held = counted
+        if self._of_values:
+            first = np.flatnonzero(_differs(places))
+            end = int(np.searchsorted(first, end))
+            places, held = places[first], np.diff(first, append=len(places))
+        following = places[:end] + _NEXT_CELL
+        beside = np.minimum(np.searchsorted(places, following), len(places) - 1)
+        enough = held[:end] + np.where(places[beside] == following, held[beside], 0) >= self._least
+        self._found = np.union1d(self._found, places[:end][enough].astype(np.uint32))
+
+
+def _summed(places: Numbers, rows: Integers) -> Counted:
+    order = np.argsort(places, kind="stable")  # it makes use of parts that are in order
+    places = places[order]
+    first = np.flatnonzero(_differs(places))
+    return Counted(places[first], np.add.reduceat(rows[order], first))
+
+
+def _each_value_once(places: Numbers, values: Keys) -> Counted:
+    order = np.lexsort((values, places))
+    places, values = places[order], values[order]
+    first = _differs(places) | _differs(values)
+    return Counted(places[first], values[first])
+
+
+def _differs(numbers: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which of some numbers, at least one, are not the one before."""
+    found: NDArray[np.bool_] = np.concatenate(([True], numbers[1:] != numbers[:-1]))
+    return found

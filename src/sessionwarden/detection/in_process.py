@@ -116,8 +116,13 @@ class InProcessEngine:
                 behind[finding.id] = one.events
         self._raised = raised
         findings = [*others.findings, *(one.finding for one in raised.values())]
-        failures = [Failure(index, error) for event, error in failed for index in _indices([event], events)]
-        origins = {finding: _indices(its_events, events) for finding, its_events in behind.items()}
+        # once for the batch: an attack can make every one of its events a finding
+        index_of = {id(event): index for index, event in enumerate(events)} if failed or behind else {}
+        failures = [Failure(index_of[id(event)], error) for event, error in failed]
+        origins = {
+            finding: tuple(sorted(index_of[id(event)] for event in its_events))
+            for finding, its_events in behind.items()
+        }
         return Outcome(
             findings=tuple(sorted(findings, key=lambda one: (one.time, one.rule, one.id))),
             failures=(*others.failures, *failures),
@@ -274,8 +279,3 @@ def _touch(log: WindowLog, groups: Mapping[GroupKey, list[Event]], touched: Touc
         if place in touched:  # a window over two categories
             events = touched[place][2] + events
         touched[place] = log, key, events
-
-
-def _indices(wanted: Sequence[Event], events: Sequence[Event]) -> tuple[int, ...]:
-    them = {id(event) for event in wanted}
-    return tuple(index for index, event in enumerate(events) if id(event) in them)

@@ -131,8 +131,7 @@ class Survey:
     def merge(self, taken: Sequence[Sequence[Counted]], *, reached_ms: int) -> None:
         """Take in what another survey counted, of the next rows of a log that has reached `reached_ms`."""
         for (_, cells), counted in zip(self._cells, taken, strict=True):
-            cells.merge(counted)
-            cells.forget(accepted_ms=reached_ms - LATE_MS)
+            cells.merge(counted, accepted_ms=reached_ms - LATE_MS)
 
     def may_fire(self) -> list[Keys]:
         """By shape, the keys whose rows are wanted, in order."""

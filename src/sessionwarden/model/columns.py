@@ -176,10 +176,11 @@ class Known(Generic[T]):
 
 
 def replaced(numbers: Numbers, old: Numbers, new: Sequence[int]) -> Numbers:
-    """The numbers, each of `old` replaced by its new one; `MISSING` stays."""
-    instead, found = np.array(new, np.uint64), numbers
-    for place in np.flatnonzero((instead != old) & (old != MISSING)).tolist():
-        found = np.where(numbers == old[place], instead[place], found)
+    """The numbers, which are all among `old`, each replaced by its new one; `MISSING` stays."""
+    instead = np.where(old == MISSING, old, np.array(new, np.uint64))
+    if np.array_equal(instead, old):
+        return numbers
+    found: Numbers = instead[np.searchsorted(old, numbers)]
     return found
 
 
@@ -208,7 +209,8 @@ class EventColumns:
     def _numbers(self, field: str, numbering: TextNumbers) -> Numbers:
         values = [getattr(event, field) for event in self._events]
         distinct = list({value for value in values if value is not None})
-        texts = (" ".join(value) if isinstance(value, tuple) else str(value) for value in distinct)
+        # between texts of a list, what none of them holds: ("a b",) is not ("a", "b")
+        texts = ("\0".join(value) if isinstance(value, tuple) else str(value) for value in distinct)
         number_of = dict(zip(distinct, numbering.of_texts(texts).tolist(), strict=True))
         return np.array([number_of.get(value, MISSING) for value in values], np.uint64)
 

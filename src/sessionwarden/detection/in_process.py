@@ -117,10 +117,10 @@ class InProcessEngine:
         self._raised = raised
         findings = [*others.findings, *(one.finding for one in raised.values())]
         # once for the batch: an attack can make every one of its events a finding
-        index_of = {id(event): index for index, event in enumerate(events)} if failed or behind else {}
-        failures = [Failure(index_of[id(event)], error) for event, error in failed]
+        places = _places(events) if failed or behind else {}
+        failures = [Failure(index, error) for event, error in failed for index in places[id(event)]]
         origins = {
-            finding: tuple(sorted(index_of[id(event)] for event in its_events))
+            finding: tuple(sorted({index for event in its_events for index in places[id(event)]}))
             for finding, its_events in behind.items()
         }
         return Outcome(
@@ -279,3 +279,11 @@ def _touch(log: WindowLog, groups: Mapping[GroupKey, list[Event]], touched: Touc
         if place in touched:  # a window over two categories
             events = touched[place][2] + events
         touched[place] = log, key, events
+
+
+def _places(events: Sequence[Event]) -> Mapping[int, Sequence[int]]:
+    """Where each event is, by its identity."""
+    places: defaultdict[int, list[int]] = defaultdict(list)
+    for index, event in enumerate(events):
+        places[id(event)].append(index)
+    return places

@@ -23,6 +23,9 @@ SHORTEST_CELL_MS = 60_000
 PENDING = 1 << 14
 """Places, before equal ones are put together."""
 
+JUDGED_AT_ONCE = 1 << 16
+"""Places, for the sake of memory."""
+
 SLACK = 1
 SLACK_FROM = 16
 """Two of a key's values may share 32 bits of a hash: 1 in 7,000,000 for 35 of them, 1 in 20,000 for 625. That
@@ -90,6 +93,7 @@ class Cells:
         if self._pending:
             places = np.concatenate([part.places for part in self._parts])
             numbers = np.concatenate([part.numbers for part in self._parts])
+            self._parts = []  # here a replay needs most memory: what was put together is not needed twice
             together = _each_value_once if self._of_values else _summed
             self._parts = [together(places, numbers)]
             self._settled, self._pending = len(self._parts[0].places), 0
@@ -110,10 +114,12 @@ class Cells:
             first = np.flatnonzero(_differs(places))
             end = int(np.searchsorted(first, end))
             places, held = places[first], np.diff(first, append=len(places))
-        following = places[:end] + _NEXT_CELL
-        beside = np.minimum(np.searchsorted(places, following), len(places) - 1)
-        enough = held[:end] + np.where(places[beside] == following, held[beside], 0) >= self._least
-        self._found = np.union1d(self._found, places[:end][enough].astype(np.uint32))
+        for begin in range(0, end, JUDGED_AT_ONCE):
+            some = slice(begin, min(begin + JUDGED_AT_ONCE, end))
+            following = places[some] + _NEXT_CELL
+            beside = np.minimum(np.searchsorted(places, following), len(places) - 1)
+            enough = held[some] + np.where(places[beside] == following, held[beside], 0) >= self._least
+            self._found = np.union1d(self._found, places[some][enough].astype(np.uint32))
 
 
 def _summed(places: Numbers, rows: Integers) -> Counted:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from benchmarks.lambda_cpu import cpu_share
 from sessionwarden.denylist.polled import MAX_AGE_SECONDS
 from stacks.settings import DEFAULT_AUTHORIZER_CONCURRENCY
 from stacks.targets import PROFILES
@@ -37,8 +38,7 @@ class Cost(NamedTuple):
 # --requests 20000 --wait-seconds 1 --batch-size 10 --delivery 100 1000
 SMALL_DELIVERIES = Cost(100, 2.32, 2.31, 4.63, 0.042, 0.396)
 LARGE_DELIVERIES = Cost(1_000, 1.29, 1.27, 2.57, 0.030, 0.276)
-CPU_SHARE = 512 / 1769
-"""Of a processor, in a function of 512 MB: docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
+CPU_SHARE = cpu_share(512)
 CALL_MS = 5.0
 CALLS_AT_ONCE = 10
 """Assumed: how long DynamoDB takes. In the code: how many calls detect has open."""

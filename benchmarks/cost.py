@@ -31,6 +31,7 @@ os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "cost")
 os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "WARNING")
 
 from benchmarks.cost_meter import KB, Bill, MeteredBus, MeteredQueue, MeteredTable
+from benchmarks.lambda_cpu import cpu_share
 from benchmarks.measured_rules import FIVE, TEN
 from functions.detect import handler as detect
 from functions.detect.detector import Detector
@@ -42,14 +43,12 @@ from sessionwarden.adapters.dynamodb_windows import DynamoDBWindowStore
 from sessionwarden.adapters.eventbridge import EventBridgePublisher
 from sessionwarden.adapters.sqs_findings import SQSFindingSink
 from sessionwarden.detection.engine import Engine
+from sessionwarden.detection.shelf_size import SMALLEST_MEMORY_MB, shelf_limit_for
 from sessionwarden.local.simulate import Written, ordinary
 from sessionwarden.ruleset.compile import compile_rules, dump_ruleset
 
 ROOT = Path(__file__).resolve().parents[1]
-MEMORY_GB = 0.5
-CPU_SHARE = 512 / 1769
-"""Of a processor, that Lambda gives a function of 512 MB; 1,769 MB are one.
-https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
+INGEST_MEMORY_MB = 512
 CALL_SECONDS = 0.005
 CALLS_AT_ONCE = 10
 REPORT_BYTES = 350
@@ -67,7 +66,7 @@ ENVELOPE = {
     "resources": [],
 }
 PROGRESS = 50_000
-"""Requests between two lines that say how far it is: a million take about ten minutes."""
+"""Requests between two lines that say how far it is, and what these cost: as shelves fill, they cost more."""
 LOG_GROUP = "/access/http"
 CONTEXT: Any = SimpleNamespace(
     function_name="cost", memory_limit_in_mb=512, invoked_function_arn="arn", aws_request_id="request"
@@ -75,7 +74,10 @@ CONTEXT: Any = SimpleNamespace(
 
 
 class Setting(NamedTuple):
-    """One way to run the pipeline. `delivery` is the lines that CloudWatch Logs sends at once."""
+    """One way to run the pipeline. `delivery` is the lines that CloudWatch Logs sends at once.
+
+    `memory_mb` is that of detect's processes.
+    """
 
     requests: int
     per_second: float
@@ -83,6 +85,7 @@ class Setting(NamedTuple):
     pollers: int
     wait_seconds: float
     batch_size: int
+    memory_mb: int
 
 
 class Pipeline:
@@ -112,7 +115,8 @@ class Pipeline:
 
     def _detector(self, table: MeteredTable, rules: bytes) -> Detector:
         store = DynamoDBWindowStore(self._typed(table), "windows")
-        shelves = DynamoDBShelfStore(self._typed(table), "windows")
+        limit = shelf_limit_for(memory_mb=self._setting.memory_mb)
+        shelves = DynamoDBShelfStore(self._typed(table), "windows", shelf_limit=limit)
         return Detector(
             rules=LiveRules(
                 published=NothingToPoll(),
@@ -193,13 +197,16 @@ def measure(rules: bytes, setting: Setting) -> tuple[Bill, Pipeline]:
     """Send all requests through."""
     bill = Bill()
     pipeline = Pipeline(bill, rules, setting)
-    sent, told = 0, 0
+    prices = tomllib.loads((ROOT / "benchmarks/prices.toml").read_text())
+    sent, told, told_usd = 0, 0, 0.0
     for lines in deliveries(setting):
         pipeline.deliver(lines)
         sent += len(lines)
         if sent - told >= PROGRESS:
-            told = sent
-            print(f"{sent:,} of {setting.requests:,} requests", file=sys.stderr)
+            usd = sum(priced(bill, pipeline, setting, prices).values())
+            lately = (usd - told_usd) / (sent - told) * 1e6
+            print(f"{sent:,} of {setting.requests:,} requests; {lately:.3f} USD a million", file=sys.stderr)
+            told, told_usd = sent, usd
     pipeline.finish()
     return bill, pipeline
 
@@ -211,25 +218,38 @@ def deliveries(setting: Setting) -> Iterator[Sequence[Written]]:
         yield lines
 
 
-def priced(bill: Bill, pipeline: Pipeline, prices: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+def priced(
+    bill: Bill, pipeline: Pipeline, setting: Setting, prices: Mapping[str, Mapping[str, float]]
+) -> dict[str, float]:
     """USD by service, for all requests together."""
-    calls = sum(bill.calls[name] for name in ("UpdateItem", "PutItem", "Query", "PutEvents"))
-    seconds = sum(pipeline.cpu_seconds.values()) / CPU_SHARE + calls / CALLS_AT_ONCE * CALL_SECONDS
     usd = {name: count * prices["per_million"][name] / 1e6 for name, count in bill.units.items()}
-    usd["lambda_gb_second"] = seconds * MEMORY_GB * prices["each"]["lambda_gb_second"]
+    usd["lambda_gb_second"] = gb_seconds(bill, pipeline, setting) * prices["each"]["lambda_gb_second"]
     usd["logs_gb"] = pipeline.log_bytes / 1e9 * prices["each"]["logs_gb"]
     return usd
+
+
+def gb_seconds(bill: Bill, pipeline: Pipeline, setting: Setting) -> float:
+    """Of both functions: the time that they compute, and the time that they wait for others."""
+    calls = {
+        "ingest": bill.calls["PutEvents"],
+        "detect": sum(bill.calls[name] for name in ("UpdateItem", "PutItem", "Query")),
+    }
+    memory = {"ingest": INGEST_MEMORY_MB, "detect": setting.memory_mb}
+    return sum(
+        memory[name] / 1024 * (used / cpu_share(memory[name]) + calls[name] / CALLS_AT_ONCE * CALL_SECONDS)
+        for name, used in pipeline.cpu_seconds.items()
+    )
 
 
 def print_bill(title: str, setting: Setting, bill: Bill, pipeline: Pipeline) -> None:
     """One row for each service, per million requests."""
     prices = tomllib.loads((ROOT / "benchmarks/prices.toml").read_text())
-    usd = priced(bill, pipeline, prices)
+    usd = priced(bill, pipeline, setting, prices)
     per_million = 1e6 / setting.requests
     print(
         f"\n{title}: {setting.requests:,} requests at {setting.per_second:g}/s,"
         f" deliveries of {setting.delivery}, {setting.pollers} pollers,"
-        f" {setting.wait_seconds:g} s or {setting.batch_size} messages a batch"
+        f" {setting.wait_seconds:g} s or {setting.batch_size} messages a batch, {setting.memory_mb:,} MB"
     )
     for name, cost in sorted(usd.items()):
         print(f"  {name:<20}{bill.units[name] * per_million:>14,.0f}{cost * per_million:>10.4f}")
@@ -275,6 +295,7 @@ def main() -> None:
     parser.add_argument("--pollers", type=int, default=5)
     parser.add_argument("--wait-seconds", type=float, default=1)
     parser.add_argument("--batch-size", type=int, default=10)
+    parser.add_argument("--memory", type=int, default=SMALLEST_MEMORY_MB, help="of detect, in MB")
     parser.add_argument(
         "--rules", choices=["five", "ten", "pack"], nargs="+", default=["five", "ten", "pack"]
     )
@@ -289,12 +310,14 @@ def main() -> None:
                 given.pollers,
                 given.wait_seconds,
                 given.batch_size,
+                given.memory,
             )
             print_bill(f"{name} rules", setting, *measure(compiled(sets[name]), setting))
     print("\nTen rules: " + ", ".join(TEN))
     print_beside(setting)
     print(
-        f"\nAssumed: functions of 512 MB get {CPU_SHARE:.2f} of a processor as fast as this one; a call takes"
+        f"\nAssumed: functions of 512 MB get {cpu_share(512):.2f} of a processor as fast as this one, of"
+        f" {given.memory:,} MB {cpu_share(given.memory):.2f}; a call takes"
         f" {CALL_SECONDS * 1000:g} ms and {CALLS_AT_ONCE} run at once. Empty polls of the queue are left out:"
         " they cost about 0.26 USD a month for 5 pollers, whatever the traffic."
     )

@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from benchmarks.lambda_cpu import cpu_share
 from sessionwarden.denylist.polled import MAX_AGE_SECONDS
-from stacks.settings import DEFAULT_AUTHORIZER_CONCURRENCY
+from sessionwarden.detection.shelf_size import shelf_limit_for
+from stacks.settings import DEFAULT_AUTHORIZER_CONCURRENCY, DEFAULT_DETECT_MEMORY_MB, MAX_DETECT_MEMORY_MB
 from stacks.targets import PROFILES
 
 RATES = (100, 1_000, 10_000, 100_000)
@@ -37,14 +39,19 @@ class Cost(NamedTuple):
 # --requests 20000 --wait-seconds 1 --batch-size 10 --delivery 100 1000
 SMALL_DELIVERIES = Cost(100, 2.32, 2.31, 4.63, 0.042, 0.396)
 LARGE_DELIVERIES = Cost(1_000, 1.29, 1.27, 2.57, 0.030, 0.276)
-CPU_SHARE = 512 / 1769
-"""Of a processor, in a function of 512 MB: docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
+CPU_SHARE = cpu_share(512)
 CALL_MS = 5.0
 CALLS_AT_ONCE = 10
 """Assumed: how long DynamoDB takes. In the code: how many calls detect has open."""
 
 REQUESTS_OF_AN_ENVIRONMENT = 10
 """A second, at most, however short: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+
+
+SHELF_EPOCH_SECONDS = 600
+MEMBERS_OF_A_REQUEST = {"ten rules": 35_000 / 30_000, "whole pack": 57_000 / 30_000}
+"""In the ten-minute epochs of shelves, by `cost.py` at 50 requests a second; those of an hour get fewer."""
+MEMORY_MB = (DEFAULT_DETECT_MEMORY_MB, 1_024, MAX_DETECT_MEMORY_MB)
 
 
 class Part(NamedTuple):
@@ -174,11 +181,32 @@ def order() -> str:
     return "\n".join(lines)
 
 
+def fills_at(memory_mb: int, rules: str) -> int:
+    """The requests a second, in tens, that fill the shelves of such processes before an epoch ends."""
+    rate = shelf_limit_for(memory_mb=memory_mb) / MEMBERS_OF_A_REQUEST[rules] / SHELF_EPOCH_SECONDS
+    return int(rate / 10) * 10
+
+
+def memory() -> str:
+    """Markdown: up to which rate shelves of which processes have room."""
+    heads = [f"{rules}, requests/s" for rules in MEMBERS_OF_A_REQUEST]
+    lines = [
+        f"| `detect_memory_mb` | members of an epoch | {' | '.join(heads)} |",
+        "| ---: | ---: | ---: | ---: |",
+    ]
+    for size in MEMORY_MB:
+        rates = [f"{fills_at(size, rules):,}" for rules in MEMBERS_OF_A_REQUEST]
+        lines.append(f"| {size:,} | {shelf_limit_for(memory_mb=size):,} | {' | '.join(rates)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Print both tables."""
+    """Print the tables."""
     print(table())
     print()
     print(order())
+    print()
+    print(memory())
 
 
 if __name__ == "__main__":

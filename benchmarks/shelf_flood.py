@@ -25,11 +25,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.lambda_cpu import cpu_share
+from sessionwarden.detection.shelf_size import SMALLEST_MEMORY_MB, shelf_limit_for
+
 REQUESTS = 1_000
 """Of a batch: ten deliveries of a hundred."""
 BATCHES = 5
-CPU_SHARE = 512 / 1769
-"""Of a processor, that Lambda gives a function of 512 MB."""
+ALMOST = 5_000
+"""Members that a shelf which is almost full still takes: more than a batch brings."""
 
 # a process in between, because a process starts with the largest size of the one that started it
 LAUNCH = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:]).returncode)"
@@ -63,7 +66,7 @@ class Traffic:
 
 
 @contextmanager
-def server(members: int, places: Sequence[tuple[int, int]]) -> Iterator[str]:
+def server(members: int, limit: int, places: Sequence[tuple[int, int]]) -> Iterator[str]:
     """A table with these epochs full, for a while: its address."""
     shelves = [f"{timespan}:{epoch}" for timespan, epoch in places]
     command = [
@@ -72,6 +75,8 @@ def server(members: int, places: Sequence[tuple[int, int]]) -> Iterator[str]:
         "benchmarks.shelf_server",
         "--members",
         str(members),
+        "--limit",
+        str(limit),
         "--shelf",
         *shelves,
     ]
@@ -83,7 +88,7 @@ def server(members: int, places: Sequence[tuple[int, int]]) -> Iterator[str]:
             process.terminate()
 
 
-def measure(ruleset: Path, members: int) -> Measured:
+def measure(ruleset: Path, members: int, limit: int) -> Measured:
     """In this process: start as a function does, evaluate batches."""
     from functions.detect.handler import STORE_CALLS_AT_ONCE
     from sessionwarden.adapters.clients import client
@@ -103,14 +108,14 @@ def measure(ruleset: Path, members: int) -> Measured:
     batches = []
     while lines := [one.text for one in itertools.islice(log, REQUESTS)]:
         batches.append(parse_access_block("\n".join(lines).encode(), now_ms=START_MS * 2) or [])
-    with server(members, places) as url, ThreadPoolExecutor(STORE_CALLS_AT_ONCE) as threads:
+    with server(members, limit, places) as url, ThreadPoolExecutor(STORE_CALLS_AT_ONCE) as threads:
         dynamodb = client("dynamodb", endpoint_url=url)
         traffic = Traffic(dynamodb)
         engine = Engine(
             rules,
             DynamoDBWindowStore(dynamodb, "windows"),
             run=threads.map,
-            shelves=DynamoDBShelfStore(dynamodb, "windows"),
+            shelves=DynamoDBShelfStore(dynamodb, "windows", shelf_limit=limit),
         )
         base = peak_mib()
         used, calls, failures = [], [], 0
@@ -136,7 +141,7 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / per_mib
 
 
-def measured_alone(rules: str, members: Sequence[int]) -> Iterator[Measured]:
+def measured_alone(rules: str, members: Sequence[int], limit: int) -> Iterator[Measured]:
     """Each in a process of its own."""
     from benchmarks.cost import compiled
     from benchmarks.measured_rules import TEN
@@ -147,7 +152,7 @@ def measured_alone(rules: str, members: Sequence[int]) -> Iterator[Measured]:
         for count in members:
             command = [sys.executable, "-m", "benchmarks.shelf_flood", "--measure", str(path)]
             done = subprocess.run(
-                [sys.executable, "-c", LAUNCH, *command, "--members", str(count)],
+                [sys.executable, "-c", LAUNCH, *command, "--members", str(count), "--limit", str(limit)],
                 check=True,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -162,12 +167,13 @@ def measured_alone(rules: str, members: Sequence[int]) -> Iterator[Measured]:
             yield Measured(*json.loads(done.stdout))
 
 
-def print_row(one: Measured) -> None:
+def print_row(one: Measured, memory_mb: int) -> None:
     """One line of the table."""
+    share = cpu_share(memory_mb)
     print(
         f"{one.members:>9,}{one.base_mib:>8.0f}{one.peak_mib:>7.0f}{one.first_calls:>8}"
-        f"{one.first_bytes / 1e6:>8.1f}{one.first_cpu:>8.2f}{one.first_cpu / CPU_SHARE:>10.1f}"
-        f"{one.later_calls:>8.0f}{one.later_cpu:>8.2f}{one.later_cpu / CPU_SHARE:>10.1f}{one.failures:>9}",
+        f"{one.first_bytes / 1e6:>8.1f}{one.first_cpu:>8.2f}{one.first_cpu / share:>10.1f}"
+        f"{one.later_calls:>8.0f}{one.later_cpu:>8.2f}{one.later_cpu / share:>10.1f}{one.failures:>9}",
         flush=True,
     )
 
@@ -178,20 +184,26 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--members", type=int, nargs="+", default=[0, 100_000, 245_000, 250_000], help="of an epoch"
+        "--members", type=int, nargs="+", help="of an epoch; none, 100,000, almost full and full if not said"
     )
+    parser.add_argument("--memory", type=int, default=SMALLEST_MEMORY_MB, help="of the process, in MB")
     parser.add_argument("--rules", choices=["ten", "pack"], nargs="+", default=["ten", "pack"])
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--limit", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
-        print(json.dumps(measure(given.measure, given.members[0])))
+        print(json.dumps(measure(given.measure, given.members[0], given.limit)))
         return
-    print(f"Batches of {REQUESTS:,} requests; seconds of CPU here and as much as Lambda gives 512 MB.")
+    limit = shelf_limit_for(memory_mb=given.memory)
+    members = given.members or [0, 100_000, limit - ALMOST, limit]
+    print(
+        f"Batches of {REQUESTS:,} requests; seconds of CPU here and of what Lambda gives {given.memory:,} MB."
+    )
     for rules in given.rules:
         print(f"\n{rules} rules         MiB         first batch                        a later batch")
         print("  members    base   peak   calls      MB   CPU s  Lambda s   calls   CPU s  Lambda s   failed")
-        for one in measured_alone(rules, given.members):
-            print_row(one)
+        for one in measured_alone(rules, members, limit):
+            print_row(one, given.memory)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks.cost_meter import KB
 from sessionwarden.detection.shelf_epoch import pack
+from sessionwarden.detection.shelf_size import SHELF_LIMIT
 from sessionwarden.detection.shelves import shelf_name
 
 PAGE_BYTES = KB * KB
@@ -30,11 +31,11 @@ MEMBER_BYTES = 19
 class Shelves:
     """The filled epochs, as pages that are ready to be sent."""
 
-    def __init__(self, *, members: int, epochs: list[tuple[int, int]]) -> None:
+    def __init__(self, *, members: int, limit: int, epochs: list[tuple[int, int]]) -> None:
         random = Random(1)
         self._items: dict[str, list[tuple[str, str]]] = {}
         for timespan_ms, epoch in epochs:
-            items = self._items.setdefault(shelf_name(timespan_ms), [])
+            items = self._items.setdefault(shelf_name(timespan_ms, limit=limit), [])
             for number, begin in enumerate(range(0, members, MEMBERS_PER_ITEM)):
                 slot = f"s#{epoch:014d}#{number:010d}"
                 items.append((slot, _item(random, slot, min(MEMBERS_PER_ITEM, members - begin))))
@@ -89,10 +90,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--members", type=int, required=True, help="of each epoch")
+    parser.add_argument("--limit", type=int, default=SHELF_LIMIT, help="at which an epoch is full")
     parser.add_argument("--shelf", nargs="*", default=[], help="timespan:epoch")
     given = parser.parse_args()
     epochs = [(int(timespan), int(epoch)) for timespan, epoch in (one.split(":") for one in given.shelf)]
-    Handler.shelves = Shelves(members=given.members, epochs=epochs)
+    Handler.shelves = Shelves(members=given.members, limit=given.limit, epochs=epochs)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     print(server.server_port, flush=True)
     server.serve_forever()

@@ -135,6 +135,7 @@ class SessionwardenStack(Stack):
             max_concurrency=profile.detect_max_concurrency,
             batching_window_seconds=profile.batching_window_seconds,
             new_keys_per_minute=settings.new_keys_per_minute,
+            memory_mb=settings.detect_memory_mb,
         )
         self.enforcement = Enforcement(
             self,

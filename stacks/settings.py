@@ -29,6 +29,9 @@ MAX_SESSION_LIFETIME_SECONDS = 315_360_000
 DEFAULT_AUTHORIZER_CONCURRENCY = 100
 MAX_AUTHORIZER_CONCURRENCY = 100_000
 MAX_NEW_KEYS_PER_MINUTE = 10_000_000
+DEFAULT_DETECT_MEMORY_MB = 512
+# beyond, detect makes no more of it: `sessionwarden.detection.shelf_size`
+MAX_DETECT_MEMORY_MB = 2_048
 
 _API_ID = re.compile(r"[a-z0-9]{1,40}")
 _POOL_ID = re.compile(r"[\w-]{1,40}_[0-9A-Za-z]{1,40}")
@@ -77,6 +80,7 @@ class Settings:
     authorizer_concurrency: int | None = DEFAULT_AUTHORIZER_CONCURRENCY
     authorizer_snap_start: SnapStart = "on"
     new_keys_per_minute: int | None = None
+    detect_memory_mb: int = DEFAULT_DETECT_MEMORY_MB
     local_endpoint: str | None = None
 
 
@@ -248,6 +252,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "session_lifetime_seconds": _integer(MIN_SESSION_LIFETIME_SECONDS, MAX_SESSION_LIFETIME_SECONDS),
     "authorizer_concurrency": _concurrency,
     "new_keys_per_minute": _integer(1, MAX_NEW_KEYS_PER_MINUTE),
+    "detect_memory_mb": _integer(DEFAULT_DETECT_MEMORY_MB, MAX_DETECT_MEMORY_MB),
     "authorizer_snap_start": _one_of("on", "off"),
     "local_endpoint": _matching(_ENDPOINT, "a loopback address (like http://127.0.0.1:4566)"),
 }

@@ -58,7 +58,7 @@ def detector() -> Detector:
     settings = Settings.from_environment()
     dynamodb = store_deadline.guard(client("dynamodb"))
     store = DynamoDBWindowStore(dynamodb, settings.windows_table)
-    shelves = DynamoDBShelfStore(dynamodb, settings.windows_table)
+    shelves = DynamoDBShelfStore(dynamodb, settings.windows_table, shelf_limit=settings.shelf_limit)
     threads = ThreadPoolExecutor(STORE_CALLS_AT_ONCE, thread_name_prefix="windows")
     salt = secrets.token_bytes(16)
 

@@ -11,8 +11,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PositiveInt, String
 
 from sessionwarden.adapters.appconfig import Place
 from sessionwarden.detection.admission import NEW_KEYS_PER_MINUTE
+from sessionwarden.detection.shelf_size import SMALLEST_MEMORY_MB, shelf_limit_for
 
 PREFIX = "SESSIONWARDEN_"
+MEMORY_SIZE = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
+"""Set by Lambda, in MB: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
 Name = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -41,11 +44,13 @@ class Settings(BaseModel):
     live_rules: LivePlace | None = None
     """Unset: the rule set beside the code, for as long as that code is deployed."""
     new_keys_per_minute: PositiveInt = NEW_KEYS_PER_MINUTE
+    memory_mb: PositiveInt = SMALLEST_MEMORY_MB
+    """Of this process. What it allows of shelves is decided here, so that no two settings can contradict."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
         """Read and check them; raises pydantic's `ValidationError`, which names every mistake."""
-        names = {field: f"{PREFIX}{field.upper()}" for field in cls.model_fields}
+        names = {field: f"{PREFIX}{field.upper()}" for field in cls.model_fields} | {"memory_mb": MEMORY_SIZE}
         return cls.model_validate(
             {field: environment[name] for field, name in names.items() if name in environment}
         )
@@ -54,3 +59,8 @@ class Settings(BaseModel):
     def ruleset_path(self) -> Path:
         """The rule set's file; a relative path is beside the code."""
         return CODE / self.ruleset
+
+    @property
+    def shelf_limit(self) -> int:
+        """Members that an epoch of a shelf takes: the same in all processes of this size."""
+        return shelf_limit_for(memory_mb=self.memory_mb)

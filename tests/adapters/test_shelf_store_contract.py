@@ -22,6 +22,8 @@ from sessionwarden.adapters.dynamodb_shelves import (
 from sessionwarden.adapters.dynamodb_windows import DynamoDBWindowStore
 from sessionwarden.adapters.memory import MemoryWindowStore
 from sessionwarden.detection.engine import Engine
+from sessionwarden.detection.shelf_size import FULL_EPOCHS_KEPT, SHELF_LIMIT
+from sessionwarden.detection.shelves import SHELF_FORMAT
 from sessionwarden.errors import StoreError
 from sessionwarden.ports import ShelfStore
 from tests.adapters.test_window_store_contract import EXPIRY, make_table
@@ -259,12 +261,34 @@ def test_of_a_shelf_only_the_epochs_used_last_are_kept(moto_table: tuple[Any, st
 
 def test_what_was_forgotten_is_read_again(moto_table: tuple[Any, str]) -> None:
     client, name = moto_table
-    store = DynamoDBShelfStore(client, name, members_kept=2)
-    for epoch in range(4):
-        append(store, epoch, b"a", b"b")
-    assert read(store, range(4)) == {epoch: {b"a", b"b"} for epoch in range(4)}
-    append(store, 0, b"c")
-    assert read(DynamoDBShelfStore(client, name), [0]) == {0: {b"a", b"b", b"c"}}
+    epochs = range(FULL_EPOCHS_KEPT + 2)
+    store = DynamoDBShelfStore(client, name, shelf_limit=2)
+    for epoch in epochs:
+        # a shelf for each, so that their number is not what is kept of one
+        store.append(f"shelf {epoch}", epoch, frozenset([OWNER + b"a", OWNER + b"b"]), expires_at=EXPIRY)
+    assert {epoch for _shelf, epoch in store._known} == {*epochs} - {0}
+    assert [read(store, [epoch], f"shelf {epoch}") for epoch in epochs] == [
+        {epoch: {b"a", b"b"}} for epoch in epochs
+    ]
+
+
+def test_processes_that_differ_in_the_limit_do_not_meet_at_a_shelf(moto_table: tuple[Any, str]) -> None:
+    client, name = moto_table
+    rules = ruleset(rule())
+    small, large = (
+        Engine(
+            rules,
+            DynamoDBWindowStore(client, name),
+            shelves=DynamoDBShelfStore(client, name, shelf_limit=limit),
+        )
+        for limit in (SHELF_LIMIT, SHELF_LIMIT + 1)
+    )
+    for engine in (small, large):
+        outcome = engine.process([event(1), event(2)], now_ms=START + MINUTE)
+        assert (outcome.failures, outcome.findings) == ((), ())
+    names = {item["key"]["S"] for item in client.scan(TableName=name)["Items"]}
+    assert names == {f"shelf{SHELF_FORMAT}#{MINUTE}", f"shelf{SHELF_FORMAT}-{SHELF_LIMIT + 1}#{MINUTE}"}
+    assert len(small.process([event(3)], now_ms=START + MINUTE).findings) == 1
 
 
 @pytest.mark.parametrize("limit", [1, 2, 500])

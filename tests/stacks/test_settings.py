@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from sessionwarden.detection.shelf_size import LARGEST_MEMORY_MB, SMALLEST_MEMORY_MB, shelf_limit_for
 from sessionwarden.errors import ContextError
 from stacks.settings import Settings, UserPool, read_settings
 from tests.stacks.synthesized import ROOT
@@ -48,6 +49,18 @@ def test_lists_may_come_as_text_from_the_command_line() -> None:
 
 def test_authorizer_concurrency_of_zero_reserves_none() -> None:
     assert read_settings({"authorizer_concurrency": "0"}).authorizer_concurrency is None
+
+
+def test_the_memory_of_detect_is_the_least_unless_told() -> None:
+    assert read_settings({}).detect_memory_mb == SMALLEST_MEMORY_MB
+    assert read_settings({"detect_memory_mb": "1024"}).detect_memory_mb == 1_024
+
+
+def test_no_more_memory_may_be_asked_for_than_detect_makes_something_of() -> None:
+    assert read_settings({"detect_memory_mb": LARGEST_MEMORY_MB}).detect_memory_mb == LARGEST_MEMORY_MB
+    most = shelf_limit_for(memory_mb=LARGEST_MEMORY_MB)
+    assert shelf_limit_for(memory_mb=LARGEST_MEMORY_MB // 2) < most
+    assert shelf_limit_for(memory_mb=LARGEST_MEMORY_MB * 2) == most
 
 
 @pytest.mark.parametrize(
@@ -100,6 +113,8 @@ def test_authorizer_concurrency_of_zero_reserves_none() -> None:
         ({"session_lifetime_seconds": 60}, "session_lifetime_seconds: 60 is not a whole number from 3600"),
         ({"authorizer_concurrency": True}, "authorizer_concurrency: True is not a whole number"),
         ({"new_keys_per_minute": "0"}, "new_keys_per_minute: '0' is not a whole number from 1 to 10000000"),
+        ({"detect_memory_mb": 256}, "detect_memory_mb: 256 is not a whole number from 512 to 2048"),
+        ({"detect_memory_mb": "4096"}, "detect_memory_mb: '4096' is not a whole number from 512 to 2048"),
         ({"target": "local"}, "local_endpoint: target local needs the emulator's address"),
         ({"local_endpoint": "http://127.0.0.1:1"}, "local_endpoint: only for target local"),
         (

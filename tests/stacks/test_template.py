@@ -374,6 +374,21 @@ def test_how_many_new_keys_are_served_is_the_functions_own_choice_unless_told(as
     assert assembly.varied.environment("DetectionDetect")[name] == "9000"
 
 
+def test_detect_alone_has_the_memory_that_was_asked_for(assembly: Assembly) -> None:
+    asked, usual = (
+        {
+            function.logical_id: function.properties["MemorySize"]
+            for function in stack.of_type("AWS::Lambda::Function")
+            if "MemorySize" in function.properties
+        }
+        for stack in (assembly.varied, assembly.aws)
+    )
+    differing = {name for name in asked.keys() & usual.keys() if asked[name] != usual[name]}
+    (detect,) = differing
+    assert detect.startswith("DetectionDetect")
+    assert (asked[detect], usual[detect]) == (1_024, 512)
+
+
 def test_keys_that_are_left_out_raise_an_alarm(aws: Synthesized) -> None:
     (alarm,) = [
         item.properties

@@ -17,11 +17,13 @@ from pydantic import ValidationError
 from functions.detect import handler as detect
 from functions.detect.detector import Detector
 from functions.detect.live_rules import InUse
-from functions.detect.settings import CODE, Settings
+from functions.detect.settings import CODE, MEMORY_SIZE, Settings
 from sessionwarden.adapters.appconfig import Place
 from sessionwarden.adapters.memory import MemoryWindowStore
 from sessionwarden.detection.admission import NEW_KEYS_PER_MINUTE, Admission
 from sessionwarden.detection.engine import Engine
+from sessionwarden.detection.shelf_size import SHELF_LIMIT
+from sessionwarden.detection.shelves import SHELF_FORMAT
 from sessionwarden.errors import DeliveryError, StoreError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
@@ -333,6 +335,21 @@ def test_a_number_of_new_keys_that_serves_nobody_is_refused(value: str) -> None:
         Settings.from_environment(ENVIRONMENT | {"SESSIONWARDEN_NEW_KEYS_PER_MINUTE": value})
 
 
+def test_what_a_shelf_takes_follows_from_the_memory_that_lambda_gives() -> None:
+    assert Settings.from_environment(ENVIRONMENT).shelf_limit == SHELF_LIMIT
+    limits = [
+        Settings.from_environment(ENVIRONMENT | {MEMORY_SIZE: size}).shelf_limit
+        for size in ("512", "1024", "2048")
+    ]
+    assert limits == [SHELF_LIMIT, 610_000, 1_340_000]
+
+
+@pytest.mark.parametrize("value", ["", "0", "much"])
+def test_a_memory_that_is_no_size_is_refused(value: str) -> None:
+    with pytest.raises(ValidationError, match="memory_mb"):
+        Settings.from_environment(ENVIRONMENT | {MEMORY_SIZE: value})
+
+
 @pytest.mark.parametrize("name", sorted(ENVIRONMENT))
 def test_a_missing_setting_is_named(name: str) -> None:
     with pytest.raises(ValidationError, match=name.removeprefix("SESSIONWARDEN_").lower()):
@@ -365,6 +382,7 @@ def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
         settings = {"SESSIONWARDEN_FINDINGS_QUEUE_URL": queue, "SESSIONWARDEN_RULESET": str(file)}
         for name, value in (ENVIRONMENT | settings).items():
             monkeypatch.setenv(name, value)
+        monkeypatch.delenv(MEMORY_SIZE, raising=False)
         monkeypatch.setattr(detect, "system_clock", lambda: START + MINUTE)
         detect.detector.cache_clear()
         yield queue
@@ -378,3 +396,21 @@ def test_the_function_as_deployed_puts_the_finding_on_the_queue(aws: str) -> Non
     finding = msgspec.json.decode(message["Body"], type=Finding)
     assert (finding.rule, finding.user, finding.count) == ("burst", "alice", 3)
     assert finding.events == ("id-0", "id-1", "id-2")
+
+
+@pytest.mark.parametrize(
+    ("memory_mb", "shelf"),
+    [
+        (None, f"shelf{SHELF_FORMAT}#{MINUTE}"),
+        ("512", f"shelf{SHELF_FORMAT}#{MINUTE}"),
+        ("2048", f"shelf{SHELF_FORMAT}-1340000#{MINUTE}"),
+    ],
+)
+def test_the_function_as_deployed_counts_on_shelves_of_its_size(
+    aws: str, monkeypatch: pytest.MonkeyPatch, memory_mb: str | None, shelf: str
+) -> None:
+    if memory_mb:
+        monkeypatch.setenv(MEMORY_SIZE, memory_mb)
+    assert invoke(body(events(1))) == []
+    (item,) = boto3.client("dynamodb").scan(TableName="windows")["Items"]
+    assert item["key"] == {"S": shelf}

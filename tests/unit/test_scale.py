@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.scale import PARTS, RATES, Part, carries, first_to_saturate, order, table
+from benchmarks.scale import PARTS, RATES, Part, carries, first_to_saturate, memory, order, table
 
 PAGE = Path(__file__).parents[2] / "docs/explanation/scale.md"
 
 
-@pytest.mark.parametrize("printed", [table(), order()], ids=["table", "order"])
+@pytest.mark.parametrize("printed", [table(), order(), memory()], ids=["table", "order", "memory"])
 def test_the_page_shows_what_the_script_prints(printed: str) -> None:
     assert printed in PAGE.read_text(encoding="utf-8")
 

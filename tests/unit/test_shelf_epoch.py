@@ -47,3 +47,16 @@ def test_what_items_carry_is_what_was_packed(items: list[set[bytes]]) -> None:
     assert {owner + one for owner in {m[:OWNER_BYTES] for m in known} for one in epoch.of(owner)} == known
     epoch.add(known)
     assert epoch.count == len(known)
+
+
+def test_keys_that_were_searched_for_their_hash_do_not_pile_up_in_one_place() -> None:
+    # whoever wants owners that begin, or end, with the same bytes finds some by trying
+    searched = [
+        *(b"same" + number.to_bytes(6) for number in range(2_000)),
+        *(number.to_bytes(6) + b"same" for number in range(2_000)),
+    ]
+    epoch = ShelfEpoch()
+    epoch.add_packed(pack(owner + b"member" for owner in searched))
+    (places,) = epoch._by_length.values()
+    assert max(map(len, places.values())) < 20 * len(searched[0] + b"member")
+    assert all(epoch.of(owner) == {b"member"} for owner in searched)

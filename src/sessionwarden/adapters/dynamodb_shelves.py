@@ -3,7 +3,7 @@
 Enters: what a batch brings to all keys of a shelf, as one item. Leaves: all that was ever appended.
 Invariant: number n is only written by somebody who knows that all before it exist, so whoever has read up
 to n has read everything up to n, and only asks for what came later: this process keeps what it has read.
-Reads are strongly consistent; they cost what is new. An epoch with `SHELF_LIMIT` members takes no more.
+Reads are strongly consistent; they cost what is new. An epoch with `shelf_limit` members takes no more.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.ReadConsistency.html
 """
 
@@ -20,17 +20,11 @@ from botocore.exceptions import ClientError
 
 from sessionwarden.adapters.dynamodb_errors import condition_failed, store_errors
 from sessionwarden.detection.shelf_epoch import ShelfEpoch, pack
+from sessionwarden.detection.shelf_size import FULL_EPOCHS_KEPT, SHELF_LIMIT
 from sessionwarden.errors import StoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-SHELF_LIMIT = 250_000
-"""Members of an epoch of a shelf: about 11 MB in this process, and 5 MB to read."""
-
-MEMBERS_KEPT = 12 * SHELF_LIMIT
-"""Members of all epochs that this process keeps, before those used longest ago must be read again. As many
-as six timespans need while somebody floods them: if they did not fit, each batch would read them all."""
 
 EPOCHS_KEPT = 8
 """Of a shelf. A batch needs the one that goes on and both neighbours; a member of a small epoch takes more
@@ -76,7 +70,8 @@ class DynamoDBShelfStore:
     """`ports.ShelfStore` in the windows table. Several threads may use it, each for other shelves.
 
     Costs: `append`, one Query for what is new and one write per `CHUNK` members that nobody has written
-    yet; `read_shelf`, one Query per epoch for what is new.
+    yet; `read_shelf`, one Query per epoch for what is new. Keeps the members of `FULL_EPOCHS_KEPT` full
+    epochs, before those used longest ago must be read again.
     """
 
     def __init__(
@@ -85,14 +80,13 @@ class DynamoDBShelfStore:
         table: str,
         *,
         shelf_limit: int = SHELF_LIMIT,
-        members_kept: int = MEMBERS_KEPT,
         pause: Callable[[float], None] = time.sleep,
         random: Random | None = None,
     ) -> None:
         self.shelf_limit = shelf_limit
         self._client = client
         self._table = table
-        self._members_kept = members_kept
+        self._members_kept = FULL_EPOCHS_KEPT * shelf_limit
         self._pause = pause
         self._random = random or Random()  # noqa: S311  spreads writers out, guards nothing
         self._known: dict[Place, _Known] = {}

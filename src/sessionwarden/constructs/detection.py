@@ -36,7 +36,8 @@ class Detection(Construct):
     """`batching_window_seconds` trades cost against the delay before a finding; `None` for no waiting.
 
     `new_keys_per_minute` caps what invented keys cost, for each rule and process; `None` leaves detect its
-    own: docs/explanation/cost.md.
+    own. `memory_mb` decides at which rate of requests counting gets dearer, 512 at some 350 a second: larger
+    processes keep larger shelves. Both: docs/explanation/cost.md.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Detection(Construct):
         max_concurrency: int = 10,
         batching_window_seconds: int | None = 1,
         new_keys_per_minute: int | None = None,
+        memory_mb: int = MEMORY_MB,
     ) -> None:
         super().__init__(scope, construct_id)
         self.events = WorkQueue(self, "Events", consumer_timeout_seconds=TIMEOUT_SECONDS)
@@ -84,7 +86,7 @@ class Detection(Construct):
             description="Counts events in windows and hands findings to enforcement",
             code=code,
             timeout_seconds=TIMEOUT_SECONDS,
-            memory_mb=MEMORY_MB,
+            memory_mb=memory_mb,
             environment={
                 "SESSIONWARDEN_BUS": bus.event_bus_name,
                 "SESSIONWARDEN_WINDOWS_TABLE": windows.table_name,

@@ -3,8 +3,9 @@
 Enters: members as they lie on a shelf, the owner's hash before each. Leaves: those of one owner. Invariant:
 cost is that of the owner and its few neighbours alone, and memory about twice the members' bytes: whoever
 fills a shelf with invented keys must neither make every batch look at all of them, nor fill the process.
-Members of one length and one beginning of the owner's hash lie behind each other in one byte string, found
-by a search through it: a dictionary with a key for each owner takes four times as much.
+Members of one length whose owners share a place lie behind each other in one byte string, found by a search
+through it: a dictionary with a key for each owner takes four times as much. Nobody can choose the place:
+it follows from a secret of this process, or keys could be invented that all lie in one, each dearer to add.
 `pack` and `add_packed` are how an item of a shelf carries members: for each length, that (1 byte), how many
 (4 bytes), and the members; reading a binary set costs twice as much. Figures: docs/explanation/cost.md
 """
@@ -17,15 +18,15 @@ from struct import Struct
 OWNER_BYTES = 10
 """Of the hash that names a member's key on a shelf. To take a member for another key's, 2^80 tries."""
 
-PREFIX_BYTES = 2
-"""Of the owner's hash, that name the place: 65,536 at most, each of some ten members on a full shelf."""
+PLACES = 1 << 16
+"""Of members of one length, each with some four on a full shelf of the usual size."""
 
 _HEAD = Struct(">BI")
 
 NOTHING: frozenset[bytes] = frozenset()
 
-Places = dict[bytes, bytes]
-"""By the beginning of the owners' hashes, what follows it in each member: pieces of one length."""
+Places = dict[int, bytes]
+"""Members of one length, by `_place` of their owners."""
 
 
 class ShelfEpoch:
@@ -42,16 +43,11 @@ class ShelfEpoch:
         """Add members, known or not."""
         by_length = self._by_length
         for member in members:
-            prefix, piece = member[:PREFIX_BYTES], member[PREFIX_BYTES:]
-            places = by_length.get(len(member))
-            if places is None:
-                places = by_length[len(member)] = {}
-            known = places.get(prefix)
-            if known is None:
-                places[prefix] = piece
-                self.count += 1
-            elif not _holds(known, piece):
-                places[prefix] = known + piece
+            places = by_length.setdefault(len(member), {})
+            place = _place(member[:OWNER_BYTES])
+            known = places.get(place, b"")
+            if not _holds(known, member):
+                places[place] = known + member
                 self.count += 1
 
     def add_packed(self, packed: bytes) -> None:
@@ -63,30 +59,36 @@ class ShelfEpoch:
             places = self._by_length.setdefault(length, {})
             known = places.get
             for member in range(begin, at, length):
-                piece = member + PREFIX_BYTES
-                prefix = packed[member:piece]
-                places[prefix] = known(prefix, b"") + packed[piece : member + length]
+                place = _place(packed[member : member + OWNER_BYTES])
+                places[place] = known(place, b"") + packed[member : member + length]
             self.count += number
 
     def of(self, owner: bytes) -> frozenset[bytes]:
         """The members of one owner, without its hash."""
-        prefix, rest = owner[:PREFIX_BYTES], owner[PREFIX_BYTES:]
-        skip = len(rest)
+        place, skip = _place(owner), len(owner)
         found = []
         for length, places in self._by_length.items():
-            known, size = places.get(prefix, b""), length - PREFIX_BYTES
-            at = known.find(rest)
+            known = places.get(place, b"")
+            at = known.find(owner)
             while at >= 0:
-                if at % size:
-                    at = known.find(rest, at + 1)
+                if at % length:
+                    at = known.find(owner, at + 1)
                     continue
-                found.append(known[at + skip : at + size])
-                at = known.find(rest, at + size)
+                found.append(known[at + skip : at + length])
+                at = known.find(owner, at + length)
         return frozenset(found) if found else NOTHING
 
     def __contains__(self, member: bytes) -> bool:
-        known = self._by_length.get(len(member), {}).get(member[:PREFIX_BYTES], b"")
-        return _holds(known, member[PREFIX_BYTES:])
+        places = self._by_length.get(len(member), {})
+        return _holds(places.get(_place(member[:OWNER_BYTES]), b""), member)
+
+
+def _place(owner: bytes) -> int:
+    """Where an owner's members lie, in this process: Python salts the hash of bytes anew for each.
+
+    https://docs.python.org/3/reference/datamodel.html#object.__hash__
+    """
+    return hash(owner) % PLACES
 
 
 def pack(members: Iterable[bytes]) -> bytes:
@@ -99,8 +101,8 @@ def pack(members: Iterable[bytes]) -> bytes:
     )
 
 
-def _holds(known: bytes, piece: bytes) -> bool:
-    at = known.find(piece)
-    while at % len(piece) and at >= 0:  # the same bytes, across two pieces or within one, are an accident
-        at = known.find(piece, at + 1)
+def _holds(known: bytes, member: bytes) -> bool:
+    at = known.find(member)
+    while at % len(member) and at >= 0:  # the same bytes, across two members, are an accident
+        at = known.find(member, at + 1)
     return at >= 0

@@ -18,6 +18,7 @@ from sessionwarden.detection.admission import Admission
 from sessionwarden.detection.batch import Work
 from sessionwarden.detection.layouts import Members
 from sessionwarden.detection.shelf_epoch import NOTHING
+from sessionwarden.detection.shelf_size import SHELF_LIMIT
 from sessionwarden.detection.windows import Window
 from sessionwarden.ports import ShelfEpoch, ShelfStore, WindowStore
 
@@ -25,7 +26,7 @@ SHELVED_TIMESPAN_MS = 60 * 60_000
 """The longest timespan of windows that are shelved: every process keeps what it reads of a shelf."""
 
 SHELF_FORMAT = 2
-"""Of shelves. It changes with `shelf_epoch.pack`, the limit of a shelf, and what `is_shelved` says."""
+"""Of shelves. It changes with `shelf_epoch.pack`, `SHELF_LIMIT`, and what `is_shelved` says."""
 
 
 class Group(NamedTuple):
@@ -52,12 +53,17 @@ class Sets:
         shared: dict[str, Group] = {}
         for work in works:
             window = work.state.window
-            shelf = shelf_name(window.timespan_ms) if self._shelves and is_shelved(window) else None
+            shelf = self._shelf_of(window)
             if shelf is None:
                 alone.append(Group(None, [work]))
             else:
                 shared.setdefault(shelf, Group(shelf, [])).works.append(work)
         return [*shared.values(), *alone]
+
+    def _shelf_of(self, window: Window) -> str | None:
+        if self._shelves is None or not is_shelved(window):
+            return None
+        return shelf_name(window.timespan_ms, limit=self._shelves.shelf_limit)
 
     def admitted(self, works: Iterable[Work]) -> list[Group]:
         """The groups, less the keys with sets of their own that are not served: these lose their members."""
@@ -155,13 +161,16 @@ def is_shelved(window: Window) -> bool:
     )
 
 
-def shelf_name(timespan_ms: int) -> str:
+def shelf_name(timespan_ms: int, *, limit: int) -> str:
     """The shelf of windows of a timespan: only then do their epochs have the same numbers and times.
 
-    The format is part of the name: two versions that pack members differently, or disagree on when a shelf is
-    full, must not meet at one. While one replaces the other, they do not see each other's members.
+    The format is part of the name, and so is a limit other than `SHELF_LIMIT`: two processes that pack
+    members differently, or disagree on when a shelf is full, must not meet at one. The one with the larger
+    limit would not look beside a shelf that the other found full. While one kind replaces the other, they do
+    not see each other's members.
     """
-    return f"shelf{SHELF_FORMAT}#{timespan_ms}"
+    size = "" if limit == SHELF_LIMIT else f"-{limit}"
+    return f"shelf{SHELF_FORMAT}{size}#{timespan_ms}"
 
 
 def _around(work: Work) -> list[int]:

@@ -31,6 +31,7 @@ MINUTE = 60_000
 @pytest.fixture(autouse=True)
 def soon_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cells, "PENDING", 5)
+    monkeypatch.setattr(cells, "SORTED_AT_ONCE", 9)
 
 
 def wanted(rules: CompiledRuleset, batches: Batches, *, secret: int) -> Batches:

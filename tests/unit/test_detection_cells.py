@@ -44,6 +44,7 @@ def test_keys_may_fire_whose_neighbouring_cells_hold_enough(
     monkeypatch: pytest.MonkeyPatch, of_values: bool, pending: int
 ) -> None:
     monkeypatch.setattr(cells, "PENDING", pending)
+    monkeypatch.setattr(cells, "SORTED_AT_ONCE", 7)
     random = Random(1)
     fired = 0
     for _ in range(60):

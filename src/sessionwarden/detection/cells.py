@@ -9,7 +9,8 @@ along costs time and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,8 +24,9 @@ SHORTEST_CELL_MS = 60_000
 PENDING = 1 << 14
 """Places, before equal ones are put together."""
 
+SORTED_AT_ONCE = 1 << 16
 JUDGED_AT_ONCE = 1 << 16
-"""Places, for the sake of memory."""
+"""Places. Sorting and judging take several times the memory of what is sorted and judged."""
 
 SLACK = 1
 SLACK_FROM = 16
@@ -95,7 +97,8 @@ class Cells:
             numbers = np.concatenate([part.numbers for part in self._parts])
             self._parts = []  # here a replay needs most memory: what was put together is not needed twice
             together = _each_value_once if self._of_values else _summed
-            self._parts = [together(places, numbers)]
+            pieces = [together(*piece) for piece in _pieces(places, numbers)]
+            self._parts = [Counted(*map(np.concatenate, zip(*pieces, strict=True)))]
             self._settled, self._pending = len(self._parts[0].places), 0
         return self._parts[0]
 
@@ -120,6 +123,17 @@ class Cells:
             beside = np.minimum(np.searchsorted(places, following), len(places) - 1)
             enough = held[some] + np.where(places[beside] == following, held[beside], 0) >= self._least
             self._found = np.union1d(self._found, places[some][enough].astype(np.uint32))
+
+
+def _pieces(places: Numbers, numbers: NDArray[Any]) -> Iterator[Counted]:
+    """The same in pieces, the lowest places first."""
+    count = len(places) // SORTED_AT_ONCE + 1
+    first, end = int(places.min()), int(places.max()) + 1
+    borders = [first + (end - first) * piece // count for piece in range(count + 1)]
+    for low, high in pairwise(borders):
+        within = (places >= np.uint64(low)) & (places < np.uint64(high))
+        if within.any():
+            yield Counted(places[within], numbers[within])
 
 
 def _summed(places: Numbers, rows: Integers) -> Counted:

@@ -21,7 +21,7 @@ from sessionwarden.model.event import Event
 from sessionwarden.ruleset.compile import compile_rules
 from sessionwarden.ruleset.compiled import CompiledRuleset
 
-RULE = Path(__file__).resolve().parent / "rules" / "many-requests.yml"
+RULE = Path(__file__).resolve().parent / "many_requests.yml"
 BELOW = 0.85
 """Of the threshold: few enough that chance does not fire."""
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from sessionwarden.adapters.dynamodb_errors import condition_failed, store_errors
+from sessionwarden.adapters.windows_table import items_between
 from sessionwarden.detection.shelf_epoch import ShelfEpoch, pack
 from sessionwarden.detection.shelf_size import FULL_EPOCHS_KEPT, SHELF_LIMIT
 from sessionwarden.errors import StoreError
@@ -172,25 +173,8 @@ class DynamoDBShelfStore:
             return known
 
     def _query(self, shelf: str, epoch: int, number: int) -> Iterator[Mapping[str, Any]]:
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "ConsistentRead": True,
-            "KeyConditionExpression": "#key = :key AND slot BETWEEN :first AND :last",
-            "ProjectionExpression": "slot, members",
-            "ExpressionAttributeNames": {"#key": "key"},
-            "ExpressionAttributeValues": {
-                ":key": {"S": shelf},
-                ":first": {"S": _item_name(epoch, number)},
-                ":last": {"S": _epoch_name(epoch) + AFTER},
-            },
-        }
-        while True:
-            with store_errors(self._table):
-                page = self._client.query(**request)
-            yield from page["Items"]
-            if "LastEvaluatedKey" not in page:
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        first, last = _item_name(epoch, number), _epoch_name(epoch) + AFTER
+        return items_between(self._client, self._table, shelf, first, last, attributes="slot, members")
 
 
 def _longest_pause(lost: int) -> float:

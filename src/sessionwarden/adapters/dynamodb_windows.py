@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from sessionwarden.adapters.dynamodb_errors import condition_failed, store_errors
 from sessionwarden.adapters.full_segments import FullSegments, Place, Prefix
+from sessionwarden.adapters.windows_table import items_between
 from sessionwarden.errors import StoreError
 from sessionwarden.ports import MEMBER_LIMIT
 
@@ -146,22 +147,7 @@ class DynamoDBWindowStore:
             self._client.put_item(TableName=self._table, Item=item)
 
     def _query(self, key: str, first: str, last: str, projection: str) -> Iterator[Mapping[str, Any]]:
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "ConsistentRead": True,
-            "KeyConditionExpression": "#key = :key AND slot BETWEEN :first AND :last",
-            "ProjectionExpression": projection,
-            "ExpressionAttributeNames": {"#key": "key"},
-            "ExpressionAttributeValues": {":key": {"S": key}, ":first": {"S": first}, ":last": {"S": last}},
-        }
-        while True:
-            with store_errors(self._table):
-                page = self._client.query(**request)
-            yield from page["Items"]
-            # a page ends at 1 MB, which four full sets exceed
-            if "LastEvaluatedKey" not in page:
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return items_between(self._client, self._table, key, first, last, attributes=projection)
 
 
 def _chunks(members: list[bytes]) -> Iterator[list[bytes]]:

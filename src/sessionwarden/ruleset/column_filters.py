@@ -16,6 +16,7 @@ import numpy as np
 
 from sessionwarden.model.columns import MISSING, Columns, Integers, Known, among, combined
 from sessionwarden.model.event import FIELDS, LIST_FIELDS, Event
+from sessionwarden.ruleset.filters import fields_named
 from sessionwarden.ruleset.predicates import Predicate, compile_expression
 from sessionwarden.ruleset.textfields import PARTS
 
@@ -28,13 +29,8 @@ NOTHING = Event(id="", time=0, source="api_access")
 
 def fields_read(expression: Any) -> frozenset[str]:
     """The event fields that an expression reads."""
-    name, *operands = expression
-    if name in ("and", "or", "not"):
-        return frozenset(field for operand in operands for field in fields_read(operand))
-    if name == "never":
-        return frozenset()
-    named = operands[:2] if name == "fieldref" else operands[:1]
-    return frozenset(part for field in named for part in PARTS.get(field, (field,)))
+    parts = (part for name in fields_named(expression) for part in PARTS.get(name, (name,)))
+    return frozenset(parts) & FIELDS  # `never` names what no event has
 
 
 def compile_column_filter(expression: Any) -> ColumnFilter:

@@ -29,7 +29,7 @@ def compile_filter(expression: Any) -> Filter:
         return _all_of([compile_filter(operand) for operand in operands])
     if name == "exists" and operands[0] in FIELDS - LIST_FIELDS:
         return _present(operands[0])
-    fields = _fields(expression)
+    fields = fields_named(expression)
     if len(fields) == 1 and fields <= FIELDS:
         return _by_value(fields.pop(), predicate)
     return lambda events: list(filter(predicate, events))
@@ -60,8 +60,9 @@ def _by_value(field: str, predicate: Predicate) -> Filter:
     return matching
 
 
-def _fields(expression: Any) -> set[str]:
+def fields_named(expression: Any) -> set[str]:
+    """What an expression reads, by the names it has for that."""
     name, *operands = expression
     if name in ("and", "or", "not"):
-        return {field for operand in operands for field in _fields(operand)}
+        return {field for operand in operands for field in fields_named(operand)}
     return set(operands[:2]) if name == "fieldref" else {operands[0]}

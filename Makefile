@@ -30,7 +30,7 @@ $(VENV)/.installed: $(REQUIREMENTS) pyproject.toml
 	@touch $@
 
 bundles: install ## the Lambda bundles, for AWS and for the emulator
-	@$(BIN)/python -m sessionwarden.local.bundles
+	@$(BIN)/python -m sessionwarden.deploy.bundles
 
 synth: bundles ## the CloudFormation templates, into cdk.out
 	@$(BIN)/python app.py
@@ -53,7 +53,7 @@ format: install ## rewrite the code in the project's format
 
 HISTORIES ?= 100000
 histories: install ## random histories of detection against the oracle, many more than in make test
-	@PYTHONPATH=src:. $(BIN)/python -m tests.property.detection_check --histories $(HISTORIES) --seed $$(date +%s)
+	@PYTHONPATH=src:. $(BIN)/python -m tests.support.histories.check --histories $(HISTORIES) --seed $$(date +%s)
 
 FUZZ_SECONDS ?= 60
 fuzz: build/fuzz/.installed ## the authorizer against made-up bytes, guided by coverage

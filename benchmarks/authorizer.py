@@ -59,7 +59,7 @@ def cpu_seconds() -> float:
 
 def serve(folder: Path) -> None:
     """Answer every request with an empty page, until the parent closes our standard input."""
-    from tests.certificates import server_context
+    from tests.support.certificates import server_context
 
     context = server_context(folder / "server.pem")
     body = b'{"Count":0,"Items":[],"ScannedCount":0}'
@@ -101,12 +101,12 @@ def serve(folder: Path) -> None:
 def decide_ours(setup: dict[str, Any], cache: Any = None) -> Callable[[], bool]:
     """Our authorizer from event to answer, its decision line included."""
     from functions.authorizer.handler import Service
-    from sessionwarden.adapters.dynamodb_lean import LeanDenylist
-    from sessionwarden.adapters.sigv4 import Credentials
-    from sessionwarden.authorization.authorizer import Authorizer
-    from sessionwarden.authorizer.note import note
+    from sessionwarden.adapters.lean.denylist import LeanDenylist
+    from sessionwarden.adapters.lean.sigv4 import Credentials
+    from sessionwarden.authorizer.authorizer import Authorizer
+    from sessionwarden.authorizer.operator_notes import note
     from sessionwarden.tokens.cognito import CognitoVerifier, Pool
-    from tests.authorizer_events import http_event
+    from tests.support.authorizer_events import http_event
 
     service = Service(
         Authorizer(
@@ -224,7 +224,7 @@ def run(command: list[str], environ: dict[str, str]) -> str:
 
 def write_setup(folder: Path, port: int) -> Path:
     """Token, keys and endpoint, for contestants of every language."""
-    from tests.tokens_factory import CLIENT, POOL, claims, jwks, token
+    from tests.support.tokens import CLIENT, POOL, claims, jwks, token
 
     now = int(time.time())
     path = folder / "setup.json"
@@ -262,7 +262,7 @@ def prepare_node(folder: Path) -> list[str]:
 
 def decisions(rounds: int, node: list[str] | None) -> dict[str, dict[str, float]]:
     """Median microseconds of each contestant."""
-    from tests.certificates import write_certificate
+    from tests.support.certificates import write_certificate
 
     found: dict[str, list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as name:

@@ -38,14 +38,14 @@ from functions.detect.detector import Detector
 from functions.detect.live_rules import LiveRules, NothingToPoll
 from functions.ingest import handler as ingest
 from functions.ingest.settings import Settings
-from sessionwarden.adapters.dynamodb_shelves import DynamoDBShelfStore
-from sessionwarden.adapters.dynamodb_windows import DynamoDBWindowStore
-from sessionwarden.adapters.eventbridge import EventBridgePublisher
-from sessionwarden.adapters.sqs_findings import SQSFindingSink
+from sessionwarden.adapters.aws.eventbridge import EventBridgePublisher
+from sessionwarden.adapters.aws.sqs_findings import SQSFindingSink
+from sessionwarden.adapters.dynamodb.shared_log import DynamoDBShelfStore
+from sessionwarden.adapters.dynamodb.windows import DynamoDBWindowStore
 from sessionwarden.detection.engine import Engine
-from sessionwarden.detection.shelf_size import SMALLEST_MEMORY_MB, shelf_limit_for
-from sessionwarden.local.simulate import Written, ordinary
-from sessionwarden.ruleset.compile import compile_rules, dump_ruleset
+from sessionwarden.detection.storage.shared_log_size import SMALLEST_MEMORY_MB, shelf_limit_for
+from sessionwarden.local.simulation.day import Written, ordinary
+from sessionwarden.ruleset.compiler.compile import compile_rules, dump_ruleset
 
 ROOT = Path(__file__).resolve().parents[1]
 INGEST_MEMORY_MB = 512

@@ -22,11 +22,11 @@ from statistics import quantiles
 from typing import Any, NamedTuple
 
 from sessionwarden.errors import LocalStackError
-from sessionwarden.local.demo_crowd import REFUSED
-from sessionwarden.local.demo_stack import LocalStack, Step, running_local_stack
-from sessionwarden.local.demo_watch import Mailbox, listen_to_bus
-from sessionwarden.local.suspect import Suspect
-from sessionwarden.local.traffic import AccessLog, Answer
+from sessionwarden.local.demo.load import REFUSED
+from sessionwarden.local.demo.mailboxes import Mailbox, listen_to_bus
+from sessionwarden.local.demo.sample_attacker import Suspect
+from sessionwarden.local.demo.stack import LocalStack, Step, running_local_stack
+from sessionwarden.local.demo.traffic import AccessLog, Answer
 
 RUNS = 200
 WARM_UP_RUNS = 5

@@ -16,11 +16,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from benchmarks.write_pattern import ten_rules
-from sessionwarden.adapters.memory import MemoryWindowStore
-from sessionwarden.detection.admission import MINUTE_MS, NEW_KEYS_PER_MINUTE
+from sessionwarden.adapters.memory.windows import MemoryWindowStore
 from sessionwarden.detection.engine import Engine
-from sessionwarden.local.simulate import START_MS, Written, ordinary
-from sessionwarden.sources.access_log import parse_access_line
+from sessionwarden.detection.storage.admission import MINUTE_MS, NEW_KEYS_PER_MINUTE
+from sessionwarden.local.simulation.day import START_MS, Written, ordinary
+from sessionwarden.sources.access_log.line import parse_access_line
 
 DELIVERY = 100
 MINUTES = 3

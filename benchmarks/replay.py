@@ -23,8 +23,8 @@ PROGRAM = (sys.executable, "-c", "from sessionwarden.cli.main import main; main(
 
 PARSE_ONLY = """
 import sys, time
-from sessionwarden.cli.log_files import read_blocks
-from sessionwarden.cli.log_lines import LineReader, own_formats, own_formats_at_once
+from sessionwarden.replay.log_files import read_blocks
+from sessionwarden.replay.log_lines import LineReader, own_formats, own_formats_at_once
 now = time.time_ns() // 1_000_000
 reader = LineReader(own_formats(now), print, parse_batch=own_formats_at_once(now))
 for _, block in read_blocks(sys.argv[1]):
@@ -34,9 +34,9 @@ for _, block in read_blocks(sys.argv[1]):
 FIRST_READING = """
 import sys, time
 from pathlib import Path
-from sessionwarden.cli.first_reading import Looker, Place
-from sessionwarden.cli.log_files import WHOLE
-from sessionwarden.ruleset.compile import compile_rules
+from sessionwarden.replay.columnar.first_pass import Looker, Place
+from sessionwarden.replay.log_files import WHOLE
+from sessionwarden.ruleset.compiler.compile import compile_rules
 looker = Looker(compile_rules([Path(sys.argv[2])]), secret=1, now_ms=time.time_ns() // 1_000_000)
 for look in looker.look(Place(0, sys.argv[1], WHOLE)):
     pass

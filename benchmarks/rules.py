@@ -16,15 +16,15 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sessionwarden.adapters.memory import MemoryWindowStore
+from sessionwarden.adapters.memory.windows import MemoryWindowStore
 from sessionwarden.detection.engine import Engine
 from sessionwarden.model.event import Event
-from sessionwarden.ruleset.compile import compile_rules, dump_ruleset
 from sessionwarden.ruleset.compiled import CompiledRuleset
+from sessionwarden.ruleset.compiler.compile import compile_rules, dump_ruleset
 from sessionwarden.ruleset.filters import compile_filter
-from sessionwarden.ruleset.index import SelectionIndex
 from sessionwarden.ruleset.load import load_ruleset
-from sessionwarden.ruleset.predicates import compile_expression
+from sessionwarden.ruleset.matching.predicates import compile_expression
+from sessionwarden.ruleset.matching.selection_index import SelectionIndex
 
 EVENTS = 5000
 BATCH = 1000

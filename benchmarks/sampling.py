@@ -18,8 +18,8 @@ import msgspec
 
 from benchmarks.write_pattern import EARLY_MS, Heat, Scenario, play
 from sessionwarden.model.event import Event
-from sessionwarden.ruleset.compile import compile_rules
 from sessionwarden.ruleset.compiled import CompiledRuleset
+from sessionwarden.ruleset.compiler.compile import compile_rules
 
 RULE = Path(__file__).resolve().parent / "many_requests.yml"
 BELOW = 0.85

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from benchmarks.lambda_cpu import cpu_share
 from sessionwarden.denylist.polled import MAX_AGE_SECONDS
-from sessionwarden.detection.shelf_size import shelf_limit_for
+from sessionwarden.detection.storage.shared_log_size import shelf_limit_for
 from stacks.settings import DEFAULT_AUTHORIZER_CONCURRENCY, DEFAULT_DETECT_MEMORY_MB, MAX_DETECT_MEMORY_MB
 from stacks.targets import PROFILES
 

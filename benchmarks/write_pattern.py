@@ -21,12 +21,12 @@ from typing import Any, NamedTuple
 
 from benchmarks.cost_meter import KB, MeteredTable, steps
 from benchmarks.measured_rules import TEN
-from sessionwarden.adapters.dynamodb_shelves import DynamoDBShelfStore
-from sessionwarden.adapters.dynamodb_windows import DynamoDBWindowStore
+from sessionwarden.adapters.dynamodb.shared_log import DynamoDBShelfStore
+from sessionwarden.adapters.dynamodb.windows import DynamoDBWindowStore
 from sessionwarden.detection.engine import Engine
 from sessionwarden.model.event import Event
-from sessionwarden.ruleset.compile import compile_rules
 from sessionwarden.ruleset.compiled import CompiledRuleset
+from sessionwarden.ruleset.compiler.compile import compile_rules
 
 RULES = Path(__file__).resolve().parents[1] / "rules"
 EARLY_MS = 20_718 * 86_400_000

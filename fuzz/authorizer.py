@@ -19,12 +19,12 @@ import atheris
 with atheris.instrument_imports(include=["functions", "sessionwarden"]):
     from functions.authorizer.answer import Unauthorized
     from functions.authorizer.handler import Service
-    from sessionwarden.authorization.authorizer import Authorizer
+    from sessionwarden.authorizer.authorizer import Authorizer
     from sessionwarden.model.deny import DenyEntry
     from sessionwarden.tokens.cognito import CognitoVerifier, Pool
     from sessionwarden.tokens.verified import VerifiedTokens
 
-from tests.authorizer_events import (
+from tests.support.authorizer_events import (
     appsync_event,
     http_1_event,
     http_event,
@@ -32,7 +32,7 @@ from tests.authorizer_events import (
     token_event,
     websocket_event,
 )
-from tests.tokens_factory import NOW, POOL, claims, jwks, sign
+from tests.support.tokens import NOW, POOL, claims, jwks, sign
 
 DOORS = (http_event, http_1_event, rest_event, token_event, websocket_event, appsync_event)
 HEADER = b'{"kid":"key-1=","alg":"RS256"}'

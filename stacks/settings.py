@@ -30,7 +30,7 @@ DEFAULT_AUTHORIZER_CONCURRENCY = 100
 MAX_AUTHORIZER_CONCURRENCY = 100_000
 MAX_NEW_KEYS_PER_MINUTE = 10_000_000
 DEFAULT_DETECT_MEMORY_MB = 512
-# beyond, detect makes no more of it: `sessionwarden.detection.shelf_size`
+# beyond, detect makes no more of it: `sessionwarden.detection.storage.shared_log_size`
 MAX_DETECT_MEMORY_MB = 2_048
 
 _API_ID = re.compile(r"[a-z0-9]{1,40}")

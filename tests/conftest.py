@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from sessionwarden.local.emulator import Emulator
+    from sessionwarden.local.emulator.emulator import Emulator
 
 for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]
@@ -40,7 +40,7 @@ def _closed_sockets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[Emulator]:
     """One emulator for the whole run; tests use tables and queues of their own names."""
-    from sessionwarden.local.emulator import running_emulator
+    from sessionwarden.local.emulator.emulator import running_emulator
 
     with running_emulator() as running:
         yield running

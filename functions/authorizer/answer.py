@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from functions.authorizer.events import Door
-from sessionwarden.authorization.decision import Decision, shape_context
+from sessionwarden.authorizer.decision import Decision, shape_context
 
 UNKNOWN_PRINCIPAL = "unverified"
 

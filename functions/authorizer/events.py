@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from sessionwarden.authorization.request import Request, line_fields
+from sessionwarden.authorizer.request import Request, line_fields
 from sessionwarden.routes.match import CATCH_ALL, Asked
 
 MAX_ARN_LENGTH = 2048

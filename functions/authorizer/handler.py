@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from functions.authorizer.answer import shape_answer
 from functions.authorizer.events import UNKNOWN, Door, Reading, read_event
-from sessionwarden.authorization.authorizer import Authorizer
-from sessionwarden.authorization.decision import Decision, shape_line
-from sessionwarden.authorizer.build import build_authorizer
-from sessionwarden.authorizer.note import note
+from sessionwarden.authorizer.assemble import build_authorizer
+from sessionwarden.authorizer.authorizer import Authorizer
+from sessionwarden.authorizer.decision import Decision, shape_line
+from sessionwarden.authorizer.operator_notes import note
 from sessionwarden.authorizer.settings import read_settings
 from sessionwarden.errors import SessionwardenError
 

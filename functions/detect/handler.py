@@ -21,16 +21,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.detect.detector import Detector
 from functions.detect.live_rules import InUse, LiveRules, NothingToPoll
 from functions.detect.settings import Settings
-from sessionwarden.adapters.appconfig import AppConfigRules, Place
-from sessionwarden.adapters.clients import client
+from sessionwarden.adapters.aws.appconfig import AppConfigRules, Place
+from sessionwarden.adapters.aws.clients import client
+from sessionwarden.adapters.aws.deadline import Deadline
+from sessionwarden.adapters.aws.eventbridge import EventBridgePublisher
+from sessionwarden.adapters.aws.sqs_findings import SQSFindingSink
 from sessionwarden.adapters.clock import system_clock
-from sessionwarden.adapters.deadline import Deadline
-from sessionwarden.adapters.dynamodb_shelves import DynamoDBShelfStore
-from sessionwarden.adapters.dynamodb_windows import DynamoDBWindowStore
-from sessionwarden.adapters.eventbridge import EventBridgePublisher
-from sessionwarden.adapters.sqs_findings import SQSFindingSink
-from sessionwarden.detection.admission import Admission
+from sessionwarden.adapters.dynamodb.shared_log import DynamoDBShelfStore
+from sessionwarden.adapters.dynamodb.windows import DynamoDBWindowStore
 from sessionwarden.detection.engine import Engine
+from sessionwarden.detection.storage.admission import Admission
 from sessionwarden.errors import SessionwardenError
 from sessionwarden.ports import PublishedRules
 from sessionwarden.ruleset.compiled import CompiledRuleset

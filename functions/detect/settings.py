@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PositiveInt, StringConstraints
 
-from sessionwarden.adapters.appconfig import Place
-from sessionwarden.detection.admission import NEW_KEYS_PER_MINUTE
-from sessionwarden.detection.shelf_size import SMALLEST_MEMORY_MB, shelf_limit_for
+from sessionwarden.adapters.aws.appconfig import Place
+from sessionwarden.detection.storage.admission import NEW_KEYS_PER_MINUTE
+from sessionwarden.detection.storage.shared_log_size import SMALLEST_MEMORY_MB, shelf_limit_for
 
 PREFIX = "SESSIONWARDEN_"
 MEMORY_SIZE = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"

@@ -19,20 +19,20 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.enforce.settings import Settings
-from sessionwarden.adapters.clients import client
+from sessionwarden.adapters.aws.clients import client
+from sessionwarden.adapters.aws.cognito import CognitoUserPool
+from sessionwarden.adapters.aws.deadline import Deadline
+from sessionwarden.adapters.aws.eventbridge import EventBridgePublisher
+from sessionwarden.adapters.aws.sns import SNSAlertSink
 from sessionwarden.adapters.clock import system_clock
-from sessionwarden.adapters.cognito import CognitoUserPool
-from sessionwarden.adapters.deadline import Deadline
-from sessionwarden.adapters.dynamodb_control import DynamoDBControlStore
-from sessionwarden.adapters.dynamodb_decisions import DynamoDBDecisionStore
-from sessionwarden.adapters.dynamodb_denylist import DynamoDBDenylistStore
-from sessionwarden.adapters.eventbridge import EventBridgePublisher
-from sessionwarden.adapters.sns import SNSAlertSink
-from sessionwarden.enforcement.acts import Acts
+from sessionwarden.adapters.dynamodb.control import DynamoDBControlStore
+from sessionwarden.adapters.dynamodb.decisions import DynamoDBDecisionStore
+from sessionwarden.adapters.dynamodb.denylist import DynamoDBDenylistStore
+from sessionwarden.enforcement.actions import Acts
 from sessionwarden.enforcement.enforcer import Enforcer, Place
 from sessionwarden.model.decision import Enforcement
 from sessionwarden.model.finding import Finding
-from sessionwarden.policy.judge import Judge
+from sessionwarden.policy.decide import Judge
 from sessionwarden.ruleset.load import load_ruleset
 
 COGNITO_SECONDS = 20.0

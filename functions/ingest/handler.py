@@ -17,11 +17,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.ingest.records import Reading, read_records
 from functions.ingest.settings import Settings
+from sessionwarden.adapters.aws.eventbridge import EventBridgePublisher
 from sessionwarden.adapters.clock import system_clock
-from sessionwarden.adapters.eventbridge import EventBridgePublisher
 from sessionwarden.ports import Publisher
 from sessionwarden.sources.cloudwatch import open_payload
-from sessionwarden.sources.pack import pack_events
+from sessionwarden.sources.event_packs import pack_events
 
 MAX_LOGGED_LINES = 20
 """Of a batch: whoever can cause bad lines must not also run up the log bill."""

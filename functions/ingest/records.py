@@ -12,10 +12,10 @@ from typing import Literal, NamedTuple
 
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import Event
-from sessionwarden.sources.access_log import parse_access_line
-from sessionwarden.sources.access_log_batch import parse_access_block
+from sessionwarden.sources.access_log.block import parse_access_block
+from sessionwarden.sources.access_log.line import parse_access_line
+from sessionwarden.sources.authorizer_log import parse_decision_line
 from sessionwarden.sources.cloudwatch import LogRecord
-from sessionwarden.sources.decision_line import parse_decision_line
 
 LogKind = Literal["http_api", "rest_api", "authorizer"]
 

@@ -22,15 +22,15 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sessionwarden.adapters.clients import client
+from sessionwarden.adapters.aws.clients import client
 from sessionwarden.adapters.clock import system_clock
-from sessionwarden.adapters.dynamodb_denylist import DynamoDBDenylistStore
-from sessionwarden.adapters.dynamodb_lean import Poll
+from sessionwarden.adapters.dynamodb.denylist import DynamoDBDenylistStore
+from sessionwarden.adapters.lean.denylist import Poll
 from sessionwarden.denylist.polled import PolledDenies
-from sessionwarden.denylist.principal import principal
 from sessionwarden.denylist.verdict import judge
 from sessionwarden.errors import SessionwardenError, StoreError
 from sessionwarden.model.deny import Claims, Verdict
+from sessionwarden.model.principal import principal
 
 logger = Logger()
 metrics = Metrics()

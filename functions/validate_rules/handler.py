@@ -14,7 +14,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sessionwarden.adapters.memory import MemoryWindowStore
+from sessionwarden.adapters.memory.windows import MemoryWindowStore
 from sessionwarden.detection.engine import Engine
 from sessionwarden.errors import RulesetError
 from sessionwarden.ruleset.load import load_ruleset

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.authorizer.handler import Service
-from sessionwarden.adapters.dynamodb_denylist import DynamoDBDenylistStore
-from sessionwarden.adapters.dynamodb_lean import LeanDenylist, Poll, lean_denylist
-from sessionwarden.authorization.authorizer import Authorizer
-from sessionwarden.authorizer.note import note
+from sessionwarden.adapters.dynamodb.denylist import DynamoDBDenylistStore
+from sessionwarden.adapters.lean.denylist import LeanDenylist, Poll, lean_denylist
+from sessionwarden.authorizer.authorizer import Authorizer
+from sessionwarden.authorizer.operator_notes import note
 from sessionwarden.denylist.item import to_item
-from sessionwarden.denylist.principal import principal
 from sessionwarden.model.deny import DenyEntry
-from tests.adapters.enforcement_tables import denylist_table, make_table
-from tests.authorizer_events import http_event
-from tests.emulated_pool import EmulatedPool
-from tests.enforcement_factory import MACHINE, NETWORK_DENY, World, finding, judge
+from sessionwarden.model.principal import principal
+from tests.support.authorizer_events import http_event
+from tests.support.cognito_pool import EmulatedPool
+from tests.support.enforcement import MACHINE, NETWORK_DENY, World, finding, judge
+from tests.support.tables import denylist_table, make_table
 
 if TYPE_CHECKING:
-    from sessionwarden.local.emulator import Emulator
+    from sessionwarden.local.emulator.emulator import Emulator
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from sessionwarden.adapters.cognito import CognitoUserPool
+from sessionwarden.adapters.aws.cognito import CognitoUserPool
 from sessionwarden.errors import UserPoolError
 
 PASSWORD = "Correct-horse-1!"

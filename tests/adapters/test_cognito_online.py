@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sessionwarden.adapters.cognito_online import OnlineCheck, online_check
+from sessionwarden.adapters.lean.cognito import OnlineCheck, online_check
 from sessionwarden.errors import StoreError
 from sessionwarden.model.deny import Claims
-from tests.scripted_server import CLOSE, Server, Turn, http, say
-from tests.tokens_factory import CLIENT, NOW, POOL, SUB
+from tests.support.scripted_server import CLOSE, Server, Turn, http, say
+from tests.support.tokens import CLIENT, NOW, POOL, SUB
 
 CLAIMS = Claims(POOL, "access", SUB, CLIENT, SUB, "alice", None, None, NOW, NOW, NOW + 60)
 YES = say(http(json.dumps({"Username": "alice", "UserAttributes": []}).encode()))

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from sessionwarden.adapters.container_credentials import ContainerCredentials
-from sessionwarden.adapters.dynamodb_lean import lean_denylist
+from sessionwarden.adapters.lean.container_credentials import ContainerCredentials
+from sessionwarden.adapters.lean.denylist import lean_denylist
 from sessionwarden.errors import StoreError
-from tests.scripted_server import CLOSE, Server, Turn, http, say, say_and_close
+from tests.support.scripted_server import CLOSE, Server, Turn, http, say, say_and_close
 
 NOW = 1_795_348_800.0  # 2026-11-22T12:00:00Z
 Serve = Callable[..., Server]
@@ -141,7 +141,7 @@ def test_an_endpoint_that_misbehaves_gives_no_credentials(serve: Serve, clock: C
 def test_an_endpoint_that_says_nothing_is_given_up_on(
     serve: Serve, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sessionwarden.adapters.container_credentials.DEADLINE_SECONDS", 0.1)
+    monkeypatch.setattr("sessionwarden.adapters.lean.container_credentials.DEADLINE_SECONDS", 0.1)
     server: Server
 
     def silent(peer: Any) -> bool:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from sessionwarden.adapters.dynamodb_control import MAX_LIMIT, DynamoDBControlStore
-from sessionwarden.adapters.memory_enforcement import MemoryControlStore
+from sessionwarden.adapters.dynamodb.control import MAX_LIMIT, DynamoDBControlStore
+from sessionwarden.adapters.memory.enforcement import MemoryControlStore
 from sessionwarden.errors import StoreError
 from sessionwarden.ports import ControlStore, Stop
-from tests.adapters.enforcement_tables import BACKENDS, control_table, dynamodb, make_table
+from tests.support.tables import BACKENDS, control_table, dynamodb, make_table
 
 
 @pytest.fixture(params=BACKENDS)

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sessionwarden.adapters.dynamodb_decisions import DynamoDBDecisionStore
-from sessionwarden.adapters.memory_enforcement import MemoryDecisionStore
+from sessionwarden.adapters.dynamodb.decisions import DynamoDBDecisionStore
+from sessionwarden.adapters.memory.enforcement import MemoryDecisionStore
 from sessionwarden.errors import StoreError
 from sessionwarden.model.decision import ActionResult, Decision, Enforcement
 from sessionwarden.ports import DecisionStore
-from tests.adapters.enforcement_tables import BACKENDS, decisions_table, dynamodb, make_table
-from tests.enforcement_factory import NOW_MS, finding, judge
+from tests.support.enforcement import NOW_MS, finding, judge
+from tests.support.tables import BACKENDS, decisions_table, dynamodb, make_table
 
 DAY_MS = 86_400_000
 DECISION = judge().decide(finding(username="Zoë\x1b\n\u2028"), now_ms=NOW_MS)

@@ -17,20 +17,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sessionwarden.adapters.dynamodb_lean import LeanDenylist, lean_denylist
-from sessionwarden.authorization.authorizer import Authorizer
-from sessionwarden.authorization.request import web_request
-from sessionwarden.authorizer.note import note
+from sessionwarden.adapters.lean.denylist import LeanDenylist, lean_denylist
+from sessionwarden.authorizer.authorizer import Authorizer
+from sessionwarden.authorizer.operator_notes import note
+from sessionwarden.authorizer.request import web_request
 from sessionwarden.denylist.item import to_item
-from sessionwarden.denylist.principal import principal
 from sessionwarden.model.deny import DenyEntry
+from sessionwarden.model.principal import principal
 from sessionwarden.tokens.cognito import CognitoVerifier, Pool
 from sessionwarden.tokens.verified import VerifiedTokens
-from tests.adapters.enforcement_tables import denylist_table, make_table
-from tests.tokens_factory import NOW, POOL, claims, jwks, token
+from tests.support.tables import denylist_table, make_table
+from tests.support.tokens import NOW, POOL, claims, jwks, token
 
 if TYPE_CHECKING:
-    from sessionwarden.local.emulator import Emulator
+    from sessionwarden.local.emulator.emulator import Emulator
 
 REQUEST = web_request(method="GET", path="/x")
 SESSION = "0a0a0a0a-1111-4222-8333-444444444444"

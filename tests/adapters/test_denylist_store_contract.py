@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from sessionwarden.adapters.dynamodb_denylist import DynamoDBDenylistStore
-from sessionwarden.adapters.memory_enforcement import MemoryDenylistStore
+from sessionwarden.adapters.dynamodb.denylist import DynamoDBDenylistStore
+from sessionwarden.adapters.memory.enforcement import MemoryDenylistStore
 from sessionwarden.errors import StoreError
 from sessionwarden.model.deny import DenyEntry, PolledDeny
 from sessionwarden.ports import DenylistStore
-from tests.adapters.enforcement_tables import BACKENDS, denylist_table, dynamodb, make_table
+from tests.support.tables import BACKENDS, denylist_table, dynamodb, make_table
 
 WHO = "eu-west-1_Pool1#sub-1"
 ENTRY = DenyEntry(decision_id="d-1", expires_at=2000, not_before=1000, deny_until=1500, session="s-1")

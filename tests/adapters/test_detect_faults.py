@@ -20,17 +20,17 @@ import pytest
 from functions.detect import handler as detect
 from functions.detect.detector import Detector
 from functions.detect.live_rules import InUse
-from sessionwarden.adapters import dynamodb_windows
-from sessionwarden.adapters.clients import client
-from sessionwarden.adapters.deadline import Deadline
-from sessionwarden.adapters.dynamodb_windows import SEGMENT_LIMIT, DynamoDBWindowStore
+from sessionwarden.adapters.aws.clients import client
+from sessionwarden.adapters.aws.deadline import Deadline
+from sessionwarden.adapters.dynamodb import windows as dynamodb_windows
+from sessionwarden.adapters.dynamodb.windows import SEGMENT_LIMIT, DynamoDBWindowStore
 from sessionwarden.detection.engine import Engine
-from sessionwarden.local.emulator import Emulator
+from sessionwarden.local.emulator.emulator import Emulator
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
 from tests.adapters.test_window_store_contract import make_table
-from tests.detection_kit import MINUTE, START, event, rule, ruleset
-from tests.faulty_dynamodb import (
+from tests.support.detection import MINUTE, START, event, rule, ruleset
+from tests.support.faulty_dynamodb import (
     DONE_BUT_500,
     DONE_BUT_SILENT,
     REFUSED,

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from sessionwarden.errors import LocalStackError
-from sessionwarden.local import emulator as module
-from sessionwarden.local.emulator import Emulator, running_emulator
+from sessionwarden.local.emulator import emulator as module
+from sessionwarden.local.emulator.emulator import Emulator, running_emulator
 
 TRUST = json.dumps(
     {
@@ -86,7 +86,7 @@ def test_workers_that_outlive_the_emulator_are_ended_too() -> None:
 
 def test_an_emulator_ends_itself_when_its_parent_was_killed() -> None:
     code = (
-        "from sessionwarden.local.emulator import running_emulator\n"
+        "from sessionwarden.local.emulator.emulator import running_emulator\n"
         "with running_emulator() as emulator:\n"
         "    print(emulator._process.pid, emulator.log.parent.parent, flush=True)\n"
         "    input()\n"

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessionwarden.adapters.cognito_online import OnlineCheck
-from sessionwarden.authorization.authorizer import Authorizer
-from sessionwarden.authorization.request import web_request
-from sessionwarden.authorizer.note import note
+from sessionwarden.adapters.lean.cognito import OnlineCheck
+from sessionwarden.authorizer.authorizer import Authorizer
+from sessionwarden.authorizer.operator_notes import note
+from sessionwarden.authorizer.request import web_request
 from sessionwarden.model.deny import Claims, DenyEntry
 from sessionwarden.routes.match import Routes
 from sessionwarden.routes.policy import RoutePolicy
-from tests.emulated_pool import EmulatedPool, SignIn
+from tests.support.cognito_pool import EmulatedPool, SignIn
 
 if TYPE_CHECKING:
-    from sessionwarden.local.emulator import Emulator
+    from sessionwarden.local.emulator.emulator import Emulator
 
 ROUTES = Routes(
     by_key={

@@ -13,18 +13,18 @@ import msgspec
 import pytest
 
 from functions.detect.live_rules import LiveRules
-from sessionwarden.adapters.appconfig import AppConfigRules, Place
-from sessionwarden.adapters.appconfig_publishing import AppConfigPublishing
-from sessionwarden.adapters.memory import MemoryWindowStore
+from sessionwarden.adapters.aws.appconfig import AppConfigRules, Place
+from sessionwarden.adapters.aws.appconfig_publishing import AppConfigPublishing
+from sessionwarden.adapters.memory.windows import MemoryWindowStore
 from sessionwarden.cli.deployment import Target
 from sessionwarden.detection.engine import Engine
 from sessionwarden.errors import PublishingError, PublishingRefusedError
-from sessionwarden.local.emulator import Emulator
+from sessionwarden.local.emulator.emulator import Emulator
 from sessionwarden.model.event import Event
-from sessionwarden.ruleset.compile import compile_rules, dump_ruleset
+from sessionwarden.ruleset.compiler.compile import compile_rules, dump_ruleset
 from sessionwarden.ruleset.load import policy_digest
-from sessionwarden.sources.access_log import format_access_line
-from tests.cli_deployment import run
+from sessionwarden.sources.access_log.line import format_access_line
+from tests.support.deployed_stack import run
 
 RULE = """\
 title: Many Requests of One User
@@ -518,7 +518,7 @@ def test_a_stack_from_before_publishing_is_told_to_be_deployed_anew(
 def test_a_set_that_is_too_large_is_refused_by_its_size(
     deployed: Deployed, rules: Rules, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sessionwarden.cli.rules_publish.MAX_BYTES", 100)
+    monkeypatch.setattr("sessionwarden.cli.rules.publish.MAX_BYTES", 100)
 
     status, _, err = publish(command, rules)
 

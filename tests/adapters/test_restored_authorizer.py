@@ -13,10 +13,10 @@ import sys
 import time
 from typing import Any
 
-from tests.authorizer_events import http_event
-from tests.scripted_server import Server, Turn, http, say, say_and_close
-from tests.stacks.synthesized import ROOT
-from tests.tokens_factory import CLIENT, POOL, claims, jwks, token
+from tests.support.authorizer_events import http_event
+from tests.support.scripted_server import Server, Turn, http, say, say_and_close
+from tests.support.templates import ROOT
+from tests.support.tokens import CLIENT, POOL, claims, jwks, token
 
 RESTORES = 3
 PROGRAM = """

@@ -12,9 +12,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from benchmarks.cost_meter import Bill, MeteredTable
-from sessionwarden.adapters import dynamodb_windows
-from sessionwarden.adapters.dynamodb_windows import DynamoDBWindowStore
-from sessionwarden.adapters.full_segments import FullSegments, Prefix
+from sessionwarden.adapters.dynamodb import windows as dynamodb_windows
+from sessionwarden.adapters.dynamodb.segments import FullSegments, Prefix
+from sessionwarden.adapters.dynamodb.windows import DynamoDBWindowStore
 from sessionwarden.errors import StoreError
 
 HISTORIES = 400

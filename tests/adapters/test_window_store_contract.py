@@ -14,14 +14,14 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from sessionwarden.adapters.dynamodb_windows import CHUNK, SEGMENT_LIMIT, DynamoDBWindowStore
-from sessionwarden.adapters.memory import MemoryWindowStore
+from sessionwarden.adapters.dynamodb.windows import CHUNK, SEGMENT_LIMIT, DynamoDBWindowStore
+from sessionwarden.adapters.memory.windows import MemoryWindowStore
 from sessionwarden.detection.engine import Engine, Runner, one_by_one
 from sessionwarden.errors import StoreError
 from sessionwarden.model.finding import Finding
 from sessionwarden.ports import MEMBER_BYTES, WindowStore
 from sessionwarden.ruleset.compiled import Inner
-from tests.detection_kit import HOUR, MINUTE, START, event, events, rule, ruleset, selection, single
+from tests.support.detection import HOUR, MINUTE, START, event, events, rule, ruleset, selection, single
 
 EXPIRY = 4_000_000_000
 

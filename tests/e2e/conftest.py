@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from sessionwarden.local.demo_report import Report
-from sessionwarden.local.demo_stack import LocalStack, Step, running_local_stack
-from sessionwarden.local.story import play
-from tests.e2e.probe import Probe
+from sessionwarden.local.demo.report import Report
+from sessionwarden.local.demo.scenario import play
+from sessionwarden.local.demo.stack import LocalStack, Step, running_local_stack
+from tests.support.probe import Probe
 
 
 class Silent:

@@ -3,8 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sessionwarden.local.demo_command import run_command
-from tests.e2e.probe import Probe
+from sessionwarden.local.demo.session import run_command
+from tests.support.probe import Probe
 
 
 def test_a_log_batch_and_a_finding_delivered_again_act_once(probe: Probe) -> None:

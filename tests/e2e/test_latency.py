@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from benchmarks.latency import Course, Run, measure, table
-from tests.e2e.probe import Probe
+from tests.support.probe import Probe
 
 
 def test_every_run_of_the_latency_benchmark_is_found_out_denied_and_refused(probe: Probe) -> None:

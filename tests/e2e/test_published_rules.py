@@ -5,10 +5,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from sessionwarden.local.demo_command import run_command
-from tests.e2e.probe import Probe
+from sessionwarden.local.demo.session import run_command
+from tests.support.paths import PROJECT
+from tests.support.probe import Probe
 
-ROOT = Path(__file__).parents[2]
+ROOT = PROJECT
 LOG = str(ROOT / "samples" / "access.log.gz")
 
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sessionwarden.model.columns import EventColumns, TextNumbers
 from sessionwarden.model.event import FIELDS, Event
-from sessionwarden.sources.access_log import format_access_line, parse_access_line
-from sessionwarden.sources.access_log_batch import parse_access_block
-from sessionwarden.sources.access_log_columns import ColumnReader, LineColumns
-from tests.property.test_access_log_batch import HEAD, NOW, PATH, PLAIN, mangled, with_other_values
+from sessionwarden.replay.columnar.access_log import ColumnReader, LineColumns
+from sessionwarden.replay.columnar.columns import EventColumns, TextNumbers
+from sessionwarden.sources.access_log.block import parse_access_block
+from sessionwarden.sources.access_log.line import format_access_line, parse_access_line
+from tests.property.test_access_log_block import HEAD, NOW, PATH, PLAIN, mangled, with_other_values
 
 NUMBERING = TextNumbers(1)
 

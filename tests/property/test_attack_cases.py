@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from functions.authorizer.events import Reading
-from tests.attack_cases import ASKING, GUARDED, LAX, PREFLIGHTS, Attack, attacks, decide, table
-from tests.attack_events import ARN, PREFLIGHT, options_event
-from tests.attack_tokens import GOOD
-from tests.authorizer_events import (
+from tests.support.attacks.cases import ASKING, GUARDED, LAX, PREFLIGHTS, Attack, attacks, decide, table
+from tests.support.attacks.events import ARN, PREFLIGHT, options_event
+from tests.support.attacks.tokens import GOOD
+from tests.support.authorizer_events import (
     appsync_event,
     http_1_event,
     http_event,
@@ -19,9 +18,10 @@ from tests.authorizer_events import (
     token_event,
     websocket_event,
 )
-from tests.tokens_factory import NOW, claims, token
+from tests.support.paths import PROJECT
+from tests.support.tokens import NOW, claims, token
 
-DOC = Path(__file__).resolve().parents[2] / "docs/explanation/attack-cases.md"
+DOC = PROJECT / "docs/explanation/attack-cases.md"
 
 
 def test_every_attack_is_refused_with_a_reason_that_is_ours() -> None:
@@ -60,4 +60,4 @@ def test_the_same_requests_without_the_lie_are_allowed(honest: Attack) -> None:
 
 
 def test_the_docs_show_this_table() -> None:
-    assert table() in DOC.read_text(encoding="utf-8"), "run python -m tests.attack_cases"
+    assert table() in DOC.read_text(encoding="utf-8"), "run python -m tests.support.attacks.cases"

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from functions.authorizer.answer import Unauthorized
 from functions.authorizer.handler import Service
-from sessionwarden.authorization.authorizer import Authorizer
-from sessionwarden.authorizer.note import note
+from sessionwarden.authorizer.authorizer import Authorizer
+from sessionwarden.authorizer.operator_notes import note
 from sessionwarden.model.deny import DenyEntry
-from sessionwarden.sources.decision_line import parse_decision_line
+from sessionwarden.sources.authorizer_log import parse_decision_line
 from sessionwarden.tokens.cognito import CognitoVerifier, Pool
-from tests.authorizer_events import (
+from tests.support.authorizer_events import (
     appsync_event,
     http_1_event,
     http_event,
@@ -24,7 +24,7 @@ from tests.authorizer_events import (
     token_event,
     websocket_event,
 )
-from tests.tokens_factory import NOW, POOL, claims, jwks, token
+from tests.support.tokens import NOW, POOL, claims, jwks, token
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.property.detection_check import Tally, alone, check, check_what_had_arrived
-from tests.property.detection_world import play, random_history
+from tests.support.histories.check import Tally, alone, check, check_what_had_arrived
+from tests.support.histories.world import play, random_history
 
 HISTORIES = 9_000
 """Random histories of each run, cut into a few tests so that a failure names a small range of seeds. With

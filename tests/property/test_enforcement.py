@@ -14,14 +14,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sessionwarden.denylist.principal import principal
 from sessionwarden.denylist.verdict import judge as verdict
-from sessionwarden.enforcement.acts import Acts
+from sessionwarden.enforcement.actions import Acts
 from sessionwarden.enforcement.enforcer import Enforcer, Place
 from sessionwarden.enforcement.lift import Lift
 from sessionwarden.model.deny import Claims
+from sessionwarden.model.principal import principal
 from sessionwarden.ruleset.compiled import Protected
-from tests.enforcement_factory import NOW_MS, POOL, SUB, World, finding, judge, response
+from tests.support.enforcement import NOW_MS, POOL, SUB, World, finding, judge, response
 
 WHO = principal(POOL, SUB)
 FINDING = finding(

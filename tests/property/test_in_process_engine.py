@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sessionwarden.adapters.memory import MemoryWindowStore
+from sessionwarden.adapters.memory.windows import MemoryWindowStore
 from sessionwarden.detection.batch import Outcome
 from sessionwarden.detection.engine import Engine
 from sessionwarden.detection.evidence import SHOWN_EVENTS
 from sessionwarden.detection.in_process import InProcessEngine
-from sessionwarden.detection.keys import value_text
+from sessionwarden.detection.windows.group_key import value_text
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
-from tests.detection_kit import HOUR, event, rule, ruleset, selection, single
-from tests.property.detection_rules import random_rules as rules_of_all_kinds
-from tests.property.detection_rules import sampled_counts
+from tests.support.detection import HOUR, event, rule, ruleset, selection, single
+from tests.support.histories.rules import random_rules as rules_of_all_kinds
+from tests.support.histories.rules import sampled_counts
 
 HISTORIES = 1_200
 SLICES = 6

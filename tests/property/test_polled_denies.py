@@ -16,7 +16,7 @@ from sessionwarden.denylist.polled import (
     to_polled_item,
 )
 from sessionwarden.model.deny import Claims, PolledDeny
-from tests.enforcement_factory import MACHINE, NETWORK_DENY, NOW_MS, POOL, World, finding
+from tests.support.enforcement import MACHINE, NETWORK_DENY, NOW_MS, POOL, World, finding
 
 times = st.integers(0, 60)
 addresses = st.sampled_from(

@@ -10,14 +10,15 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sessionwarden.documents.yaml import read_documents
 from sessionwarden.errors import InputFileError
-from sessionwarden.ruleset.compile import compile_rules, dump_ruleset
 from sessionwarden.ruleset.compiled import CompiledRuleset
+from sessionwarden.ruleset.compiler.compile import compile_rules, dump_ruleset
 from sessionwarden.ruleset.load import load_ruleset
-from sessionwarden.ruleset.predicates import compile_expression
-from sessionwarden.yamldoc import read_documents
+from sessionwarden.ruleset.matching.predicates import compile_expression
+from tests.support.paths import PROJECT
 
-SHIPPED = Path(__file__).parents[2] / "rules"
+SHIPPED = PROJECT / "rules"
 FILE = SHIPPED / "reconnaissance" / "probing-paths.yml"
 EVERYTHING = """
 title: Web

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessionwarden.model.event import Event
-from sessionwarden.ruleset.explain import Node, decisive, explain_expression
-from sessionwarden.ruleset.predicates import compile_expression
+from sessionwarden.ruleset.matching.explain import Node, decisive, explain_expression
+from sessionwarden.ruleset.matching.predicates import compile_expression
 
 TEXTS = st.text(alphabet="aAb/.", min_size=1, max_size=3)
 TEXT_FIELDS = st.sampled_from(["path", "user", "uri", "groups"])

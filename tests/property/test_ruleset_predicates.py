@@ -15,14 +15,14 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sessionwarden.model.columns import EventColumns, TextNumbers
 from sessionwarden.model.event import Event
-from sessionwarden.ruleset.column_filters import compile_column_filter, fields_read
-from sessionwarden.ruleset.compile import compile_rules, dump_ruleset
+from sessionwarden.replay.columnar.column_filters import compile_column_filter, fields_read
+from sessionwarden.replay.columnar.columns import EventColumns, TextNumbers
+from sessionwarden.ruleset.compiler.compile import compile_rules, dump_ruleset
 from sessionwarden.ruleset.filters import compile_filter
-from sessionwarden.ruleset.index import SelectionIndex
 from sessionwarden.ruleset.load import load_ruleset
-from sessionwarden.ruleset.predicates import compile_expression
+from sessionwarden.ruleset.matching.predicates import compile_expression
+from sessionwarden.ruleset.matching.selection_index import SelectionIndex
 
 NUMBERING = TextNumbers(1)
 TEXT_FIELDS = ("path", "user", "user_agent")

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import Event, EventPack
-from sessionwarden.sources.access_log import format_access_line, parse_access_line
-from sessionwarden.sources.decision_line import MARK, parse_decision_line
-from sessionwarden.sources.field_mapping import load_mapping, parse_mapped_line
-from sessionwarden.sources.pack import pack_events
+from sessionwarden.sources.access_log.line import format_access_line, parse_access_line
+from sessionwarden.sources.authorizer_log import MARK, parse_decision_line
+from sessionwarden.sources.event_packs import pack_events
+from sessionwarden.sources.mapped_json import load_mapping, parse_mapped_line
 from sessionwarden.sources.strict_json import read_flat_object
 
 NOW = 1_760_000_000_000

@@ -14,8 +14,8 @@ from joserfc.jwk import RSAKey
 
 from sessionwarden.errors import TokenError
 from sessionwarden.tokens.jws import parse_jws, verify_signature
-from tests.attack_tokens import documents, encodings, paddings, right_block, signatures, signed_block
-from tests.tokens_factory import KID, b64, claims, jwk, private_key, sign, token
+from tests.support.attacks.tokens import documents, encodings, paddings, right_block, signatures, signed_block
+from tests.support.tokens import KID, b64, claims, jwk, private_key, sign, token
 
 ORACLE_KEY = RSAKey.import_key(jwk())
 GOOD = token()

@@ -1,7 +1,7 @@
 """Our signature check and joserfc's on every RS256 vector of Wycheproof, keys read as a pool's are.
 
 The vectors sign raw messages, so they meet `parse_jwks` and `verify_signature`; whole tokens with the
-same kinds of forged padding are in tests/attack_cases.py. https://github.com/C2SP/wycheproof
+same kinds of forged padding are in tests/support/attacks/cases.py. https://github.com/C2SP/wycheproof
 """
 
 from __future__ import annotations

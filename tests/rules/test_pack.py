@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from sessionwarden.ruleset.vocabulary import W3C_FIELDS
-from sessionwarden.sources import access_log, decision_line
-from tests.rules.pack_page import PAGE, ROOT, RULES, documents, page
+from sessionwarden.sources import authorizer_log
+from sessionwarden.sources.access_log import line as access_log
+from tests.support.pack_page import PAGE, ROOT, RULES, documents, page
 
 DOCUMENTS = [document for _, document in documents(RULES)]
 BY_NAME = {document["name"]: document for document in DOCUMENTS if "name" in document}
@@ -19,7 +20,7 @@ EMITTING = [document for document in DOCUMENTS if document.get("name") not in RE
 
 CARRIED = {
     "api_access": frozenset(access_log.Head.__struct_fields__) - {"v"} | {"path", "user_agent"},
-    "api_authorizer": decision_line._FIELDS,
+    "api_authorizer": authorizer_log._FIELDS,
 }
 """What a live source can fill in. Sign-ins and applications have no source of their own yet."""
 
@@ -131,4 +132,4 @@ def test_every_event_rule_is_counted_by_somebody() -> None:
 
 def test_the_page_shows_the_rules_as_they_are() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    assert text == page(text), "run: python -m tests.rules.pack_page"
+    assert text == page(text), "run: python -m tests.support.pack_page"

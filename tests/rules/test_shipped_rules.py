@@ -14,21 +14,22 @@ from sigma.collection import SigmaCollection
 from sigma.validation import SigmaValidator
 from sigma.validators.core import validators
 
-from sessionwarden.adapters.memory import MemoryWindowStore
-from sessionwarden.cli.rules_case_runs import Evaluating, run_case
-from sessionwarden.cli.rules_schema import modeline, schema_file, schema_text, subject_of, yaml_files
-from sessionwarden.cli.rules_suite import read_suite
-from sessionwarden.cli.rules_test_report import differences
+from sessionwarden.adapters.memory.windows import MemoryWindowStore
+from sessionwarden.authoring.case_runs import Evaluating, run_case
+from sessionwarden.authoring.cases import Case
+from sessionwarden.authoring.editor_schema import SUBJECTS, Subject
+from sessionwarden.authoring.suite import read_suite
+from sessionwarden.cli.rules.schema import modeline, schema_file, schema_text, subject_of, yaml_files
+from sessionwarden.cli.rules.test_report import differences
 from sessionwarden.denylist import verdict
 from sessionwarden.detection.engine import Engine
 from sessionwarden.detection.in_process import InProcessEngine
-from sessionwarden.ruleset.cases import Case
-from sessionwarden.ruleset.compile import compile_rules
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
-from sessionwarden.ruleset.files import rule_files
-from sessionwarden.ruleset.schema import SUBJECTS, Subject
+from sessionwarden.ruleset.compiler.compile import compile_rules
+from sessionwarden.ruleset.compiler.files import rule_files
+from tests.support.paths import PROJECT
 
-RULES = Path(__file__).parents[2] / "rules"
+RULES = PROJECT / "rules"
 SUITE = read_suite([RULES])
 RULESET = SUITE.catalog.ruleset
 

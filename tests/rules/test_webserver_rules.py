@@ -14,9 +14,10 @@ import pytest
 from sigma.collection import SigmaCollection
 
 from sessionwarden.model.event import Event
-from sessionwarden.ruleset.compile import check_rules
-from sessionwarden.ruleset.index import SelectionIndex
-from sessionwarden.ruleset.predicates import compile_expression
+from sessionwarden.ruleset.compiler.compile import check_rules
+from sessionwarden.ruleset.matching.predicates import compile_expression
+from sessionwarden.ruleset.matching.selection_index import SelectionIndex
+from tests.support.paths import PROJECT
 
 Fields = dict[str, Any]
 
@@ -373,7 +374,7 @@ def test_a_public_web_rule_finds_what_it_is_about_and_nothing_like_it(tmp_path: 
 
 
 def test_the_reference_says_how_much_each_rule_was_tried_on() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "reference" / "rules.md").read_text()
+    page = (PROJECT / "docs" / "reference" / "rules.md").read_text()
     rows = [f"| {rule.title} | {len(rule.found)} | {len(rule.spared)} |" for rule in RULES]
     assert [row for row in rows if row not in page] == []
 

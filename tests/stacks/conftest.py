@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sessionwarden.local.bundles import build_all
+from sessionwarden.deploy.bundles import build_all
 from stacks.settings import Settings, read_settings
-from tests.stacks.synthesized import CONTEXT, LOCAL, ROOT, VARIED, Assembly, Synthesized
+from tests.support.templates import CONTEXT, LOCAL, ROOT, VARIED, Assembly, Synthesized
 
 
 @pytest.fixture(scope="session")

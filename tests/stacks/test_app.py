@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.stacks.synthesized import ROOT
+from tests.support.templates import ROOT
 
 
 def test_wrong_context_is_one_message_and_status_2(tmp_path: Path) -> None:

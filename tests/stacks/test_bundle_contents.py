@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sessionwarden.local.bundles import BOTOCORE_SERVICES, BUNDLES, TARGETS, checked_bundle, content_digest
+from sessionwarden.deploy.bundles import BOTOCORE_SERVICES, BUNDLES, TARGETS, checked_bundle, content_digest
 from sessionwarden.ruleset.load import load_ruleset
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -65,7 +65,7 @@ def test_authorizer_bundle_holds_nothing_that_slows_its_start(built: Path, targe
 def test_functions_bundle_holds_no_tools(built: Path, target: str) -> None:
     bundle = _bundle(built, target, "functions")
 
-    for package in ("cli", "local", "constructs", "yamldoc.py", "ruleset/compile.py"):
+    for package in ("cli", "local", "constructs", "documents/yaml.py", "ruleset/compiler/compile.py"):
         assert not (bundle / "sessionwarden" / package).exists(), package
     assert not (bundle / "functions" / "authorizer").exists()
 

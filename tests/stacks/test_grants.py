@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.stacks.synthesized import ROOT, Assembly, Synthesized
+from tests.support.templates import ROOT, Assembly, Synthesized
 
 OWN_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 CONSUME = {

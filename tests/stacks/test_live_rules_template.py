@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from sessionwarden.ruleset.compile import compile_rules
+from sessionwarden.ruleset.compiler.compile import compile_rules
 from sessionwarden.ruleset.load import policy_digest
-from tests.stacks.synthesized import ROOT, Synthesized
+from tests.support.templates import ROOT, Synthesized
 
 
 def test_every_set_is_judged_by_the_validator_first(aws: Synthesized) -> None:

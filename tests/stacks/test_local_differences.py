@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from stacks.targets import DIFFERENCES
-from tests.stacks.synthesized import ROOT, Assembly
+from tests.support.templates import ROOT, Assembly
 
 ABSENT = object()
 LOGICAL_ID = "logical id"

@@ -7,10 +7,14 @@ import re
 
 import pytest
 
-from sessionwarden.detection.shelf_size import LARGEST_MEMORY_MB, SMALLEST_MEMORY_MB, shelf_limit_for
+from sessionwarden.detection.storage.shared_log_size import (
+    LARGEST_MEMORY_MB,
+    SMALLEST_MEMORY_MB,
+    shelf_limit_for,
+)
 from sessionwarden.errors import ContextError
 from stacks.settings import Settings, UserPool, read_settings
-from tests.stacks.synthesized import ROOT
+from tests.support.templates import ROOT
 
 
 def test_no_context_is_an_observing_deployment_for_aws() -> None:

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from functions.detect import handler as detect
-from sessionwarden.adapters import clients
-from sessionwarden.authorization.request import bearer_token
+from sessionwarden.adapters.aws import clients
+from sessionwarden.authorizer.request import bearer_token
 from sessionwarden.errors import TokenError
 from sessionwarden.tokens.jws import parse_jws
-from tests.stacks.synthesized import (
+from tests.support.templates import (
     APPSYNC_API,
     HTTP_API,
     POOL,
@@ -26,7 +26,7 @@ from tests.stacks.synthesized import (
     Assembly,
     Synthesized,
 )
-from tests.tokens_factory import token
+from tests.support.tokens import token
 
 FUNCTIONS = {
     "ingest": "Ingest",
@@ -472,7 +472,7 @@ def test_authorizer_has_concurrency_of_its_own(aws: Synthesized) -> None:
 
 
 def test_functions_run_on_the_platform_that_the_bundles_are_for(aws: Synthesized) -> None:
-    from sessionwarden.local.bundles import AWS_PLATFORM, AWS_PYTHON
+    from sessionwarden.deploy.bundles import AWS_PLATFORM, AWS_PYTHON
 
     for function in aws.of_type("AWS::Lambda::Function"):
         assert function.properties["Runtime"] == f"python{AWS_PYTHON}"

@@ -15,9 +15,9 @@ from __future__ import annotations
 import os
 import threading
 
-from sessionwarden.authorization.authorizer import Authorizer
-from sessionwarden.authorization.decision import Decision, shape_context, shape_line
-from sessionwarden.authorization.request import Request, web_request
+from sessionwarden.authorizer.authorizer import Authorizer
+from sessionwarden.authorizer.decision import Decision, shape_context, shape_line
+from sessionwarden.authorizer.request import Request, web_request
 
 __all__ = ["Decision", "Request", "decide", "shape_context", "shape_line", "web_request"]
 
@@ -35,7 +35,7 @@ def decide(token: str | tuple[str, ...] | None, request: Request) -> Decision:
     authorizer: Authorizer | None = getattr(_here, "authorizer", None)
     if authorizer is None:
         # imported on first use: a program that only names the types need not open anything
-        from sessionwarden.authorizer.build import build_authorizer
+        from sessionwarden.authorizer.assemble import build_authorizer
         from sessionwarden.authorizer.settings import read_settings
 
         authorizer = _here.authorizer = build_authorizer(read_settings(os.environ), os.environ)

@@ -14,10 +14,10 @@ import click
 import msgspec
 from rich.console import Console
 
-from sessionwarden.local.demo_report import Report
-from sessionwarden.local.demo_screen import WIDTH, Screen
-from sessionwarden.local.demo_stack import LocalStack, running_local_stack
-from sessionwarden.local.story import play
+from sessionwarden.local.demo.report import Report
+from sessionwarden.local.demo.scenario import play
+from sessionwarden.local.demo.screen import WIDTH, Screen
+from sessionwarden.local.demo.stack import LocalStack, running_local_stack
 
 INTERRUPTED = 130
 

@@ -16,11 +16,11 @@ import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sessionwarden.adapters.clients import client
-from sessionwarden.adapters.cognito import CognitoUserPool
-from sessionwarden.adapters.dynamodb_control import DynamoDBControlStore
-from sessionwarden.adapters.dynamodb_decisions import DynamoDBDecisionStore
-from sessionwarden.adapters.dynamodb_denylist import DynamoDBDenylistStore
+from sessionwarden.adapters.aws.clients import client
+from sessionwarden.adapters.aws.cognito import CognitoUserPool
+from sessionwarden.adapters.dynamodb.control import DynamoDBControlStore
+from sessionwarden.adapters.dynamodb.decisions import DynamoDBDecisionStore
+from sessionwarden.adapters.dynamodb.denylist import DynamoDBDenylistStore
 from sessionwarden.errors import SessionwardenError
 from sessionwarden.policy.deployment import DEFAULT_SESSION_LIFETIME_SECONDS
 

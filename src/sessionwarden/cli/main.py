@@ -15,22 +15,25 @@ from sessionwarden.cli.lazy import LazyGroup, Subcommand
 from sessionwarden.errors import InputFileError, SessionwardenError
 
 COMMANDS = {
-    "decisions": Subcommand("sessionwarden.cli.decisions:decisions", "List, show, add and undo decisions."),
+    "decisions": Subcommand(
+        "sessionwarden.cli.decisions.command:decisions", "List, show, add and undo decisions."
+    ),
     "demo": Subcommand(
         "sessionwarden.cli.demo:demo", "Watch an abused session die between one request and the next."
     ),
     "enforcement": Subcommand(
-        "sessionwarden.cli.enforcement:enforcement", "Stop or resume all enforcement of a deployment."
+        "sessionwarden.cli.operations.enforcement:enforcement",
+        "Stop or resume all enforcement of a deployment.",
     ),
     "replay": Subcommand(
-        "sessionwarden.cli.replay:replay",
+        "sessionwarden.cli.replay.command:replay",
         "Run the rules over LOGS (plain or gzip; `-` or none for standard input) and print findings.",
     ),
     "routes": Subcommand(
         "sessionwarden.cli.routes:routes", "Check and compile what each route asks of a token."
     ),
     "rules": Subcommand(
-        "sessionwarden.cli.rules:rules", "Write, check, test, explain and publish detection rules."
+        "sessionwarden.cli.rules.group:rules", "Write, check, test, explain and publish detection rules."
     ),
     "simulate": Subcommand(
         "sessionwarden.cli.simulate:simulate",
@@ -50,7 +53,7 @@ def main() -> None:
     try:
         cli()
     except InputFileError as error:
-        from sessionwarden.cli.mistakes import describe
+        from sessionwarden.cli.diagnostics import describe
 
         click.echo(describe(error.mistakes), err=True)
         sys.exit(2)

@@ -15,8 +15,8 @@ from typing import IO, cast
 import click
 import msgspec
 
-from sessionwarden.local.simulate import MIN_LINES
-from sessionwarden.local.simulate import simulate as simulate_log
+from sessionwarden.local.simulation.day import MIN_LINES
+from sessionwarden.local.simulation.day import simulate as simulate_log
 
 _LINES_PER_WRITE = 1_000
 

@@ -17,8 +17,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from sessionwarden.constructs.doors import Doors
 from sessionwarden.constructs.function import METRICS_NAMESPACE, WardenFunction
+from sessionwarden.constructs.registrations import Doors
 
 MALFUNCTIONS = (
     "denylist_damaged",

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sessionwarden.detection.evaluation import Fired
-from sessionwarden.detection.feeds import Feed
-from sessionwarden.detection.key_state import KeyState
-from sessionwarden.detection.keys import GroupKey
-from sessionwarden.detection.windows import Window
+from sessionwarden.detection.windows.chains import Feed
+from sessionwarden.detection.windows.group_key import GroupKey
+from sessionwarden.detection.windows.key_state import KeyState
+from sessionwarden.detection.windows.window import Window
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
 

@@ -14,13 +14,13 @@ from itertools import chain
 from typing import Protocol, TypeVar
 
 from sessionwarden.detection.acceptance import LATE_MS, SKEW_MS, expiry, is_our_refusal
-from sessionwarden.detection.admission import Admission
 from sessionwarden.detection.batch import Batch, Failure, Outcome, Work
+from sessionwarden.detection.counting.member_encoding import Members
 from sessionwarden.detection.evaluation import Arrived, Evaluation, Evaluator, Raised
-from sessionwarden.detection.layouts import Members
-from sessionwarden.detection.members import EventHash, event_hash
-from sessionwarden.detection.shelves import Group, Sets
-from sessionwarden.detection.windows import build_watches, build_windows
+from sessionwarden.detection.storage.admission import Admission
+from sessionwarden.detection.storage.placement import Group, Sets
+from sessionwarden.detection.windows.members import EventHash, event_hash
+from sessionwarden.detection.windows.window import build_watches, build_windows
 from sessionwarden.errors import StoreError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding

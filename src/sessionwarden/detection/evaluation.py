@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from sessionwarden.detection.conditions import NUMBERS
-from sessionwarden.detection.crossings import (
+from sessionwarden.detection.counting.aggregates import gauge_of
+from sessionwarden.detection.counting.condition import NUMBERS
+from sessionwarden.detection.counting.crossings import (
     Crossing,
     Groups,
     Meeting,
@@ -23,12 +24,11 @@ from sessionwarden.detection.crossings import (
     meetings,
     near,
 )
+from sessionwarden.detection.counting.member_encoding import Layout, Members
+from sessionwarden.detection.counting.time_grid import quantised
 from sessionwarden.detection.evidence import build_finding, newest
-from sessionwarden.detection.gauges import gauge_of
-from sessionwarden.detection.grid import quantised
-from sessionwarden.detection.key_state import KeyState
-from sessionwarden.detection.layouts import Layout, Members
-from sessionwarden.detection.windows import Reader
+from sessionwarden.detection.windows.key_state import KeyState
+from sessionwarden.detection.windows.window import Reader
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
 from sessionwarden.ports import WindowStore

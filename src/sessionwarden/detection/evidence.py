@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sessionwarden.detection.conditions import Measure
-from sessionwarden.detection.crossings import Crossing, Seen, Token
-from sessionwarden.detection.key_state import Key
-from sessionwarden.detection.keys import finding_id, shown_key
-from sessionwarden.detection.windows import Reader
+from sessionwarden.detection.counting.condition import Measure
+from sessionwarden.detection.counting.crossings import Crossing, Seen, Token
+from sessionwarden.detection.windows.group_key import finding_id, shown_key
+from sessionwarden.detection.windows.key_state import Key
+from sessionwarden.detection.windows.window import Reader
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
 from sessionwarden.ruleset.compiled import CompiledRule

@@ -19,20 +19,20 @@ import msgspec
 
 from sessionwarden.detection.acceptance import LATE_MS, SKEW_MS, is_our_refusal
 from sessionwarden.detection.batch import Failure, Outcome
-from sessionwarden.detection.conditions import condition_of
+from sessionwarden.detection.counting.condition import condition_of
+from sessionwarden.detection.counting.sampling import Sample
 from sessionwarden.detection.engine import Engine
 from sessionwarden.detection.evidence import build_finding
-from sessionwarden.detection.kept_sets import KeptSets
 from sessionwarden.detection.key_log import KeyLog
-from sessionwarden.detection.keys import GroupKey, key_maker, raw_key_reader
-from sessionwarden.detection.sample import Sample
+from sessionwarden.detection.storage.local_store import KeptSets
 from sessionwarden.detection.window_log import Crossed, WindowLog, window_log
-from sessionwarden.detection.windows import Reader, build_windows
+from sessionwarden.detection.windows.group_key import GroupKey, key_maker, raw_key_reader
+from sessionwarden.detection.windows.window import Reader, build_windows
 from sessionwarden.model.event import Category, Event
 from sessionwarden.model.finding import Finding
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
 from sessionwarden.ruleset.filters import Filter, compile_filter
-from sessionwarden.ruleset.predicates import Predicate, compile_expression
+from sessionwarden.ruleset.matching.predicates import Predicate, compile_expression
 
 SWEEP_MS = 3_600_000
 """How much time of the log passes between two looks for what can be forgotten."""

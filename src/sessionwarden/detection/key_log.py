@@ -11,9 +11,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 
-from sessionwarden.detection.key_state import Key
-from sessionwarden.detection.keys import GroupKey
-from sessionwarden.detection.windows import Window
+from sessionwarden.detection.windows.group_key import GroupKey
+from sessionwarden.detection.windows.key_state import Key
+from sessionwarden.detection.windows.window import Window
 
 IDS_KEPT = 40
 """Event ids that are kept of a key's newest members, as evidence; twice as many before the older go."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sessionwarden.detection.conditions import NUMBERS, SEQUENCES, condition_of
-from sessionwarden.detection.grid import MAX_TIMESPAN_MS
+from sessionwarden.detection.counting.condition import NUMBERS, SEQUENCES, condition_of
+from sessionwarden.detection.counting.time_grid import MAX_TIMESPAN_MS
 from sessionwarden.errors import RulesetError
 from sessionwarden.model.event import FIELDS, INTEGER_FIELDS, UNGROUPABLE_FIELDS
 from sessionwarden.ruleset.compiled import CompiledRule

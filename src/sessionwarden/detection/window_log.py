@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from operator import attrgetter, lt
 from typing import Any, NamedTuple, Protocol
 
-from sessionwarden.detection.crossings import (
+from sessionwarden.detection.counting.aggregates import Distinct
+from sessionwarden.detection.counting.crossings import (
     Crossing,
     Seen,
     anywhere,
@@ -23,12 +24,11 @@ from sessionwarden.detection.crossings import (
     first_of_each_slot,
     meetings,
 )
-from sessionwarden.detection.gauges import Distinct
-from sessionwarden.detection.grid import QUANTA, quantised
+from sessionwarden.detection.counting.time_grid import QUANTA, quantised
 from sessionwarden.detection.key_log import IDS_KEPT, KeyLog
-from sessionwarden.detection.keys import GroupKey, value_text
-from sessionwarden.detection.members import ID_TEXT_LIMIT
-from sessionwarden.detection.windows import Reader, Window
+from sessionwarden.detection.windows.group_key import GroupKey, value_text
+from sessionwarden.detection.windows.members import ID_TEXT_LIMIT
+from sessionwarden.detection.windows.window import Reader, Window
 from sessionwarden.model.event import Category, Event
 
 

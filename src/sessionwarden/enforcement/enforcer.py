@@ -15,10 +15,10 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
-from sessionwarden.enforcement.acts import Acts, Progress, with_result
-from sessionwarden.enforcement.alert import Alert, Message, compose, compose_notice
+from sessionwarden.enforcement.actions import Acts, Progress, with_result
+from sessionwarden.enforcement.alert_text import Alert, Message, compose, compose_notice
 from sessionwarden.enforcement.budgets import MS_PER_HOUR, Budgets, Telling, acts
-from sessionwarden.enforcement.entries import user_of
+from sessionwarden.enforcement.deny_entries import user_of
 from sessionwarden.model.decision import ActionResult, Decision, Enforcement
 from sessionwarden.model.finding import Finding
 from sessionwarden.ports import AlertSink, Publisher

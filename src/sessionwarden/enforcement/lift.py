@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from sessionwarden.enforcement.entries import entry_of, principal_of, user_of
+from sessionwarden.enforcement.deny_entries import entry_of, principal_of, user_of
 from sessionwarden.model.decision import Decision, Enforcement
 from sessionwarden.model.deny import DenyEntry, PolledDeny
 from sessionwarden.ports import DecisionStore, DenylistStore, UserPool

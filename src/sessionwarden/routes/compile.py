@@ -13,13 +13,13 @@ import re
 from pathlib import Path as FilePath
 from typing import Any
 
+from sessionwarden.documents.check import Check, quoted
+from sessionwarden.documents.durations import duration_seconds
+from sessionwarden.documents.yaml import Path
 from sessionwarden.errors import InputFileError
 from sessionwarden.routes.match import CATCH_ALL, Routes, load_routes, normal_path
 from sessionwarden.routes.policy import DEFAULT_POLICY, FORMAT, USES, RoutePolicy, dump_policy
-from sessionwarden.ruleset.checking import Check, quoted
-from sessionwarden.ruleset.durations import duration_seconds
-from sessionwarden.ruleset.files import read_files
-from sessionwarden.yamldoc import Path
+from sessionwarden.ruleset.compiler.files import read_files
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "ANY")
 WHOLE_KEYS = ("$default", "$connect")

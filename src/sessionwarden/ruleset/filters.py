@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any
 
 from sessionwarden.model.event import FIELDS, LIST_FIELDS, Event
-from sessionwarden.ruleset.predicates import Predicate, compile_expression
+from sessionwarden.ruleset.matching.predicates import Predicate, compile_expression
 
 Filter = Callable[[Sequence[Event]], Sequence[Event]]
 

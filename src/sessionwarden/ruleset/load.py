@@ -15,7 +15,7 @@ import msgspec
 
 from sessionwarden.errors import RulesetError
 from sessionwarden.ruleset.compiled import CompiledRuleset, Policy
-from sessionwarden.ruleset.safety import refuse_unsafe
+from sessionwarden.ruleset.validation import refuse_unsafe
 
 FORMAT: Final = 1
 

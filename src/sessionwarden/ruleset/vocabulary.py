@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from sessionwarden.model.event import FIELDS, UNGROUPABLE_FIELDS, Category
 from sessionwarden.model.finding import Action, Scope
-from sessionwarden.ruleset.textfields import URI
+from sessionwarden.ruleset.matching.event_fields import URI
 
 W3C_FIELDS = {
     "c-ip": "source_ip",

@@ -1,0 +1,1 @@
+"""The AWS services that Lambdas and commands call through boto3."""

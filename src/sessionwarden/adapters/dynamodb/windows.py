@@ -1,0 +1,204 @@
+"""The window store over DynamoDB: a set of one key and epoch, in segments of one item each.
+
+Invariants: every operation is safe to repeat. `ADD` to a set commutes with itself, so retries, duplicates
+and parallel evaluators need neither locks nor batch ids, and a 500 after a write that happened is harmless.
+A member goes into segment n + 1 only by somebody who has read segments 0 to n full and without it: so none
+lies in two segments, and a set takes exactly what `ports.WindowStore` says. Reads are strongly consistent.
+Table layout: docs/reference/data.md; why segments: docs/explanation/scale.md#hot-keys; operations:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from sessionwarden.adapters.dynamodb.errors import condition_failed, store_errors
+from sessionwarden.adapters.dynamodb.query import items_between
+from sessionwarden.adapters.dynamodb.segments import FullSegments, Place, Prefix
+from sessionwarden.errors import StoreError
+from sessionwarden.ports import MEMBER_LIMIT
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SEGMENT_LIMIT = 500
+"""Members of a segment. Each write is billed, and throttled, by its whole item. Ten evaluators that count
+1,000 events a second of one key write 461 units a second with segments of 4,000, 164 with 1,000, 100 with
+500, 71 with 250 (`benchmarks/write_pattern.py --segments`); with less, a set has more items than it saves."""
+
+CHUNK = 1_000
+"""Members per write. A segment with room for one more, and one chunk, are 1,500 of 16 bytes: some 27 KB."""
+
+MEMBERS_KEPT = 200_000
+"""Members of full segments that this process remembers: ten full sets, about 25 MB."""
+
+DIGITS = 14
+"""Of an epoch or a slot in the sort key: as text, they must sort like numbers."""
+
+SEGMENT_DIGITS = 3
+"""Of a segment's number: the largest set has 40."""
+
+AFTER = "$"
+"""Sorts behind `#`, hence behind every segment of an epoch."""
+
+
+class DynamoDBWindowStore:
+    """`ports.WindowStore` over the low-level client. Safe in several threads, as boto3's clients are.
+
+    Costs: `add`, one write per set and `CHUNK`, billed by one segment, and for each time that others have
+    filled it meanwhile one more, with a Query; `read`, one Query per run of neighbouring epochs, of what is
+    not known to be full; `burnt`, one Query per run of neighbouring slots; `burn`, one write.
+    """
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table: str,
+        *,
+        member_limit: int = MEMBER_LIMIT,
+        segment_limit: int = SEGMENT_LIMIT,
+        members_kept: int = MEMBERS_KEPT,
+    ) -> None:
+        self._client = client
+        self.member_limit = member_limit
+        self._table = table
+        self._full = FullSegments(
+            member_limit=member_limit, segment_limit=segment_limit, members_kept=members_kept
+        )
+
+    def add(
+        self,
+        additions: Mapping[tuple[str, int], frozenset[bytes]],
+        *,
+        expires_at: Mapping[tuple[str, int], int],
+    ) -> None:
+        for place, members in additions.items():
+            known = self._full.of(place)
+            # sorted, so that the same batch makes the same requests
+            for chunk in _chunks(sorted(members)):
+                known = self._add_chunk(place, chunk, known, expires_at[place])
+
+    def _add_chunk(self, place: Place, chunk: list[bytes], known: Prefix, expires_at: int) -> Prefix:
+        """See to it that the set holds the members, or is full; what is known of it then."""
+        while (missing := known.lacks(chunk)) and self._full.room(known):
+            if self._write(place, known, missing, expires_at):
+                return known
+            before, known = known, self._look(place, known)
+            if known.held == before.held:
+                raise StoreError(f"{self._table}: a full segment was not there when it was read")
+        return known
+
+    def _write(self, place: Place, known: Prefix, members: list[bytes], expires_at: int) -> bool:
+        """Add to the first segment that is not known to be full; false if it is full by now."""
+        key, epoch = place
+        with store_errors(self._table):
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key={"key": {"S": key}, "slot": {"S": _segment_name(epoch, len(known.segments))}},
+                    UpdateExpression="ADD members :members SET expires_at = :expires_at",
+                    ConditionExpression="attribute_not_exists(members) OR size(members) < :limit",
+                    ExpressionAttributeValues={
+                        ":members": {"BS": members},
+                        ":expires_at": {"N": str(expires_at)},
+                        ":limit": {"N": str(self._full.room(known))},
+                    },
+                )
+            except ClientError as error:
+                if condition_failed(error):
+                    return False
+                raise
+        return True
+
+    def _look(self, place: Place, known: Prefix) -> Prefix:
+        """Read what lies behind the segments that are known to be full."""
+        key, epoch = place
+        first, last = _segment_name(epoch, len(known.segments)), _after(epoch)
+        items = self._query(key, first, last, "slot, members")
+        return self._full.learn(place, known, {_segment(item): _members(item) for item in items})
+
+    def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, frozenset[bytes]]:
+        known = {epoch: self._full.of((key, epoch)) for epoch in epochs}
+        found: dict[int, dict[int, frozenset[bytes]]] = {epoch: {} for epoch in known}
+        for first, last in _runs_to_read(known, self._full):
+            begin = _segment_name(first, len(known[first].segments))
+            for item in self._query(key, begin, _after(last), "slot, members"):
+                found[_number(item)][_segment(item)] = _members(item)
+        sets: dict[int, frozenset[bytes]] = {}
+        for epoch, segments in found.items():
+            self._full.learn((key, epoch), known[epoch], segments)
+            if parts := [*known[epoch].segments, *segments.values()]:
+                sets[epoch] = parts[0].union(*parts[1:])
+        return sets
+
+    def burnt(self, key: str, slots: Iterable[int]) -> frozenset[int]:
+        return frozenset(
+            _number(item)
+            for first, last in _runs(slots)
+            for item in self._query(key, _mark_name(first), _mark_name(last), "slot")
+        )
+
+    def burn(self, key: str, slot: int, *, expires_at: int) -> None:
+        item = {"key": {"S": key}, "slot": {"S": _mark_name(slot)}, "expires_at": {"N": str(expires_at)}}
+        with store_errors(self._table):
+            self._client.put_item(TableName=self._table, Item=item)
+
+    def _query(self, key: str, first: str, last: str, projection: str) -> Iterator[Mapping[str, Any]]:
+        return items_between(self._client, self._table, key, first, last, attributes=projection)
+
+
+def _chunks(members: list[bytes]) -> Iterator[list[bytes]]:
+    for start in range(0, len(members), CHUNK):
+        yield members[start : start + CHUNK]
+
+
+def _runs_to_read(known: Mapping[int, Prefix], full: FullSegments) -> Iterator[tuple[int, int]]:
+    """Runs of epochs to ask for: without full sets, and beginning anew behind segments that are known."""
+    unknown = [epoch for epoch, prefix in known.items() if full.room(prefix)]
+    return _runs(unknown, beginning={epoch for epoch in unknown if known[epoch].segments})
+
+
+def _runs(numbers: Iterable[int], *, beginning: Collection[int] = ()) -> Iterator[tuple[int, int]]:
+    """First and last of each run of neighbours: a Query must not wade through what lies between.
+
+    A number in `beginning` is the first of its run.
+    """
+    first = last = None
+    for number in sorted(set(numbers)):
+        if first is not None and last is not None and (number != last + 1 or number in beginning):
+            yield first, last
+            first = number
+        first = number if first is None else first
+        last = number
+    if first is not None and last is not None:
+        yield first, last
+
+
+def _segment_name(epoch: int, segment: int) -> str:
+    # the first has no number of its own: it is all that most sets have, and names are billed as well
+    number = f"#{segment:0{SEGMENT_DIGITS}d}" if segment else ""
+    return f"e#{epoch:0{DIGITS}d}{number}"
+
+
+def _after(epoch: int) -> str:
+    return _segment_name(epoch, 0) + AFTER
+
+
+def _mark_name(slot: int) -> str:
+    return f"c#{slot:0{DIGITS}d}"
+
+
+def _number(item: Mapping[str, Any]) -> int:
+    return int(item["slot"]["S"].split("#")[1])
+
+
+def _segment(item: Mapping[str, Any]) -> int:
+    _, _, *segment = item["slot"]["S"].split("#")
+    return int(segment[0]) if segment else 0
+
+
+def _members(item: Mapping[str, Any]) -> frozenset[bytes]:
+    return frozenset(item["members"]["BS"])

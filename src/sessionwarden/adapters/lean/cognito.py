@@ -1,0 +1,139 @@
+"""Cognito's own word on a token: `GetUser`, asked leanly, remembered for as long as a route allows.
+
+Enters: a verified access token and how old an answer may be. Leaves: whether Cognito still takes it;
+`StoreError` if it cannot be asked. Invariants: a yes is never used for longer than asked for; a no is
+final, since Cognito revives no token; tokens are kept as digests. What it leaves out: the token's own
+checks, which come first. The call is not signed: the token is its credential.
+https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_GetUser.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from time import monotonic, time
+from typing import NamedTuple
+
+from sessionwarden.adapters.lean.connection import Connection, HttpError, Response, parse_endpoint
+from sessionwarden.errors import StoreError
+from sessionwarden.model.deny import Claims
+
+TARGET = "AWSCognitoIdentityProviderService.GetUser"
+# of the 10 s that API Gateway waits; a request pays it only on routes that ask for this
+DEADLINE_SECONDS = 1.0
+MAX_BODY_BYTES = 262_144
+CAPACITY = 1024
+
+# the token, its user or its session is no more: what the operation documents as such
+_REVOKED = frozenset({"NotAuthorizedException", "UserNotFoundException", "PasswordResetRequiredException"})
+
+
+class _Known(NamedTuple):
+    valid: bool
+    asked_at: float
+
+
+class OnlineCheck:
+    """Asks the pools' own Regions. Not for several threads at once: it keeps one connection per Region.
+
+    `endpoint_of` gives a Region's endpoint URL; `clock` is epoch seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint_of: Callable[[str], str],
+        clock: Callable[[], float] = time,
+        cafile: str | None = None,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        capacity: int = CAPACITY,
+    ) -> None:
+        self._endpoint_of = endpoint_of
+        self._clock = clock
+        self._cafile = cafile
+        self._deadline_seconds = deadline_seconds
+        self._capacity = capacity
+        self._connections: dict[str, Connection] = {}
+        self._known: dict[bytes, _Known] = {}
+
+    def confirms(self, claims: Claims, token: str, *, max_age_seconds: int) -> bool:
+        """Whether Cognito still takes `token`, whose verified claims are `claims`.
+
+        `max_age_seconds` is how old a yes may be; 0 asks each time. Raises `StoreError` if Cognito did
+        not answer in time, is throttling, or answers what is not documented.
+        """
+        digest = blake2b(token.encode("ascii"), digest_size=32).digest()
+        now = self._clock()
+        known = self._known.get(digest)
+        if known is not None and (not known.valid or 0 <= now - known.asked_at < max_age_seconds):
+            return known.valid
+        valid = self._ask(claims.pool.partition("_")[0], token)
+        self._keep(digest, _Known(valid, now))
+        return valid
+
+    def close(self) -> None:
+        """Close the connections; the next question opens another."""
+        for connection in self._connections.values():
+            connection.close()
+
+    def _keep(self, digest: bytes, known: _Known) -> None:
+        self._known.pop(digest, None)
+        self._known[digest] = known
+        if len(self._known) > self._capacity:
+            del self._known[next(iter(self._known))]
+
+    def _ask(self, region: str, token: str) -> bool:
+        connection = self._connection(region)
+        body = json.dumps({"AccessToken": token}).encode("ascii")
+        head = (
+            f"POST / HTTP/1.1\r\nHost: {connection.endpoint.authority}\r\n"
+            f"Content-Type: application/x-amz-json-1.1\r\nX-Amz-Target: {TARGET}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        request = head.encode("ascii") + body
+        end = monotonic() + self._deadline_seconds
+        first_end = monotonic() + self._deadline_seconds / 2
+        try:
+            response = connection.exchange(request, first_end)
+        except HttpError:
+            # GetUser changes nothing, so once more, on a fresh connection
+            response = self._last_try(connection, request, end)
+        return _says_yes(response)
+
+    def _last_try(self, connection: Connection, request: bytes, end: float) -> Response:
+        try:
+            return connection.exchange(request, end)
+        except HttpError as error:
+            raise StoreError(f"Cognito was not asked: {error}") from error
+
+    def _connection(self, region: str) -> Connection:
+        if region not in self._connections:
+            endpoint = parse_endpoint(self._endpoint_of(region))
+            self._connections[region] = Connection(
+                endpoint, max_body_bytes=MAX_BODY_BYTES, cafile=self._cafile
+            )
+        return self._connections[region]
+
+
+def online_check(environ: Mapping[str, str]) -> OnlineCheck:
+    """The check as a Lambda function makes it; the environment may name another endpoint."""
+    named = environ.get("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER") or environ.get("AWS_ENDPOINT_URL")
+    return OnlineCheck(endpoint_of=lambda region: named or f"https://cognito-idp.{region}.amazonaws.com")
+
+
+def _says_yes(response: Response) -> bool:
+    try:
+        answer = json.loads(response.body)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise StoreError(f"Cognito's answer cannot be read: status {response.status}")
+    if response.status == 200 and isinstance(answer.get("Username"), str):
+        return True
+    kind = answer.get("__type")
+    name = kind.rpartition("#")[2] if isinstance(kind, str) else ""
+    if response.status == 400 and name in _REVOKED:
+        return False
+    shown = name if name.isascii() and name.isalnum() and len(name) <= 64 else "unknown error"
+    raise StoreError(f"Cognito did not say: status {response.status} {shown}")

@@ -1,0 +1,1 @@
+"""What rule authors use: the catalogue of rules, their cases, explanations, templates and editor schemas."""

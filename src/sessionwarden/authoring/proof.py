@@ -1,0 +1,49 @@
+"""What must hold before a rule set goes live: its cases pass, and a log says whom it would touch.
+
+Enters: a compiled set, the cases beside its rules, logs. Leaves: the cases that fail, and an `Impact`.
+Nothing is sent anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from sessionwarden.authoring.case_runs import run_case
+from sessionwarden.authoring.suite import Suite
+from sessionwarden.authoring.words import line
+from sessionwarden.replay.impact import Impact, ImpactCount
+from sessionwarden.replay.log_events import parsers, read_logs
+from sessionwarden.replay.log_lines import LineReader
+from sessionwarden.ruleset.compiled import CompiledRuleset
+
+
+class Rehearsal(NamedTuple):
+    """A set over some logs: whom it would have touched, and how much of the logs could be read."""
+
+    impact: Impact
+    events: int
+    quarantined: int
+    failed: int
+
+
+def rehearse(ruleset: CompiledRuleset, logs: Sequence[str], fields: Path | None) -> Rehearsal:
+    """Replay the logs, in the order given. Raises `InputFileError` for a wrong field mapping."""
+    parse, parse_batch = parsers(fields)
+    reader = LineReader(parse, lambda line: None, parse_batch=parse_batch)
+    count = ImpactCount(ruleset)
+    for events in read_logs(reader, logs):
+        count.feed(events)
+    return Rehearsal(count.impact(), reader.events, reader.quarantined.total(), count.replayer.failed)
+
+
+def failing_cases(suite: Suite) -> list[str]:
+    """The cases that the real engine does not agree with, by file and name, made printable."""
+    ruleset = suite.catalog.ruleset
+    return [
+        line(f"{file.file}: {case.name}")
+        for tested in suite.rules
+        for file, case in tested.cases
+        if not run_case(ruleset, tested.rule, case).passed
+    ]

@@ -1,0 +1,46 @@
+"""Settings in, a working authorizer out: the one place that puts its parts together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from sessionwarden.adapters.lean.cognito import online_check
+from sessionwarden.adapters.lean.denylist import Poll, lean_denylist
+from sessionwarden.adapters.lean.jwks import fetch_jwks
+from sessionwarden.authorizer.authorizer import Authorizer
+from sessionwarden.authorizer.operator_notes import note
+from sessionwarden.authorizer.settings import Settings
+from sessionwarden.tokens.cognito import CognitoVerifier
+from sessionwarden.tokens.verified import VerifiedTokens
+
+
+def build_authorizer(settings: Settings, environ: Mapping[str, str]) -> Authorizer:
+    """The authorizer of `settings`; endpoints and credentials come from `environ`.
+
+    Raises `ValueError` for an endpoint that is no URL or shipped keys that are no JWK Set. Not for
+    several threads at once.
+    """
+    denylist = lean_denylist(
+        environ,
+        table=settings.table,
+        region=settings.region,
+        deadline_seconds=settings.denylist_deadline_seconds,
+    )
+    return Authorizer(
+        verifier=CognitoVerifier(
+            settings.pools,
+            fetch=fetch_jwks,
+            clock=time.time,
+            shipped=settings.jwks,
+            dead_after_seconds=settings.keys_serve_seconds,
+            on_failure=note,
+            cache=VerifiedTokens(),
+        ),
+        denylist=denylist,
+        clock=time.time,
+        report=note,
+        routes=settings.routes,
+        online=online_check(environ),
+        polled=Poll(denylist.polled),
+    )

@@ -1,0 +1,1 @@
+"""The commands `sessionwarden decisions ...`: list, show, add and undo decisions."""

@@ -1,0 +1,141 @@
+"""What `decisions add` was asked for: options in, a decision to carry out or a usage error out.
+
+Invariants: exactly one of a user, an app client and a network is meant; a client and a network are denied
+for a day at most; a pool is one that the deployment watches. Nothing is read or written here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import click
+
+from sessionwarden.documents.durations import UNIT_SECONDS
+from sessionwarden.model.decision import Decision
+from sessionwarden.model.deny import MAX_POLLED_SECONDS
+from sessionwarden.policy.networks import operators_network
+from sessionwarden.policy.operator_decisions import (
+    Order,
+    PolledOrder,
+    decide_manually,
+    decide_polled_manually,
+)
+
+MAX_SECONDS = 3650 * UNIT_SECONDS["d"]
+
+
+class Deed(NamedTuple):
+    """The decision's id, who gives it, and when (epoch ms)."""
+
+    decision_id: str
+    by: str
+    now_ms: int
+
+
+class Wanted(NamedTuple):
+    """The options of `decisions add`, by name."""
+
+    user: str | None
+    app_client: str | None
+    source_ip: str | None
+    pool: str | None
+    session: str | None
+    deny_seconds: int | None
+    reason: str
+    sign_out: bool
+
+    @property
+    def polled(self) -> bool:
+        """Whether a client or a network is meant."""
+        return self.user is None
+
+    def check(self) -> None:
+        """Raises `click.UsageError` for what cannot be meant."""
+        if len([one for one in (self.user, self.app_client, self.source_ip) if one is not None]) != 1:
+            raise click.UsageError("exactly one of --user, --client and --source-ip is needed.")
+        self._check_no_empty()
+        if self.polled:
+            self._check_polled()
+        elif self.session is not None and self.deny_seconds is not None:
+            raise click.UsageError(
+                "--duration is for a whole user: a denied session stays denied for its whole life."
+            )
+
+    def decide(self, deed: Deed, *, pools: Sequence[str], session_lifetime_seconds: int) -> Decision:
+        """The decision; raises `click.UsageError` if the pool is unclear or not in `pools`."""
+        if self.user is None:
+            order = PolledOrder(
+                scope="source_ip" if self.app_client is None else "client",
+                value=self.app_client or self.source_ip or "",
+                deny_seconds=self.deny_seconds or 0,
+                reason=self.reason,
+                by=deed.by,
+                pool=None if self.app_client is None else self._chosen(pools),
+            )
+            return decide_polled_manually(order, decision_id=deed.decision_id, now_ms=deed.now_ms)
+        return decide_manually(
+            Order(
+                pool=self._chosen(pools),
+                user=self.user,
+                reason=self.reason,
+                by=deed.by,
+                sign_out=self.sign_out,
+                session=self.session,
+                deny_seconds=self.deny_seconds,
+            ),
+            decision_id=deed.decision_id,
+            now_ms=deed.now_ms,
+            session_lifetime_seconds=session_lifetime_seconds,
+        )
+
+    def _check_no_empty(self) -> None:
+        given = {"--user": self.user, "--session": self.session, "--reason": self.reason}
+        for name, value in given.items():
+            if value is not None and not value.strip():
+                raise click.UsageError(f"{name} must not be empty.")
+
+    def _check_polled(self) -> None:
+        if self.session is not None or self.sign_out:
+            raise click.UsageError("--session and --sign-out are for a user.")
+        if self.source_ip is not None and self.pool is not None:
+            raise click.UsageError("--pool is for a user or a client: a network is denied at every API.")
+        hours = MAX_POLLED_SECONDS // UNIT_SECONDS["h"]
+        if self.deny_seconds is None or self.deny_seconds > MAX_POLLED_SECONDS:
+            raise click.UsageError(f"a client or a network needs a --duration of at most {hours}h.")
+
+    def _chosen(self, pools: Sequence[str]) -> str:
+        watched = ", ".join(pools) or "none"
+        if self.pool is None and len(pools) != 1:
+            raise click.UsageError(f"--pool is needed; watched are: {watched}.")
+        if self.pool is not None and self.pool not in pools:
+            raise click.UsageError(f"user pool {self.pool!r} is not watched; watched are: {watched}.")
+        return self.pool or pools[0]
+
+
+def duration(text: str) -> int:
+    """`90s`, `30m`, `1h` or `7d`, as seconds."""
+    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
+    seconds = int(match[1]) * UNIT_SECONDS[match[2]] if match else 0
+    if not 0 < seconds <= MAX_SECONDS:
+        raise click.BadParameter(f"{text!r} is not a duration such as 90s, 30m, 1h or 7d, at most 3650d.")
+    return seconds
+
+
+def client_id(text: str) -> str:
+    """An app client's id; its name, which the console shows first, would deny nobody.
+
+    https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolClientType.html
+    """
+    if not re.fullmatch(r"[\w+]{1,128}", text, re.ASCII):
+        raise click.BadParameter(f"{text!r} is not the id of an app client (letters and digits).")
+    return text
+
+
+def network(text: str) -> str:
+    """An address or a CIDR block, as the block to deny; an IPv6 address as its /64."""
+    try:
+        return str(operators_network(text))
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from None

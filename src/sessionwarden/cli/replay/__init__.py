@@ -1,0 +1,1 @@
+"""The command `sessionwarden replay`: run rules over log files and say whom they would have touched."""

@@ -1,0 +1,1 @@
+"""The commands `sessionwarden rules ...`: one module a command."""

@@ -1,0 +1,1 @@
+"""When a rule fires: time grids, member encodings, aggregates, conditions and crossings."""

@@ -1,0 +1,1 @@
+"""Where the members of windows lie, and how many new keys are admitted."""

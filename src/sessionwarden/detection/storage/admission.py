@@ -1,0 +1,100 @@
+"""How many new keys a window serves: whoever invents keys must not run up the bill.
+
+Enters: keys of a batch that cost calls of their own (a write and a read, or a look-up of marks), and the
+time. Leaves: who of them is served. Invariants: a key that this process remembers is always served; of new
+ones, first those with the most events in the batch, because an attack worth finding repeats its key and
+invented keys come once; budgets are per window, so that a flood of addresses costs no user anything.
+Whoever is left out is not counted in that batch: fails open, and says so. docs/explanation/windows.md#bounds
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from threading import Lock
+
+from sessionwarden.detection.batch import Work
+from sessionwarden.detection.windows.window import Window
+
+NEW_KEYS_PER_MINUTE = 6_000
+"""Of one window in one process, where clients can invent keys. It is also what may come at once, so that a
+new process, which remembers nobody, is ready for 1,000 requests a second of ordinary visitors by itself."""
+
+VERIFIED_FACTOR = 10
+"""By how much the budget is larger where each key takes an account."""
+
+NOT_INVENTED = frozenset(
+    {"user", "username", "session", "token", "client", "pool", "identity", "api_id", "stage", "route"}
+)
+"""Fields of verified identity, and those of which the API's owner made every value."""
+
+MINUTE_MS = 60_000
+
+
+class Admission:
+    """Serves all keys that are known, and `new_keys_per_minute` others per window; of `None`, all.
+
+    `salt` (at most 64 bytes) decides between equals: it must be a secret of the process, or clients could
+    choose keys that win. Several threads may call it, each for other windows.
+    """
+
+    def __init__(self, *, new_keys_per_minute: int | None = None, salt: bytes = b"") -> None:
+        self._per_minute = new_keys_per_minute
+        self._salt = salt
+        self._buckets: dict[Window, _Bucket] = {}
+        self._now_ms = 0
+        self._lock = Lock()
+
+    def begin(self, *, now_ms: int) -> None:
+        """A batch begins. Time that passed since the last one fills the budgets; time never empties them."""
+        self._now_ms = now_ms
+
+    def serve(self, works: Iterable[Work]) -> None:
+        """Mark as `dropped` whoever is not served. A work may be asked for again: it is charged once."""
+        if self._per_minute is None:
+            return
+        new: dict[Window, list[Work]] = {}
+        for work in works:
+            if not (work.state.known or work.dropped):
+                new.setdefault(work.state.window, []).append(work)
+        for window, some in new.items():
+            served = self._take(window, len(some))
+            for place, work in enumerate(sorted(some, key=self._rank) if served < len(some) else some):
+                work.state.known = place < served
+                work.dropped = place >= served
+
+    def _take(self, window: Window, wanted: int) -> int:
+        with self._lock:
+            bucket = self._buckets.get(window)
+            if bucket is None:
+                per_minute = (self._per_minute or 0) * (VERIFIED_FACTOR if takes_an_account(window) else 1)
+                bucket = self._buckets[window] = _Bucket(per_minute, now_ms=self._now_ms)
+            return bucket.take(wanted, now_ms=self._now_ms)
+
+    def _rank(self, work: Work) -> tuple[int, bytes]:
+        return -len(work.behind), blake2b(work.state.digest.encode(), key=self._salt).digest()
+
+
+class _Bucket:
+    """Tokens that come evenly, as whole numbers: a token is `MINUTE_MS` of credit."""
+
+    def __init__(self, per_minute: int, *, now_ms: int) -> None:
+        self._per_minute = per_minute
+        self._credit = per_minute * MINUTE_MS
+        self._at_ms = now_ms
+
+    def take(self, wanted: int, *, now_ms: int) -> int:
+        """As many of the `wanted` tokens as there are."""
+        passed_ms = max(0, now_ms - self._at_ms)
+        # follows a clock that is put back, or one wrong leap ahead would stop all refilling until then
+        self._at_ms = now_ms
+        self._credit = min(self._credit + passed_ms * self._per_minute, self._per_minute * MINUTE_MS)
+        taken = min(wanted, self._credit // MINUTE_MS)
+        self._credit -= taken * MINUTE_MS
+        return taken
+
+
+def takes_an_account(window: Window) -> bool:
+    """Whether no client can invent keys of the window: none of their fields is of a client's making."""
+    fields = {field for entry in window.entries for field in entry.fields}
+    return fields <= NOT_INVENTED and all(takes_an_account(inner) for inner in window.inner_windows)

@@ -1,0 +1,1 @@
+"""What is counted: windows, their keys, and what flows from one rule into another."""

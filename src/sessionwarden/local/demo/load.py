@@ -1,0 +1,119 @@
+"""Many people at once: honest users who go on working, and one session that is abused until it ends.
+
+Enters: visitors and doors. Leaves: every answer with its times. Honest users pause between requests;
+abusers do not, and stop a few refusals after the first, or when a bound is reached.
+"""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from sessionwarden.errors import LocalStackError
+from sessionwarden.local.demo.traffic import AccessLog, Answer, Door, Tokens, Visitor
+
+HONEST_PAUSE_SECONDS = 0.5
+REFUSALS_ENOUGH = 3
+ABUSE_SECONDS = 60.0
+REFUSED = 403
+JOIN_SECONDS = 20.0
+
+
+class HonestUsers:
+    """Users who work all along, one thread each. `answers` and `failures` grow while they do."""
+
+    def __init__(self, tokens: Sequence[Tokens], doors: Sequence[Door], log: AccessLog) -> None:
+        self._doors = doors
+        self._log = log
+        self._stop = threading.Event()
+        self.answers: list[Answer] = []
+        self.failures: list[str] = []
+        self._threads = [
+            threading.Thread(target=self._work, args=(token, f"198.51.100.{number}"), daemon=True)
+            for number, token in enumerate(tokens, start=1)
+        ]
+
+    def __enter__(self) -> HonestUsers:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(JOIN_SECONDS)
+
+    def wait_until_each_was_served(self, times: int) -> None:
+        """Return once as many answers as `times` for each user are there.
+
+        Raises `LocalStackError` after 30 s.
+        """
+        deadline = time.monotonic() + 30
+        while len(self.answers) < times * len(self._threads):
+            if self.failures:
+                raise LocalStackError(f"an honest user was not served: {self.failures[0]}")
+            if time.monotonic() > deadline:
+                raise LocalStackError("the API does not serve the honest users")
+            time.sleep(0.05)
+
+    def _work(self, tokens: Tokens, address: str) -> None:
+        visitor = Visitor(tokens, address=address)
+        try:
+            for door in itertools.cycle(self._doors):
+                self.answers.append(visitor.request(door, self._log))
+                if self._stop.wait(HONEST_PAUSE_SECONDS):
+                    return
+        except (OSError, http.client.HTTPException) as error:
+            self.failures.append(repr(error))
+        finally:
+            visitor.close()
+
+
+def abuse(
+    visitors: Sequence[Visitor],
+    door: Door,
+    log: AccessLog,
+    *,
+    pause_seconds: float = 0.0,
+    watch: Callable[[int], None],
+) -> list[Answer]:
+    """Let every visitor knock as fast as it can until each was refused a few times; all answers.
+
+    `watch` is told how many requests were made. After 60 s the visitors give up: what they were
+    answered shows that nobody stopped them. Raises `LocalStackError` if the API does not answer.
+    """
+    answers: list[Answer] = []
+    failures: list[Exception] = []
+    deadline = time.monotonic() + ABUSE_SECONDS
+
+    def knock(visitor: Visitor) -> None:
+        refusals = 0
+        try:
+            while refusals < REFUSALS_ENOUGH and time.monotonic() < deadline:
+                answer = visitor.request(door, log)
+                answers.append(answer)
+                refusals += answer.status == REFUSED
+                time.sleep(pause_seconds)
+        except (OSError, http.client.HTTPException) as error:
+            failures.append(error)
+        finally:
+            visitor.close()
+
+    threads = [threading.Thread(target=knock, args=(visitor,), daemon=True) for visitor in visitors]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        watch(len(answers))
+        time.sleep(0.05)
+    if failures:
+        raise LocalStackError(f"the API stopped answering: {failures[0]!r}") from failures[0]
+    return sorted(answers, key=lambda answer: answer.answered_at)

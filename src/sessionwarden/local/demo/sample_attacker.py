@@ -1,0 +1,72 @@
+"""A signed-in user whose session is about to be found out, for measurements and end-to-end tests.
+
+Enters: a running `LocalStack`. Leaves: log lines that cross a threshold of a shipped rule, and what the
+guarded door answers the session. Invariant: the lines are one real request of that session, repeated
+under new ids from other addresses; the emulator's gateway writes none itself.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from sessionwarden.errors import LocalStackError
+from sessionwarden.local.demo.stack import LocalStack
+from sessionwarden.local.demo.traffic import AccessLog, SignIn, Tokens, Visitor, new_id
+from sessionwarden.model.event import Event
+
+# the shipped rule ends a session that is seen at four
+ADDRESSES = 5
+
+
+class _Kept(AccessLog):
+    """Keeps lines instead of writing them."""
+
+    def record(self, event: Event) -> None:
+        self.lines.append(event)
+
+
+class Suspect:
+    """One user, one session."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        people = SignIn(stack.emulator, stack.api)
+        self.account = people.create(f"suspect-{secrets.token_hex(4)}")
+        self.tokens: Tokens = people.sign_in(self.account)
+        # of their own (RFC 3849), each in a /64: many users at one address are another rule's business
+        network = f"2001:db8:{secrets.token_hex(2)}"
+        self.addresses = tuple(f"{network}:{number}::1" for number in range(ADDRESSES))
+        self._stack = stack
+
+    @property
+    def user(self) -> str:
+        """The `sub`."""
+        return self.account.user
+
+    def visitor(self) -> Visitor:
+        """A connection with the session's token; the caller closes it."""
+        return Visitor(self.tokens, address=self.addresses[0])
+
+    def status(self) -> int:
+        """What the guarded route answers now."""
+        visitor = self.visitor()
+        try:
+            return visitor.request(self._stack.guarded).status
+        finally:
+            visitor.close()
+
+    def abuse(self) -> Sequence[Event]:
+        """Lines that cross the threshold. Raises `LocalStackError` if the session is refused already."""
+        kept = _Kept(self._stack.emulator, self._stack.access_log_groups)
+        visitor = self.visitor()
+        status = visitor.request(self._stack.guarded, kept).status
+        visitor.close()
+        if status != 200:
+            raise LocalStackError(f"a fresh session was answered {status}")
+        (real,) = kept.lines
+        return [
+            replace(real, id=new_id(), time=real.time + number, source_ip=address)
+            for number, address in enumerate(self.addresses)
+        ]

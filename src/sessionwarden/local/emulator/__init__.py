@@ -1,0 +1,1 @@
+"""Starts the AWS emulator on loopback and deploys the real templates into it."""

@@ -1,0 +1,1 @@
+"""Makes up a day of traffic with known attackers, for samples, tests and benchmarks."""

@@ -1,0 +1,177 @@
+"""The abusers planted in a simulated log, and the honest who look like them.
+
+Enters: a random generator and how many of each. Leaves: their requests, and the entries of the truth
+file. Invariant: the figures stand well over or just under the shipped rules' thresholds, with more
+margin than the log's disorder can eat; a test replays the one against the other.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from random import Random
+from typing import NamedTuple
+
+import msgspec
+
+from sessionwarden.local.simulation.people import (
+    MINUTE_MS,
+    Person,
+    Request,
+    make_person,
+    probes,
+    refusals,
+    steady,
+)
+
+HOUR_MS = 60 * MINUTE_MS
+
+# the shipped rules, by id
+REQUEST_RATE = "c1f6f7a1-3c0e-4f0b-9a2e-1d9c5f1be6a4"  # 300 requests of a user in 1 minute
+REFUSALS = "8d0c2f5b-6a47-4f1e-b6a5-0e4c7a4d2b93"  # 20 answers 401 to an address in 5 minutes
+PROBING = "e4a9c6d2-1b5f-4c7e-8d30-6f9a2b4c8e71"  # 12 strange paths from an address in 5 minutes
+SHARED_SESSION = "b7e1d0c4-92f8-4f6c-8a3e-5c2f0d9b7a18"  # a session from 4 addresses in 10 minutes
+
+SCANNER_PATHS = (
+    *(
+        "/.env",
+        "/.git/config",
+        "/wp-login.php",
+        "/phpmyadmin/index.php",
+        "/server-status",
+        "/.aws/credentials",
+    ),
+    *("/actuator/env", "/cgi-bin/test", "/backup.sql", "/id_rsa", "/wp-admin/setup", "/.svn/entries"),
+    *("/vendor/phpunit/eval-stdin", "/api/v0/users", "/admin", "/console", "/config.bak", "/debug/vars"),
+)
+
+
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of the truth. `rule` is a shipped rule's id, `key` is its group key."""
+
+    rule: str
+    key: dict[str, str]
+    first_time: int
+    lines: int
+    story: str
+
+
+class Cast(NamedTuple):
+    """Everybody who is not an ordinary user, and what they do."""
+
+    planted: tuple[Actor, ...]
+    lookalikes: tuple[Actor, ...]
+    requests: list[Request]
+
+
+class _Stage:
+    def __init__(self, rng: Random, start_ms: int) -> None:
+        self.rng = rng
+        self.start_ms = start_ms
+        self.requests: list[Request] = []
+        self._addresses = _reserved_addresses()
+
+    def moment(self) -> int:
+        """Some time between 01:00 and 22:00, so that nothing runs past the day's end."""
+        return self.start_ms + HOUR_MS + self.rng.randrange(21 * HOUR_MS)
+
+    def addresses(self, count: int) -> tuple[str, ...]:
+        """Addresses that nobody else in the log has."""
+        return tuple(next(self._addresses) for _ in range(count))
+
+    def person(self, addresses: int) -> Person:
+        return make_person(self.rng, self.addresses(addresses))
+
+    def enter(self, rule: str, key: dict[str, str], requests: list[Request], story: str) -> Actor:
+        self.requests += requests
+        return Actor(rule=rule, key=key, first_time=requests[0].time, lines=len(requests), story=story)
+
+
+def cast_actors(rng: Random, *, start_ms: int, actors_per_rule: int) -> Cast:
+    """`actors_per_rule` abusers of each rule, and as many lookalikes of each kind, over one day."""
+    stage = _Stage(rng, start_ms)
+    planted: list[Actor] = []
+    lookalikes: list[Actor] = []
+    for _ in range(actors_per_rule):
+        planted += (_hammer(stage), _guesser(stage), _scanner(stage), _shared_session(stage))
+        lookalikes += (
+            _busy_user(stage),
+            _office(stage),
+            _dead_links(stage),
+            _commuter(stage),
+            _traveller(stage),
+        )
+    return Cast(tuple(planted), tuple(lookalikes), stage.requests)
+
+
+def _hammer(stage: _Stage) -> Actor:
+    person = stage.person(1)
+    requests = steady(person, start_ms=stage.moment(), span_ms=50_000, count=400)
+    return stage.enter(
+        REQUEST_RATE, {"user": person.user}, list(requests), "scrapes the search, 8 requests a second"
+    )
+
+
+def _busy_user(stage: _Stage) -> Actor:
+    person = stage.person(1)
+    requests = steady(person, start_ms=stage.moment(), span_ms=2 * MINUTE_MS, count=560)
+    return stage.enter(REQUEST_RATE, {"user": person.user}, list(requests), "polls a dashboard, 280 a minute")
+
+
+def _guesser(stage: _Stage) -> Actor:
+    [source_ip] = stage.addresses(1)
+    requests = refusals(source_ip, start_ms=stage.moment(), span_ms=2 * MINUTE_MS, count=60)
+    return stage.enter(REFUSALS, {"source_ip": source_ip}, list(requests), "presents forged tokens")
+
+
+def _office(stage: _Stage) -> Actor:
+    [source_ip] = stage.addresses(1)
+    requests = refusals(source_ip, start_ms=stage.moment(), span_ms=10 * MINUTE_MS, count=34)
+    return stage.enter(
+        REFUSALS, {"source_ip": source_ip}, list(requests), "an office whose tokens expired, 17 in 5 minutes"
+    )
+
+
+def _scanner(stage: _Stage) -> Actor:
+    [source_ip] = stage.addresses(1)
+    requests = probes(source_ip, SCANNER_PATHS, start_ms=stage.moment(), span_ms=90_000)
+    return stage.enter(PROBING, {"source_ip": source_ip}, list(requests), "walks through a scanner's list")
+
+
+def _dead_links(stage: _Stage) -> Actor:
+    [source_ip] = stage.addresses(1)
+    paths = tuple(f"/v1/pages/{number % 10}" for number in range(40))
+    requests = probes(source_ip, paths, start_ms=stage.moment(), span_ms=4 * MINUTE_MS)
+    return stage.enter(
+        PROBING, {"source_ip": source_ip}, list(requests), "an old client with 10 dead links, again and again"
+    )
+
+
+def _shared_session(stage: _Stage) -> Actor:
+    person = stage.person(6)
+    requests = steady(person, start_ms=stage.moment(), span_ms=5 * MINUTE_MS, count=48)
+    return stage.enter(
+        SHARED_SESSION, {"session": person.session}, list(requests), "a stolen session in six places"
+    )
+
+
+def _commuter(stage: _Stage) -> Actor:
+    person = stage.person(3)
+    requests = steady(person, start_ms=stage.moment(), span_ms=8 * MINUTE_MS, count=60)
+    return stage.enter(
+        SHARED_SESSION, {"session": person.session}, list(requests), "a phone between three networks"
+    )
+
+
+def _traveller(stage: _Stage) -> Actor:
+    person = stage.person(6)
+    requests = steady(person, start_ms=stage.moment(), span_ms=60 * MINUTE_MS, count=12)
+    return stage.enter(SHARED_SESSION, {"session": person.session}, list(requests), "six networks in an hour")
+
+
+def _reserved_addresses() -> Iterator[str]:
+    """RFC 5737's blocks first, then a part of RFC 2544's that no honest user is given."""
+    for block in ("203.0.113", "198.51.100", "192.0.2"):
+        yield from (f"{block}.{host}" for host in range(1, 255))
+    for number in itertools.count():
+        yield f"198.19.{128 + number // 254}.{1 + number % 254}"

@@ -1,0 +1,250 @@
+"""The first look at a log: which of its rows a closer look must not leave out.
+
+Enters: a rule set, and the log as columns. Leaves: for each row what must be remembered of it, and in the
+end which of the rows are wanted. Invariant: an engine that is fed the wanted rows alone, in the same batches
+and at the same times, finds what it would have found in all of them. A row is wanted if a rule that cannot be
+counted coarsely matches it, or if its key may fire, in any window. docs/explanation/windows.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from sessionwarden.detection.acceptance import LATE_MS, is_our_refusal
+from sessionwarden.detection.windows.group_key import grouped_address
+from sessionwarden.detection.windows.window import Window, build_windows
+from sessionwarden.model.event import Category
+from sessionwarden.replay.columnar.coarse_counts import Cells, Counted, Keys
+from sessionwarden.replay.columnar.column_filters import (
+    ColumnFilter,
+    compile_column_filter,
+    fields_read,
+    filter_by_value,
+)
+from sessionwarden.replay.columnar.columns import (
+    MISSING,
+    Columns,
+    Integers,
+    Known,
+    Numbers,
+    TextNumbers,
+    among,
+    combined,
+    replaced,
+)
+from sessionwarden.ruleset.compiled import CompiledRuleset
+
+REFUSAL_FIELDS = ("decision", "reason", "source")
+"""What `is_our_refusal` reads."""
+
+
+class Shape(NamedTuple):
+    """The fields of a group key, and whether the pool is one more."""
+
+    fields: tuple[str, ...]
+    pooled: bool
+
+
+class Notes(NamedTuple):
+    """What is remembered of the rows of a batch.
+
+    `wanted` whatever else the log holds; `refused` by the denylist; `keys` by shape: those that make a row
+    wanted if they may fire, or `MISSING`.
+    """
+
+    wanted: NDArray[np.bool_]
+    refused: NDArray[np.bool_]
+    keys: Sequence[Keys]
+
+
+class _Count(NamedTuple):
+    """A window that counts rows by keys of a shape, or the values of a field."""
+
+    shape: int
+    cells: Cells
+    field: str | None
+
+
+@dataclass(slots=True)
+class _Selected:
+    """Rows of one category that match, and who counts them; `always` if they are all wanted."""
+
+    matching: ColumnFilter
+    counts: list[_Count] = field(default_factory=list)
+    always: bool = False
+
+
+class Survey:
+    """Looks at one log once. Raises `RulesetError` for a set that cannot be evaluated.
+
+    `fields` are those of which the columns must have numbers.
+    """
+
+    def __init__(self, ruleset: CompiledRuleset, numbering: TextNumbers) -> None:
+        self._networks = _Networks(numbering)
+        self._shapes: list[Shape] = []
+        self._cells: list[tuple[set[int], Cells]] = []
+        self._selected: dict[tuple[Category, bytes], _Selected] = {}
+        self._refusals = filter_by_value(REFUSAL_FIELDS, is_our_refusal)
+        windows = build_windows(ruleset)
+        for window in windows:
+            self._watch(window)
+        self.fields = frozenset(REFUSAL_FIELDS).union(*map(_fields_of, windows))
+        self._sources = _numbers_of({category for category, _ in self._selected}, numbering)
+
+    def note(self, columns: Columns) -> Notes:
+        """Take in some rows of the log."""
+        rows = np.arange(len(columns.times))
+        batch = _Batch(columns, self._networks)
+        keys = [batch.keys(shape) for shape in self._shapes]
+        counted = [np.zeros(len(rows), np.bool_) for _ in keys]
+        wanted = np.zeros(len(rows), np.bool_)
+        for (category, _), selected in self._selected.items():
+            here = rows[columns.numbers["source"] == self._sources[category]]
+            matching = _matching(selected.matching, columns, here)
+            if selected.always:
+                wanted[matching] = True
+            for one in selected.counts:
+                some = batch.count(one.cells, keys[one.shape], matching, one.field)
+                counted[one.shape][some] = True
+        for numbers, known in zip(keys, counted, strict=True):
+            numbers[~known] = MISSING
+        refused = np.zeros(len(rows), np.bool_)
+        refused[self._refusals(columns, rows)] = True
+        return Notes(wanted, refused, keys)
+
+    @property
+    def shapes(self) -> int:
+        """How many kinds of keys notes have."""
+        return len(self._shapes)
+
+    def take(self) -> list[list[Counted]]:
+        """What was counted, for another survey of the same rules and numbering; this one begins anew."""
+        return [cells.take() for _, cells in self._cells]
+
+    def merge(self, taken: Sequence[Sequence[Counted]], *, reached_ms: int) -> None:
+        """Take in what another survey counted, of the next rows of a log that has reached `reached_ms`."""
+        for (_, cells), counted in zip(self._cells, taken, strict=True):
+            cells.merge(counted, accepted_ms=reached_ms - LATE_MS)
+
+    def may_fire(self) -> list[Keys]:
+        """By shape, the keys whose rows are wanted, in order."""
+        found: list[Keys] = [np.empty(0, np.uint32) for _ in self._shapes]
+        for shapes, cells in self._cells:
+            keys = cells.may_fire()
+            for shape in shapes:
+                found[shape] = np.union1d(found[shape], keys)
+        return found
+
+    def _watch(self, window: Window) -> None:
+        # a firing is a member as well, and is not among the rows that are counted here
+        always = window.layout is None or window.least <= 1 or bool(window.inner_windows)
+        field = window.value_field if window.kind == "value_count" else None
+        cells = Cells(timespan_ms=max(window.timespan_ms, 1), least=window.least, of_values=field is not None)
+        shapes = set()
+        for category, expression, fields, _ in window.entries:
+            place = category, msgspec.json.encode(expression)
+            if place not in self._selected:
+                self._selected[place] = _Selected(compile_column_filter(expression))
+            if always:
+                self._selected[place].always = True
+                continue
+            shape = self._shape(Shape(fields, window.pooled))
+            shapes.add(shape)
+            self._selected[place].counts.append(_Count(shape, cells, field))
+        if shapes:
+            self._cells.append((shapes, cells))
+
+    def _shape(self, shape: Shape) -> int:
+        if shape not in self._shapes:
+            self._shapes.append(shape)
+        return self._shapes.index(shape)
+
+
+class _Batch:
+    """Columns, and what is made of them once for all windows."""
+
+    def __init__(self, columns: Columns, networks: _Networks) -> None:
+        self._columns = columns
+        self._rows = len(columns.times)
+        self._networks = networks.of(columns)
+
+    def keys(self, shape: Shape) -> Keys:
+        """The key of each row."""
+        values = [self._values(field) for field in shape.fields]
+        pool = [self._columns.numbers["pool"]] if shape.pooled else []
+        keys = _short(combined((*values, *pool), rows=self._rows))
+        for column in values:
+            keys[column == MISSING] = MISSING
+        return keys
+
+    def count(self, cells: Cells, keys: Keys, rows: Integers, field: str | None) -> Integers:
+        """Count those of the rows that have a key, and a value of `field`; which they are."""
+        rows = rows[keys[rows] != MISSING]
+        if field is None:
+            cells.add(keys[rows], self._columns.times[rows])
+            return rows
+        values = self._values(field)
+        rows = rows[values[rows] != MISSING]
+        cells.add(keys[rows], self._columns.times[rows], _short(values[rows]))
+        return rows
+
+    def _values(self, field: str) -> Numbers:
+        return self._networks if field == "source_ip" else self._columns.numbers[field]
+
+
+class _Networks:
+    """Numbers of addresses as they are grouped."""
+
+    def __init__(self, numbering: TextNumbers) -> None:
+        self._numbering = numbering
+        self._known: Known[int] = Known()
+
+    def of(self, columns: Columns) -> Numbers:
+        """The network of each row, or `MISSING`."""
+
+        def networks(new: Sequence[int]) -> list[int]:
+            texts = [grouped_address(columns.value("source_ip", row) or "") for row in new]
+            return list(map(int, self._numbering.of_texts(texts)))
+
+        numbers = columns.numbers["source_ip"]
+        return replaced(numbers, *self._known.of(numbers, networks))
+
+
+def wanted_rows(notes: Notes, may_fire: Sequence[Keys]) -> Integers:
+    """The rows of a batch that a closer look must have, once the whole log was looked at."""
+    wanted = notes.wanted.copy()
+    for keys, some in zip(notes.keys, may_fire, strict=True):
+        wanted |= among(keys, some)
+    return np.flatnonzero(wanted)
+
+
+def _short(numbers: Numbers) -> Keys:
+    """32 bits of each, which are `MISSING` for none."""
+    # stirred, as MurmurHash3 does at its end: near texts have numbers that differ in a few bits only
+    mixed = (numbers ^ numbers >> np.uint64(33)) * np.uint64(0xFF51AFD7ED558CCD)
+    mixed ^= mixed >> np.uint64(29)
+    short: Keys = np.maximum(mixed >> np.uint64(32), 1).astype(np.uint32)
+    return short
+
+
+def _fields_of(window: Window) -> frozenset[str]:
+    read = {field for entry in window.entries for field in (*entry.fields, *fields_read(entry.expression))}
+    return frozenset(read | {"pool", "source_ip"} | ({window.value_field} if window.value_field else set()))
+
+
+def _numbers_of(texts: Collection[str], numbering: TextNumbers) -> dict[str, int]:
+    return dict(zip(texts, numbering.of_texts(texts).tolist(), strict=True))
+
+
+def _matching(matching: ColumnFilter, columns: Columns, rows: Integers) -> Integers:
+    try:
+        return matching(columns, rows)
+    except Exception:  # a rule that raises on one of them: the closer look will say on which
+        return rows

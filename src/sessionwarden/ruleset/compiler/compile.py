@@ -1,0 +1,93 @@
+"""Rule files in, a compiled rule set out, or every mistake of all files at once.
+
+YAML is read by `files`, each document is checked by `rulefile`; the rules meet in `linking`, and
+`assembly` puts together what a Lambda runs, with the policy's defaults. Invariant: the result
+depends on what the rules say, not on the names or the order of the files, so the same rules give
+the same bytes. Runs on the machine of whoever publishes rules, never in a Lambda.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from sessionwarden.documents.check import Check
+from sessionwarden.documents.yaml import Document
+from sessionwarden.errors import InputFileError, Mistake
+from sessionwarden.ruleset.compiled import CompiledRuleset
+from sessionwarden.ruleset.compiler import files
+from sessionwarden.ruleset.compiler.assembly import assemble
+from sessionwarden.ruleset.compiler.linking import link
+from sessionwarden.ruleset.compiler.policy_file import BUILT_IN, PolicyFile, read_policy
+from sessionwarden.ruleset.compiler.sigma_document import FilterDraft, RuleDraft, read_document
+from sessionwarden.ruleset.limits import MAX_PATTERNS, count_patterns
+from sessionwarden.ruleset.load import FORMAT, canonical_json, digest_of
+
+
+class CheckedRules(NamedTuple):
+    """A rule set without mistakes, and what its authors should know all the same, in order of place.
+
+    `documents` are those of the rules, in the order of the files.
+    """
+
+    ruleset: CompiledRuleset
+    notes: tuple[Mistake, ...]
+    documents: tuple[Document, ...]
+
+
+def compile_rules(paths: Sequence[Path], policy: Path | None = None) -> CompiledRuleset:
+    """The rule set of the files and folders `paths`, as `check_rules` reads them."""
+    return check_rules(paths, policy).ruleset
+
+
+def check_rules(paths: Sequence[Path], policy: Path | None = None) -> CheckedRules:
+    """The rule set of the files and folders `paths`, with notes.
+
+    `policy` defaults to the `policy.yml` in a folder of `paths`, then to the built-in defaults.
+    Raises `InputFileError` with every mistake of every file.
+    """
+    policy_path = policy or files.policy_file(paths)
+    policy_file, mistakes = _read_policy_file(policy_path)
+    rule_files = [file for file in files.rule_files(paths) if file.name not in files.POLICY_NAMES]
+    documents, unread = files.read_files(rule_files)
+    mistakes += unread
+    notes: list[Mistake] = []
+    drafts = [read_document(Check(document, mistakes, notes)) for document in documents]
+    rules = [draft for draft in drafts if isinstance(draft, RuleDraft)]
+    filters = [draft for draft in drafts if isinstance(draft, FilterDraft)]
+    if not rules and not mistakes:
+        mistakes.append(Mistake(_named(paths), 0, 0, "", "no rules found"))
+    links = link(rules, filters, complete=not unread)
+    compiled = assemble(rules, links, policy_file.defaults)
+    if (patterns := count_patterns(compiled)) > MAX_PATTERNS:
+        what = f"{patterns:,} regular expressions, more than {MAX_PATTERNS:,}"
+        mistakes.append(Mistake(_named(paths), 0, 0, "", what, "most can be said with contains or endswith"))
+    if mistakes:
+        raise InputFileError(mistakes)
+    ruleset = CompiledRuleset(format=FORMAT, digest="", rules=tuple(compiled), policy=policy_file.policy)
+    ruleset = msgspec.structs.replace(ruleset, digest=digest_of(ruleset))
+    documents_of_rules = tuple(rule.check.document for rule in rules)
+    return CheckedRules(ruleset, tuple(sorted(notes)), documents_of_rules)
+
+
+def _named(paths: Sequence[Path]) -> str:
+    return ", ".join(map(str, paths)) or "no path"
+
+
+def dump_ruleset(ruleset: CompiledRuleset) -> bytes:
+    """The canonical bytes of a rule set, which `load.load_ruleset` reads."""
+    return canonical_json(ruleset)
+
+
+def _read_policy_file(path: Path | None) -> tuple[PolicyFile, list[Mistake]]:
+    if path is None:
+        return BUILT_IN, []
+    documents, mistakes = files.read_files([path])
+    if len(documents) > 1:
+        mistakes.append(documents[1].mistake((), "a policy is one document"))
+    if not documents:
+        return BUILT_IN, mistakes
+    return read_policy(Check(documents[0], mistakes)), mistakes

@@ -1,0 +1,159 @@
+"""A Sigma condition in, an expression over its detections out.
+
+pySigma's grammar decides (https://sigmahq.io/docs/basics/conditions.html); this module first checks
+every word, for pySigma reads `notfound` as `not found` and says nothing of a selector that matches
+no detection. Invariant: each name in the expression is a word that stands in the condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import re2
+from pyparsing import ParseException
+from sigma.conditions import (
+    ConditionAND,
+    ConditionIdentifier,
+    ConditionNOT,
+    ConditionOR,
+    ConditionSelector,
+    SigmaCondition,
+)
+from sigma.exceptions import SigmaError
+from sigma.rule.detection import EmptySigmaDetections
+
+from sessionwarden.documents.check import Check, quoted
+from sessionwarden.documents.yaml import Path
+from sessionwarden.ruleset.matching.predicates import too_deep
+from sessionwarden.ruleset.vocabulary import nearest
+
+# a grammar of nested operators is slow on long input, and rule files may come from strangers
+MAX_CHARACTERS = 2000
+MAX_DEPTH = 20
+
+OPERATORS = frozenset({"and", "or", "not"})
+QUANTIFIERS = frozenset({"1", "any", "all"})
+RESERVED_NAMES = OPERATORS | QUANTIFIERS | {"of", "them", "condition", "timeframe"}
+
+
+def compile_condition(
+    text: str, detections: Mapping[str, Any], check: Check, path: Path
+) -> tuple[Any, set[str]]:
+    """The expression that `text` means, and the names of the detections it uses.
+
+    `detections` are expressions by name. Without an expression (`None`) there was a mistake, which
+    `check` now holds.
+    """
+    before = len(check.mistakes)
+    used = _check_words(text, detections, check, path)
+    if len(check.mistakes) > before:
+        return None, used
+    try:
+        tree = SigmaCondition(text, EmptySigmaDetections()).parse(postprocess=False)
+        named = list(_identifiers(tree))
+    except (SigmaError, RecursionError) as error:
+        where = (
+            f" at character {error.__context__.column}"
+            if isinstance(error.__context__, ParseException)
+            else ""
+        )
+        check.refuse(path, f"cannot be understood{where}", "and, or, not, (…), 1 of name*, all of them")
+        return None, used
+    if sorted(named) != sorted(_plain_names(text)):
+        check.refuse(path, "Sigma reads a name in it as an operator", "rename the detection")
+        return None, set(detections)
+    expression = _expression(tree, detections)
+    if too_deep(expression):
+        check.refuse(path, "nested too deeply")
+        return None, used
+    return expression, used
+
+
+def _words(text: str) -> list[str]:
+    return text.replace("(", " ").replace(")", " ").split()
+
+
+def _plain_names(text: str) -> Iterator[str]:
+    words = iter(_words(text))
+    previous = ""
+    for word in words:
+        if word == "of" and previous in QUANTIFIERS:
+            next(words, None)
+        elif word not in OPERATORS | QUANTIFIERS:
+            yield word
+        previous = word
+
+
+def _check_words(text: str, detections: Mapping[str, Any], check: Check, path: Path) -> set[str]:
+    if "|" in text:
+        check.refuse(path, "aggregation after | is not supported", "use a correlation")
+        return set(detections)
+    if len(text) > MAX_CHARACTERS or _depth(text) > MAX_DEPTH:
+        limit = f"{MAX_CHARACTERS} characters and {MAX_DEPTH} nested parentheses are the limit"
+        check.refuse(path, "too long", limit)
+        return set(detections)
+    used: set[str] = set()
+    words = _words(text)
+    for index, word in enumerate(words):
+        before = words[index - 1] if index else ""
+        if before == "of":
+            used |= _check_selector(words[max(0, index - 2)], word, detections, check, path)
+        elif word in detections:
+            used.add(word)
+        elif word not in OPERATORS and words[index + 1 : index + 2] != ["of"] and word != "of":
+            check.refuse(
+                path, f"no detection is named {quoted(word)}", nearest(word, [*detections, *OPERATORS])
+            )
+    return used
+
+
+def _check_selector(
+    quantifier: str, pattern: str, detections: Mapping[str, Any], check: Check, path: Path
+) -> set[str]:
+    if quantifier not in QUANTIFIERS:
+        check.refuse(path, f"{quoted(quantifier + ' of')} is not supported", "1 of, any of or all of")
+    selected = set(_selected(pattern, detections))
+    if not selected:
+        check.refuse(path, f"{quoted(pattern)} selects no detection")
+    return selected
+
+
+def _selected(pattern: str, detections: Mapping[str, Any]) -> list[str]:
+    """The names a selector means; those that begin with `_` only if the pattern does."""
+    if pattern == "them":
+        return [name for name in detections if not name.startswith("_")]
+    regex = re2.compile(re2.escape(pattern).replace(r"\*", ".*"))
+    hidden = pattern.startswith("_")
+    return [name for name in detections if regex.fullmatch(name) and (hidden or not name.startswith("_"))]
+
+
+def _depth(text: str) -> int:
+    depth = deepest = 0
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _identifiers(tree: Any) -> Iterator[str]:
+    if isinstance(tree, ConditionIdentifier):
+        yield tree.identifier
+    elif isinstance(tree, ConditionAND | ConditionOR | ConditionNOT):
+        for operand in tree.args:
+            yield from _identifiers(operand)
+    elif not isinstance(tree, ConditionSelector):
+        raise SigmaError("no expression")
+
+
+def _expression(tree: Any, detections: Mapping[str, Any]) -> Any:
+    if isinstance(tree, ConditionIdentifier):
+        return detections[tree.identifier]
+    if isinstance(tree, ConditionSelector):
+        chosen = [detections[name] for name in _selected(tree.pattern, detections)]
+        operator = "and" if tree.cond_class is ConditionAND else "or"
+        return chosen[0] if len(chosen) == 1 else [operator, *chosen]
+    operands = [_expression(operand, detections) for operand in tree.args]
+    if isinstance(tree, ConditionNOT):
+        return ["not", operands[0]]
+    return ["and" if isinstance(tree, ConditionAND) else "or", *operands]

@@ -1,0 +1,165 @@
+"""The `response` key over the policy's defaults in, what the engine attaches to findings out.
+
+Invariant: the scope's value is always part of the group key, so a finding names exactly one
+principal; an action is only accepted where it can be carried out; and a deny of a client or an address
+has an end. Actions come out in the order in which they are done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, cast
+
+from sessionwarden.documents.check import Check
+from sessionwarden.documents.durations import duration_seconds
+from sessionwarden.documents.yaml import Path
+from sessionwarden.model.deny import MAX_POLLED_SECONDS
+from sessionwarden.model.finding import POLLED_SCOPES, Action, Mode, Response, Scope
+from sessionwarden.ruleset.vocabulary import ACTIONS, SCOPE_ACTIONS, SCOPES
+
+KEYS = frozenset({"scope", "mode", "actions", "duration", "cooldown"})
+MODES = frozenset({"observe", "enforce"})
+
+
+class Defaults(NamedTuple):
+    """What a rule gets that does not say otherwise."""
+
+    mode: Mode
+    cooldown_seconds: int
+    actions: Mapping[Scope, tuple[Action, ...]]
+    durations: Mapping[Scope, int]
+    """Seconds that a client or an address is denied for."""
+
+
+class Wish(NamedTuple):
+    """A checked `response` key; `None` where it says nothing."""
+
+    scope: Scope | None = None
+    mode: Mode | None = None
+    actions: tuple[tuple[Action, Path], ...] | None = None
+    deny_seconds: int | None = None
+    cooldown_seconds: int | None = None
+
+
+def read_response(section: dict[str, Any], check: Check, path: Path) -> Wish:
+    """What the `response` key says; `check` holds the mistakes."""
+    check.keys(section, KEYS, path)
+    scope = check.one_of(section["scope"], SCOPES, (*path, "scope")) if "scope" in section else None
+    mode = check.one_of(section["mode"], MODES, (*path, "mode")) if "mode" in section else None
+    actions = read_actions(section["actions"], check, (*path, "actions")) if "actions" in section else None
+    return Wish(
+        scope=scope if scope in SCOPES else None,
+        mode=cast("Mode | None", mode if mode in MODES else None),
+        actions=actions,
+        deny_seconds=_duration(section, "duration", check, path),
+        cooldown_seconds=_duration(section, "cooldown", check, path),
+    )
+
+
+def read_actions(value: Any, check: Check, path: Path) -> tuple[tuple[Action, Path], ...] | None:
+    """The actions of a list, each with its place; `None` if there was a mistake."""
+    before = len(check.mistakes)
+    names = check.texts(value, path)
+    if value == []:
+        check.refuse(path, "must not be empty", "alert alone is the least")
+    places: list[tuple[Action, Path]] = []
+    for name in names:
+        here = (*path, value.index(name))
+        if check.one_of(name, ACTIONS, here) in ACTIONS:
+            places.append((cast("Action", name), here))
+    return tuple(places) if len(check.mistakes) == before else None
+
+
+def check_actions(actions: tuple[tuple[Action, Path], ...], scope: Scope, check: Check) -> None:
+    """Refuse each action that cannot be done about `scope`."""
+    for action, place in actions:
+        if action in SCOPE_ACTIONS[scope]:
+            continue
+        if action in ("sign_out", "disable_user"):
+            check.refuse(place, f"{action} needs scope user, not {scope}")
+        else:
+            check.refuse(
+                place, f"{action} is not supported for scope {scope}", "another scope, or alert alone"
+            )
+
+
+def check_polled_seconds(seconds: int, scope: Scope, check: Check, path: Path) -> None:
+    """Refuse a deny of a client or an address that is longer than any may be."""
+    if seconds > MAX_POLLED_SECONDS:
+        hours = MAX_POLLED_SECONDS // 3600
+        check.refuse(path, f"a {scope} is denied for {hours}h at most", "a new finding denies it again")
+
+
+def choose_scope(wish: Wish, group_by: tuple[str, ...], check: Check, path: Path) -> Scope | None:
+    """The scope of a correlation: as asked, else the narrowest principal of its group-by."""
+    given = ", ".join(group_by)
+    if wish.scope is not None and wish.scope not in group_by:
+        hint = f"add {wish.scope} to the group-by"
+        check.refuse(
+            (*path, "response", "scope"), f"scope {wish.scope} is not in the group-by ({given})", hint
+        )
+        return None
+    scope = wish.scope or next((scope for scope in SCOPES if scope in group_by), None)
+    if scope is None:
+        place = (*path, "correlation", "group-by")
+        check.refuse(place, f"nobody is named by {given}", f"add one of {', '.join(SCOPES)}")
+    return scope
+
+
+def resolve(
+    wish: Wish,
+    scope: Scope,
+    defaults: Defaults,
+    *,
+    timespan_seconds: int,
+    undoable: str | None,
+    check: Check,
+    path: Path,
+) -> Response:
+    """The response of a rule with `scope`; `check` holds what cannot be done.
+
+    `undoable` is the part of the rule whose finding a late event can still undo, if there is one. Then
+    it may only alert: what was done to a person cannot depend on the order in which events arrive.
+    """
+    here = (*path, "response")
+    if wish.actions is not None:
+        check_actions(wish.actions, scope, check)
+        chosen = {action for action, _ in wish.actions}
+    else:
+        chosen = set(defaults.actions[scope])
+    if undoable is not None and chosen != {"alert"}:
+        _leave_alert_alone(wish, undoable, check, (*path, "correlation", "condition"))
+        chosen = {"alert"}
+    deny_seconds = wish.deny_seconds
+    if deny_seconds is not None and ("deny" not in chosen or scope == "session"):
+        why = (
+            "a session's deny lasts as long as the session"
+            if scope == "session"
+            else "it says how long to deny"
+        )
+        check.refuse((*here, "duration"), "duration needs the action deny, and no scope session", why)
+    if scope in POLLED_SCOPES and "deny" in chosen:
+        deny_seconds = deny_seconds or defaults.durations[scope]
+        check_polled_seconds(deny_seconds, scope, check, (*here, "duration"))
+    # twice the timespan: in a shorter slot every member still matters for the next, so writes never pause
+    cooldown = wish.cooldown_seconds or max(defaults.cooldown_seconds, 2 * timespan_seconds)
+    return Response(
+        scope=scope,
+        mode=wish.mode or defaults.mode,
+        actions=tuple(action for action in ACTIONS if action in chosen),
+        deny_seconds=deny_seconds,
+        cooldown_ms=cooldown * 1000,
+    )
+
+
+def _leave_alert_alone(wish: Wish, undoable: str, check: Check, path: Path) -> None:
+    why = f"a late event can undo what {undoable} finds"
+    if wish.actions is None:
+        check.note(path, f"{why}: this rule only alerts", "write actions: [alert] to say so")
+    for action, place in wish.actions or ():
+        if action != "alert":
+            check.refuse(place, f"{action} is not supported here, for {why}", "alert alone")
+
+
+def _duration(section: dict[str, Any], key: str, check: Check, path: Path) -> int | None:
+    return duration_seconds(section[key], check, (*path, key)) if key in section else None

@@ -1,0 +1,1 @@
+"""Asks compiled rules whether an event matches: what Lambdas and replay run."""

@@ -1,0 +1,155 @@
+"""Many tests of one field asked at once: a value in, the numbers of those that hold out.
+
+Texts go through one RE2 automaton for all patterns of a field, whole texts through a dictionary, numbers
+through sorted bounds: the cost grows with the text and with what holds, not with how many tests there
+are. Invariant: nothing that holds is left out, whatever the text. An automaton can run out of the memory
+it may use, and texts are written by attackers: then every test of it counts as holding.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Any
+
+import re2
+
+from sessionwarden.model.event import INTEGER_FIELDS, LIST_FIELDS
+from sessionwarden.ruleset.matching.necessary_tests import Test
+from sessionwarden.ruleset.matching.text_tests import in_networks, like_pattern
+
+Numbers = tuple[int, ...]
+Probe = Callable[[Any], Sequence[int]]
+"""From a value that is there to the numbers of the tests that hold for it."""
+
+PATTERN_MEMORY_BYTES = 4 << 20
+"""For the patterns of one field and what their automaton remembers between texts."""
+
+VALUES_REMEMBERED = 4096
+USUAL_TEXT = 128
+"""Characters of a value whose answer is remembered: endless texts must not fill the memory."""
+
+_ALWAYS_FOUND = b""
+
+
+def field_probe(field: str, tests: Mapping[Test, Numbers]) -> Probe:
+    """The probe of `field` for `tests` of it, each with the numbers it stands for."""
+    present = tuple(chain.from_iterable(_of("exists", tests).values()))
+    probe: Probe = _number_probe(tests) if field in INTEGER_FIELDS else _text_probe(tests)
+    if field in LIST_FIELDS:
+        return lambda values: [*present, *chain.from_iterable(map(probe, values))] if values else ()
+    if present:
+        return lambda value: [*present, *probe(value)]
+    return probe
+
+
+def _of(operator: str, tests: Mapping[Test, Numbers]) -> dict[Any, Numbers]:
+    return {value: numbers for (name, _, value), numbers in tests.items() if name == operator}
+
+
+def _remembering(probe: Callable[[str], Sequence[int]]) -> Callable[[str], Sequence[int]]:
+    known = lru_cache(maxsize=VALUES_REMEMBERED)(probe)
+    return lambda text: known(text) if len(text) <= USUAL_TEXT else probe(text)
+
+
+def _number_probe(tests: Mapping[Test, Numbers]) -> Callable[[int], Sequence[int]]:
+    exact = _of("number", tests)
+    lower = [_sorted(_of(operator, tests)) for operator in ("gte", "gt")]
+    upper = [_sorted(_of(operator, tests)) for operator in ("lte", "lt")]
+    text_probe = _text_probe(tests)
+
+    @lru_cache(maxsize=VALUES_REMEMBERED)
+    def probe(value: int) -> Sequence[int]:
+        (gte, for_gte), (gt, for_gt) = lower
+        (lte, for_lte), (lt, for_lt) = upper
+        holding: list[Numbers] = [
+            *for_gte[: bisect_right(gte, value)],
+            *for_gt[: bisect_left(gt, value)],
+            *for_lte[bisect_left(lte, value) :],
+            *for_lt[bisect_right(lt, value) :],
+        ]
+        return [*exact.get(value, ()), *chain.from_iterable(holding), *text_probe(str(value))]
+
+    return probe
+
+
+def _sorted(bounds: Mapping[float, Numbers]) -> tuple[list[float], list[Numbers]]:
+    order = sorted(bounds)
+    return order, [bounds[bound] for bound in order]
+
+
+def _text_probe(tests: Mapping[Test, Numbers]) -> Callable[[str], Sequence[int]]:
+    exact, exact_cased = _of("equals", tests), _of("equals_cased", tests)
+    patterns = _Patterns(_patterns(tests, cased=""))
+    patterns_cased = _Patterns([*_patterns(tests, cased="_cased"), *_regexes(tests)])
+    networks = [(in_networks([block]), numbers) for block, numbers in _of("cidr", tests).items()]
+
+    def probe(text: str) -> Sequence[int]:
+        lowered = text.lower()
+        found = [*exact.get(lowered, ()), *exact_cased.get(text, ())]
+        found += patterns.found_in(lowered)
+        found += patterns_cased.found_in(text)
+        for contains, numbers in networks:
+            if contains(text):
+                found += numbers
+        return found
+
+    if {name for name, _, _ in tests} <= {"equals"}:
+        return lambda text: exact.get(text.lower(), ())
+    return _remembering(probe)
+
+
+def _patterns(tests: Mapping[Test, Numbers], *, cased: str) -> Iterable[tuple[str, Numbers]]:
+    for value, numbers in _of("contains" + cased, tests).items():
+        yield re2.escape(value), numbers
+    for value, numbers in _of("startswith" + cased, tests).items():
+        yield rf"\A{re2.escape(value)}", numbers
+    for value, numbers in _of("endswith" + cased, tests).items():
+        yield rf"{re2.escape(value)}\z", numbers
+    for parts, numbers in _of("like" + cased, tests).items():
+        yield f"(?s){like_pattern(parts)}", numbers
+
+
+def _regexes(tests: Mapping[Test, Numbers]) -> Iterable[tuple[str, Numbers]]:
+    for (pattern, flags), numbers in _of("re", tests).items():
+        yield (f"(?{flags}){pattern}" if flags else pattern), numbers
+
+
+class _Patterns:
+    """All patterns of one field in one automaton (https://github.com/google/re2, `RE2::Set`)."""
+
+    def __init__(self, patterns: Iterable[tuple[str, Numbers]]) -> None:
+        # position 0 is a pattern that is in every text: its absence says that the automaton gave up,
+        # which RE2::Set reports as "nothing found"
+        pairs = [(_ALWAYS_FOUND, ()), *((pattern.encode(), numbers) for pattern, numbers in patterns)]
+        self._numbers: list[Numbers] = [numbers for _, numbers in pairs]
+        self._all: Numbers = tuple(chain.from_iterable(self._numbers))
+        self._match = _automaton([pattern for pattern, _ in pairs]) if len(pairs) > 1 else None
+
+    def found_in(self, text: str) -> Sequence[int]:
+        """The numbers of the patterns that are in `text`; all of them if that cannot be found out."""
+        if self._match is None:
+            return self._all  # there is no automaton, or nothing to find
+        found = self._match(text.encode("utf-8", "replace"))
+        if 0 not in found:
+            return self._all
+        if len(found) == 1:
+            return ()
+        return [number for position in found for number in self._numbers[position]]
+
+
+def _automaton(patterns: Sequence[bytes]) -> Callable[[bytes], list[int]] | None:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = PATTERN_MEMORY_BYTES
+    automaton = re2.Set.SearchSet(options)
+    try:
+        for pattern in patterns:
+            automaton.Add(pattern)
+        automaton.Compile()
+    except re2.error:  # too large together: then nothing is saved, and nothing lost
+        return None
+    match: Callable[[bytes], list[int]] = automaton.Match
+    return match

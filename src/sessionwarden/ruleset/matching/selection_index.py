@@ -1,0 +1,61 @@
+"""Which selections can match an event, without asking each: a rule set's index.
+
+Enters: expressions, then events. Leaves: the numbers of the expressions that may match, a superset of
+those that do (a property test holds that against asking all of them). The cost of an event grows with
+its texts and with the rules that could match, not with all rules: benchmarks/rules.py shows the curve.
+Leaves out: whether they do match, which `predicates` says.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sessionwarden.model.event import Event
+from sessionwarden.ruleset.matching.event_fields import read_field
+from sessionwarden.ruleset.matching.field_lookups import field_probe
+from sessionwarden.ruleset.matching.necessary_tests import Test, cover
+
+
+class SelectionIndex:
+    """An index over `expressions`, which are known by their position. Immutable; build once, ask often."""
+
+    def __init__(self, expressions: Sequence[Any]) -> None:
+        covers = [cover(expression) for expression in expressions]
+        self._always = tuple(number for number, one in enumerate(covers) if one is None)
+        by_field: dict[str, dict[Test, tuple[int, ...]]] = defaultdict(dict)
+        for number, one in enumerate(covers):
+            for test in one.tests if one else ():
+                same = by_field[test[1]]
+                same[test] = (*same.get(test, ()), number)
+        self._probes = [(read_field(field), field_probe(field, tests)) for field, tests in by_field.items()]
+
+    def candidates(self, event: Event) -> list[int]:
+        """The expressions that may match `event`, in ascending order. Never raises."""
+        found = set(self._always)
+        for read, probe in self._probes:
+            value = read(event)
+            if value is not None and (numbers := probe(value)):
+                found.update(numbers)
+        return sorted(found)
+
+    def split(self, events: Sequence[Event]) -> Mapping[int, Sequence[Event]]:
+        """For each expression the events that it may match, in order; those without any are left out.
+
+        Each value is looked up once, however many events have it.
+        """
+        places: dict[int, list[list[int]]] = defaultdict(list)
+        for read, probe in self._probes:
+            by_value: dict[Any, list[int]] = defaultdict(list)
+            for place, value in enumerate(map(read, events)):
+                by_value[value].append(place)
+            by_value.pop(None, None)
+            for value, where in by_value.items():
+                for number in set(probe(value)):  # a number can be there for several tests of the field
+                    places[number].append(where)
+        found: dict[int, Sequence[Event]] = dict.fromkeys(self._always, events)
+        for number, lists in places.items():
+            where = lists[0] if len(lists) == 1 else sorted(set().union(*lists))
+            found[number] = events if len(where) == len(events) else [events[place] for place in where]
+        return found

@@ -1,0 +1,142 @@
+"""Findings, and an enforcer over memory, for the tests of policy and enforcement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sessionwarden.adapters.memory.enforcement import (
+    MemoryAlertSink,
+    MemoryControlStore,
+    MemoryDecisionStore,
+    MemoryDenylistStore,
+    MemoryPublisher,
+    MemoryUserPool,
+)
+from sessionwarden.enforcement.actions import Acts
+from sessionwarden.enforcement.enforcer import Enforcer, Place
+from sessionwarden.enforcement.lift import Lift
+from sessionwarden.model.finding import Finding, Mode, Response
+from sessionwarden.policy.decide import Judge
+from sessionwarden.policy.deployment import Deployment
+from sessionwarden.ports import PoolUser
+from sessionwarden.ruleset.compiled import Policy, Protected
+
+POOL = "eu-west-1_Pool1"
+SUB = "0b5c1f3e-93b1-4f8e-9d5e-1f2a3b4c5d6e"
+SESSION = "aaaaaaaa-0000-4000-8000-000000000001"
+NOW_MS = 1_800_000_000_500
+NOW_S = 1_800_000_000
+DAY = 86_400
+
+
+def response(**changes: Any) -> Response:
+    fields: dict[str, Any] = {
+        "scope": "user",
+        "mode": "enforce",
+        "actions": ("deny", "sign_out", "alert"),
+        "deny_seconds": None,
+        "cooldown_ms": 900_000,
+    }
+    return Response(**(fields | changes))
+
+
+NETWORK_DENY = response(scope="source_ip", actions=("deny", "alert"), deny_seconds=900)
+CLIENT_DENY = response(scope="client", actions=("deny", "alert"), deny_seconds=3600)
+MACHINE: dict[str, Any] = {
+    "answer": CLIENT_DENY,
+    "key": {"client": "app", "pool": POOL},
+    "user": None,
+    "username": None,
+    "session": None,
+}
+"""Changes of a finding that make it one about a machine's client."""
+
+
+def finding(*, answer: Response | None = None, **changes: Any) -> Finding:
+    answer = answer or response()
+    keys = {"user": {"user": SUB}, "session": {"session": SESSION}, "source_ip": {"source_ip": "203.0.113.7"}}
+    fields: dict[str, Any] = {
+        "id": "f-1",
+        "rule": "request-rate-per-user",
+        "title": "Too many requests by one user",
+        "level": "high",
+        "ruleset_digest": "d" * 64,
+        "response": answer,
+        "key": keys.get(answer.scope, {"client": "app"}),
+        "time": NOW_MS - 1000,
+        "first_time": NOW_MS - 61_000,
+        "count": 120,
+        "events": ("e-1", "e-2"),
+        "pool": POOL,
+        "user": SUB,
+        "username": "bob",
+        "session": SESSION,
+        "client": "app",
+        "groups": (),
+        "source_ip": "203.0.113.7",
+        "api_id": "abc123",
+        "route": "GET /items",
+    }
+    return Finding(**(fields | changes))
+
+
+def judge(
+    *,
+    mode: Mode = "enforce",
+    pools: tuple[str, ...] = (POOL,),
+    protected: Protected | None = None,
+    limit: int = 10,
+    alerts: int = 60,
+    polled: int = 10,
+    lifetime: int = 30 * DAY,
+) -> Judge:
+    return Judge(
+        policy=Policy(
+            protected=protected or Protected(),
+            enforcements_per_hour=limit,
+            alerts_per_hour=alerts,
+            polled_denies_per_hour=polled,
+        ),
+        deployment=Deployment(mode=mode, pools=pools, session_lifetime_seconds=lifetime),
+    )
+
+
+@dataclass
+class World:
+    """Everything that an enforcer touches, in memory, with a clock that the test moves."""
+
+    judge: Judge = field(default_factory=judge)
+    now_ms: int = NOW_MS
+    decisions: MemoryDecisionStore = field(default_factory=MemoryDecisionStore)
+    denylist: MemoryDenylistStore = field(default_factory=MemoryDenylistStore)
+    control: MemoryControlStore = field(default_factory=MemoryControlStore)
+    users: MemoryUserPool = field(
+        default_factory=lambda: MemoryUserPool({(POOL, SUB): PoolUser("bob", ("staff",))})
+    )
+    alerts: MemoryAlertSink = field(default_factory=MemoryAlertSink)
+    bus: MemoryPublisher = field(default_factory=MemoryPublisher)
+
+    @property
+    def acts(self) -> Acts:
+        return Acts(
+            decisions=self.decisions,
+            denylist=self.denylist,
+            control=self.control,
+            users=self.users,
+            clock=lambda: self.now_ms,
+        )
+
+    @property
+    def enforcer(self) -> Enforcer:
+        return Enforcer(
+            judge=self.judge,
+            acts=self.acts,
+            alerts=self.alerts,
+            bus=self.bus,
+            place=Place(stack="warden", region="eu-west-1"),
+        )
+
+    @property
+    def lift(self) -> Lift:
+        return Lift(decisions=self.decisions, denylist=self.denylist, users=self.users)

@@ -1,0 +1,146 @@
+"""Whether what a history led to is what the oracle says, and how much was tried.
+
+    PYTHONPATH=src:. .venv/bin/python -m tests.support.histories.check --histories 100000 --seed 1
+
+Findings of rules whose condition stays met are two-sided: exactly the oracle's. The others are one-sided:
+none of the oracle's is missing; with one evaluator and no faults, each was true of what had arrived.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from sessionwarden.detection.windows.group_key import finding_id, key_digest, mark_digest
+from sessionwarden.model.event import Event
+from sessionwarden.model.finding import Finding
+from sessionwarden.ruleset.compiled import CompiledRule
+from tests.support.histories.oracle import Fired, certain, oracle, pooled
+from tests.support.histories.world import History, play, random_history
+
+
+@dataclass
+class Tally:
+    """What was played, and the findings by kind of rule, an asterisk for what firings led to."""
+
+    histories: int = 0
+    events: int = 0
+    deliveries: int = 0
+    operations: int = 0
+    changes: int = 0
+    faults: int = 0
+    slots: int = 0
+    findings: Counter[str] = field(default_factory=Counter)
+
+
+def check(history: History, tally: Tally) -> list[Finding]:
+    """Play the history and compare. Returns what was emitted."""
+    played = play(history)
+    expected = named(oracle(history.rules, history.events), history)
+    found = {finding.id for finding in played.emitted}
+    missed = [fired for identity, fired in expected.items() if identity not in found]
+    assert not missed, f"missed {missed} in {history}"
+    by_id = {rule.id: rule for rule in history.rules.rules}
+    invented = [
+        finding
+        for finding in played.emitted
+        if finding.id not in expected and certain(by_id[finding.rule], by_id)
+    ]
+    assert not invented, f"invented {invented} in {history}"
+    for finding in played.emitted:
+        check_evidence(finding, by_id[finding.rule], history)
+    tally.histories += 1
+    tally.events += len(history.events)
+    tally.deliveries += sum(len(batch) for queue in history.deliveries for batch in queue)
+    tally.operations += played.operations
+    tally.changes += played.changes
+    tally.faults += sum(map(len, history.faults)) + sum(map(len, history.refusals))
+    tally.slots += len(expected)
+    tally.findings.update(name(by_id[finding.rule]) for finding in played.emitted)
+    return played.emitted
+
+
+def check_evidence(finding: Finding, rule: CompiledRule, history: History) -> None:
+    assert set(finding.events) <= {one.id for one in history.events}
+    assert finding.first_time <= finding.time
+    assert finding.count >= 1
+    assert finding.count % rule.sampled_one_in == 0
+    if rule.kind == "event_count" and not rule.inner:
+        assert finding.time - rule.timespan_ms < finding.first_time
+
+
+def check_what_had_arrived(history: History, emitted: list[Finding]) -> None:
+    """Of one evaluator without faults: the findings are those of the oracle after each batch."""
+    by_id = {rule.id: rule for rule in history.rules.rules}
+    (queue,) = history.deliveries
+    possible: set[str] = set()
+    arrived: list[Event] = []
+    for batch in queue:
+        arrived += batch
+        possible |= set(named(oracle(history.rules, arrived), history))
+    found = {one.id for one in emitted}
+    assert possible <= found
+    # a firing that was undone goes on counting where it was counted: of those rules, more can be found
+    assert {one.id for one in emitted if not by_id[one.rule].inner} <= possible
+
+
+def alone(history: History) -> History:
+    """The same deliveries to one evaluator, without faults."""
+    batches = tuple(batch for queue in history.deliveries for batch in queue)
+    return replace(history, deliveries=(batches,), faults=({},), refusals=(frozenset(),), schedule=(0,))
+
+
+def named(fired: set[Fired], history: History) -> dict[str, Fired]:
+    """By the ids that findings must have."""
+    by_id = {rule.id: rule for rule in history.rules.rules}
+    ids = {}
+    for one in fired:
+        rule = by_id[one.rule]
+        with_pool = any(pooled(rule, by_id, position) for position in range(len(rule.group_by)))
+        key = (*one.key, None) if with_pool else one.key
+        mark = mark_digest(rule=rule.id, window=rule.window)
+        ids[finding_id(mark_key=f"{mark}#{key_digest(key)}", slot=one.slot)] = one
+    return ids
+
+
+def name(rule: CompiledRule) -> str:
+    """The kind of a rule, for the table."""
+    return f"{rule.kind}{'*' if rule.inner else ' sampled' if rule.sampled_one_in > 1 else ''}"
+
+
+def report(tally: Tally) -> str:
+    """The statistics, as lines."""
+    lines = [
+        f"{tally.histories:>12,} histories, none wrong",
+        f"{tally.events:>12,} events, delivered {tally.deliveries:,} times",
+        f"{tally.operations:>12,} store calls and emissions, {tally.changes:,} changes of evaluator between",
+        f"{tally.faults:>12,} faults planned (refusals, lost answers, crashes)",
+        f"{tally.slots:>12,} slots that the oracle says have a finding",
+        f"{tally.findings.total():>12,} findings emitted, some more than once (* by firings of other rules):",
+    ]
+    lines += [f"{count:>16,} {kind}" for kind, count in sorted(tally.findings.items())]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Play as many histories as asked for, and print what was tried."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--histories", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1_000_000, help="of the first history")
+    arguments = parser.parse_args()
+    tally = Tally()
+    for seed in range(arguments.seed, arguments.seed + arguments.histories):
+        try:
+            check(random_history(Random(seed)), tally)
+        except AssertionError as error:
+            raise SystemExit(f"seed {seed}: {error}") from error
+    sys.stdout.write(report(tally) + "\n")
+
+
+if __name__ == "__main__":
+    main()

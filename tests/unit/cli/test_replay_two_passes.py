@@ -1,0 +1,305 @@
+"""A log that is read twice gives what reading it once gives."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import signal
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from sessionwarden.cli.replay.command import ReadOnce, Replay, replay_of
+from sessionwarden.model.event import Event
+from sessionwarden.model.finding import Finding
+from sessionwarden.replay import log_files, log_lines
+from sessionwarden.replay.columnar import first_pass, two_pass
+from sessionwarden.replay.columnar.two_pass import ReadTwice
+from sessionwarden.replay.log_files import LogFileError, ranges_of, read_blocks
+from sessionwarden.replay.log_lines import LineReader, QuarantinedLine, own_formats, own_formats_at_once
+from sessionwarden.ruleset.compiled import CompiledRuleset
+from sessionwarden.ruleset.compiler.compile import compile_rules
+from sessionwarden.sources.access_log.line import format_access_line
+
+NOW = 1_760_000_000_000
+DAY = 24 * 3_600_000
+
+RULES = """
+title: Refused
+name: refused
+status: test
+logsource: {category: api_access}
+detection: {selection: {status: 401}, condition: selection}
+level: low
+---
+title: Many Refusals
+id: 00000000-0000-4000-8000-000000000001
+status: test
+correlation: {type: event_count, rules: [refused], group-by: [source_ip], timespan: 1m, condition: {gte: 6}}
+level: low
+---
+title: Many Refused Users
+id: 00000000-0000-4000-8000-000000000002
+status: test
+correlation:
+  {type: value_count, rules: [refused], group-by: [source_ip], timespan: 5m, condition: {field: user, gte: 3}}
+level: low
+---
+title: Much Sent
+id: 00000000-0000-4000-8000-000000000003
+status: test
+correlation:
+  {type: value_sum, rules: [refused], group-by: [user], timespan: 5m,
+   condition: {field: response_bytes, gte: 4000}}
+level: low
+---
+title: Admin
+id: 00000000-0000-4000-8000-000000000004
+status: test
+logsource: {category: api_access}
+detection: {selection: {path|startswith: /admin}, condition: selection}
+level: low
+"""
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_files, "BLOCK_BYTES", 8_000)
+    monkeypatch.setattr(log_files, "RANGE_BLOCKS", 5)
+    monkeypatch.setattr(first_pass, "EVENTS_AT_ONCE", 70)
+    monkeypatch.setattr(two_pass, "EVENTS_AT_ONCE", 100)
+    monkeypatch.setattr("sessionwarden.replay.log_events.EVENTS_AT_ONCE", 100)
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> CompiledRuleset:
+    (tmp_path / "rules.yml").write_text(RULES)
+    return compile_rules([tmp_path / "rules.yml"])
+
+
+def line(number: int, *, time: int | None = None, **values: object) -> str:
+    usual: dict[str, object] = {
+        "source_ip": f"192.0.2.{number % 200}",
+        "status": 401 if number % 7 == 0 else 200,
+        "user": f"user-{number % 5}",
+        "pool": "pool",
+        "decision": "allow",
+        "reason": "ok",
+        "response_bytes": 1_000,
+        "path": "/admin" if number % 311 == 0 else f"/{number}",
+        "user_agent": "curl",
+    }
+    at = NOW - 6 * DAY + number * 500 if time is None else time
+    return format_access_line(Event(id=f"r{number}", time=at, source="api_access", **usual | values))  # type: ignore[arg-type]
+
+
+def attack(first: int) -> list[str]:
+    return [line(first + number, source_ip="198.51.100.9", status=401) for number in range(12)]
+
+
+def a_log() -> list[str]:
+    lines = [line(number) for number in range(1_500)]
+    lines[700:700] = attack(700)
+    lines[900] = "nonsense"
+    lines[901] = ""
+    lines[902] = line(902, path='/"quoted"\\', status=401)
+    lines[903] = line(903, user_agent="é", status=401, source_ip="2001:db8::5")
+    lines[1_000] = line(1_000, time=NOW - 8 * DAY, status=401)
+    lines[1_001:1_010] = [line(1_001 + n, decision="deny", reason="signed_out") for n in range(9)]
+    # two days are missing, and then something comes that is too late
+    lines += [line(2_000 + number, time=NOW - 3 * DAY + number) for number in range(300)]
+    lines += [line(3_000, time=NOW - 6 * DAY), *attack(500)]
+    return lines
+
+
+class Seen:
+    """What a replay said; without `jobs`, of one reading."""
+
+    def __init__(self, logs: Sequence[str], rules: CompiledRuleset, jobs: int | None = None) -> None:
+        bad: list[QuarantinedLine] = []
+        reader = LineReader(own_formats(NOW), bad.append, parse_batch=own_formats_at_once(NOW))
+        run: Replay = ReadOnce(logs, rules, reader)
+        if jobs:
+            run = ReadTwice(logs, rules, reader, now_ms=NOW, jobs=jobs)
+        self.findings: list[Finding] = []
+        self.error = ""
+        try:
+            for finding in run.findings():
+                self.findings.append(finding)
+        except LogFileError as error:
+            self.error = str(error)
+        self.counts = reader.lines, reader.events, run.late, run.refused, run.failed
+        self.quarantined: Counter[str] = reader.quarantined
+        self.bad = bad
+
+
+def check_same(logs: Sequence[Path], rules: CompiledRuleset) -> Seen:
+    names = [str(log) for log in logs]
+    once = Seen(names, rules)
+    for twice in (Seen(names, rules, 1), Seen(names, rules, 2)):
+        assert twice.findings == once.findings
+        assert twice.counts == once.counts
+        assert twice.quarantined == once.quarantined
+        assert twice.bad == once.bad
+        assert twice.error == once.error
+    return once
+
+
+def test_findings_counts_and_quarantine_are_the_same(tmp_path: Path, rules: CompiledRuleset) -> None:
+    (tmp_path / "log").write_text("\n".join(a_log()))
+
+    seen = check_same([tmp_path / "log"], rules)
+
+    assert {one.rule[-1] for one in seen.findings} == {"1", "2", "3", "4"}
+    assert seen.counts[2:4] == (14, 9)
+    assert seen.quarantined == {"not_json": 1}
+    assert [one.line for one in seen.bad] == [901]
+
+
+def test_several_logs_some_of_them_gzip_are_one(tmp_path: Path, rules: CompiledRuleset) -> None:
+    lines = a_log()
+    (tmp_path / "one").write_text("\n".join(lines[:705]) + "\n")
+    (tmp_path / "two.gz").write_bytes(gzip.compress("\n".join(lines[705:]).encode()))
+    (tmp_path / "empty").write_text("")
+
+    parts = check_same([tmp_path / name for name in ("one", "empty", "two.gz")], rules)
+
+    (tmp_path / "all").write_text("\n".join(lines))
+    assert parts.findings == check_same([tmp_path / "all"], rules).findings
+
+
+def test_damage_costs_what_is_behind_it(tmp_path: Path, rules: CompiledRuleset) -> None:
+    whole = gzip.compress("\n".join(a_log()).encode())
+    (tmp_path / "cut.gz").write_bytes(whole[: len(whole) * 2 // 3])
+
+    seen = check_same([tmp_path / "cut.gz"], rules)
+
+    assert "cut.gz" in seen.error
+    assert seen.findings
+    assert check_same([tmp_path / "missing"], rules).error
+
+
+def test_a_line_of_any_length_is_skipped(
+    tmp_path: Path, rules: CompiledRuleset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_files, "MAX_LINE_BYTES", 20_000)
+    lines = a_log()
+    lines[300] = "x" * 50_000
+    (tmp_path / "log").write_text("\n".join(lines))
+
+    assert check_same([tmp_path / "log"], rules).quarantined["line_too_long"] == 1
+
+
+def test_a_log_that_changes_between_the_readings_is_refused_and_one_that_grows_is_not(
+    tmp_path: Path, rules: CompiledRuleset
+) -> None:
+    log = tmp_path / "log"
+    lines = a_log()
+
+    def run(change: bytes) -> list[Finding]:
+        log.write_text("\n".join(lines) + "\n")
+        reader = LineReader(own_formats(NOW), lambda one: None, parse_batch=own_formats_at_once(NOW))
+        found = ReadTwice([str(log)], rules, reader, now_ms=NOW).findings()
+        first = next(found)
+        log.write_bytes(change)
+        return [first, *found]
+
+    whole = "\n".join([*lines, ""]).encode()
+    grown = run(whole + "\n".join(attack(9_000)).encode())
+    assert grown == run(whole)
+    with pytest.raises(LogFileError, match="has changed"):
+        run(b"rotated\n")
+
+
+def test_small_logs_pipes_and_other_formats_are_read_once(
+    tmp_path: Path, rules: CompiledRuleset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "log").write_text("\n".join(a_log()))
+    log = str(tmp_path / "log")
+    reader = LineReader(own_formats(NOW), lambda one: None)
+
+    def kind(*logs: str, own_format: bool = True) -> type:
+        return type(replay_of(logs, rules, reader, own_format=own_format))
+
+    assert kind(log) is ReadOnce
+    monkeypatch.setattr("sessionwarden.cli.replay.command.WORTH_TWO_READINGS", 100_000)
+    assert kind(log) is ReadTwice
+    assert kind(log, own_format=False) is ReadOnce
+    assert kind(log, "-") is ReadOnce
+    assert kind(log, str(tmp_path / "missing")) is ReadOnce
+    assert kind(log, "/dev/null") is ReadOnce
+
+
+@pytest.mark.parametrize("longest", [5, 30, 10**6])
+def test_ranges_one_behind_the_other_are_the_blocks_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, longest: int
+) -> None:
+    monkeypatch.setattr(log_files, "BLOCK_BYTES", 16)
+    monkeypatch.setattr(log_files, "RANGE_BLOCKS", 2)
+    monkeypatch.setattr(log_files, "MAX_LINE_BYTES", longest)
+    random = Random(1)
+    for end in (b"", b"\n"):
+        text = b"\n".join(b"x" * random.choice((0, 1, 7, 16, 31, 32, 33, 100)) for _ in range(200)) + end
+        (tmp_path / "log").write_bytes(text)
+        path = str(tmp_path / "log")
+
+        ranges = ranges_of(path)
+
+        assert len(ranges) > 50
+        assert [one for some in ranges for one in read_blocks(path, some)] == list(read_blocks(path))
+        for place, block in read_blocks(path):
+            if isinstance(block, bytes):
+                assert text[place : place + len(block)] == block
+
+
+def test_pieces_are_whole_lines_in_order() -> None:
+    block = b"\n".join(b"x" * (number % 40) for number in range(500))
+
+    for size in (1, 7, 100, len(block), 10**6):
+        assert b"\n".join(log_lines._pieces(block, size)) == block
+
+
+def test_a_log_that_is_mostly_bad_lines_is_never_held_as_a_whole(
+    tmp_path: Path, rules: CompiledRuleset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(two_pass, "MOST_BAD", 1_000)
+    lines = a_log()
+    (tmp_path / "log").write_text("\n".join([*lines[:800], *["bad"] * 20_000, *lines[800:]]))
+
+    seen = check_same([tmp_path / "log"], rules)
+
+    assert len(seen.bad) == 20_001
+    assert seen.findings
+    looker = first_pass.Looker(rules, secret=1, now_ms=NOW)
+    looks = [*looker.look(first_pass.Place(0, str(tmp_path / "log"), log_files.WHOLE))]
+    # of a block at least, which is as many lines as fit into it
+    assert max(len(look.bad) for look in looks) < 8_000 // len("bad\n") + 100
+
+
+def test_without_room_for_notes_the_reason_is_said(
+    tmp_path: Path, rules: CompiledRuleset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "log").write_text("\n".join(a_log()))
+    full = Path("/dev/full").open("w+b")  # noqa: SIM115  the replay closes it
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda: full)
+
+    assert Seen([str(tmp_path / "log")], rules, 1).error.startswith("cannot keep notes of the log: No space")
+
+
+def test_a_process_that_is_killed_ends_the_replay_with_a_reason(
+    tmp_path: Path, rules: CompiledRuleset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "log").write_text("\n".join(a_log()))
+    monkeypatch.setattr(two_pass, "_look", killed)
+
+    seen = Seen([str(tmp_path / "log")], rules, 2)
+
+    assert seen.error.startswith("a process that read the logs was killed")
+    assert not seen.findings
+
+
+def killed(place: first_pass.Place) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from sessionwarden.adapters.lean.denylist import Poll
+from sessionwarden.denylist.polled import (
+    MAX_LIVE,
+    PolledDenies,
+    end_key,
+    from_polled_item,
+    network_of,
+    sort_key,
+    to_polled_item,
+)
+from sessionwarden.errors import DamagedItemError, StoreError
+from sessionwarden.model.deny import Claims, PolledDeny
+from sessionwarden.ruleset.compiler.policy_file import MAX_LIMITS
+from tests.support.tokens import CLIENT, NOW, POOL, SUB
+
+CLAIMS = Claims(POOL, "access", SUB, CLIENT, SUB, "alice", None, None, NOW, NOW, NOW + 60)
+CLIENT_ENTRY = PolledDeny("d-1", NOW + 60, client=f"{POOL}#{CLIENT}")
+
+
+def network(text: str, *, deny_until: int = NOW + 60, lifted_at: int | None = None) -> PolledDeny:
+    return PolledDeny("d-2", deny_until, network=text, lifted_at=lifted_at)
+
+
+def reason(*entries: PolledDeny, source_ip: object = "203.0.113.7", now: int = NOW) -> str | None:
+    verdict = PolledDenies(entries).refusal(CLAIMS, source_ip, now=now)
+    return None if verdict is None else verdict.reason
+
+
+def test_a_denied_client_is_refused_until_the_very_second() -> None:
+    assert reason(CLIENT_ENTRY) == "client_denied"
+    assert reason(CLIENT_ENTRY, now=NOW + 60) == "client_denied"
+    assert reason(CLIENT_ENTRY, now=NOW + 61) is None
+    assert reason(CLIENT_ENTRY._replace(client=f"other#{CLIENT}")) is None
+    assert reason(CLIENT_ENTRY._replace(lifted_at=NOW)) is None
+
+
+@pytest.mark.parametrize(
+    ("denied", "source_ip", "found"),
+    [
+        ("203.0.113.7", "203.0.113.7", True),
+        ("203.0.113.0/24", "203.0.113.255", True),
+        ("203.0.113.0/24", "203.0.114.0", False),
+        ("203.0.113.0/24", "::ffff:203.0.113.7", True),
+        ("::ffff:203.0.113.0/120", "203.0.113.7", True),
+        ("2001:db8::/64", "2001:db8::1", True),
+        ("2001:db8::/64", "2001:db8:0:1::1", False),
+        ("0.0.0.0/0", "192.0.2.1", True),
+        ("0.0.0.0/0", "2001:db8::1", False),
+        ("203.0.113.0/24", "not an address", False),
+        ("203.0.113.0/24", None, False),
+        ("203.0.113.0/24", "203.0.113.128/25", True),
+        ("203.0.113.0/24", "203.0.112.0/23", False),
+        ("2001:db8::/64", "2001:db8::/32", False),
+        ("203.0.113.0/24", 3_405_803_783, False),
+    ],
+)
+def test_an_address_is_refused_within_a_denied_network(denied: str, source_ip: object, found: bool) -> None:
+    assert reason(network(denied), source_ip=source_ip) == ("network_denied" if found else None)
+    assert reason(network(denied, deny_until=NOW - 1), source_ip=source_ip) is None
+
+
+def test_of_two_entries_the_longer_holds() -> None:
+    short = CLIENT_ENTRY._replace(deny_until=NOW + 1)
+    for entries in ((short, CLIENT_ENTRY), (CLIENT_ENTRY, short)):
+        assert reason(*entries, now=NOW + 30) == "client_denied"
+
+
+@pytest.mark.parametrize("entry", [CLIENT_ENTRY, network("2001:db8::/64"), network("192.0.2.1", lifted_at=5)])
+def test_an_entry_survives_the_table(entry: PolledDeny) -> None:
+    assert from_polled_item(to_polled_item(entry)) == entry
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        PolledDeny("d", 5),
+        CLIENT_ENTRY._replace(network="192.0.2.0/24"),
+        network("192.0.2.1/24"),
+        network("x"),
+    ],
+)
+def test_an_entry_that_says_nothing_or_two_things_is_not_written(entry: PolledDeny) -> None:
+    with pytest.raises(ValueError, match=r"either|host bits|not an address"):
+        to_polled_item(entry)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"unknown": {"S": "x"}},
+        {"decision_id": {"S": "d-2"}},
+        {"decision_id": {"S": f"00{NOW + 61}#d-2"}},
+        {"decision_id": {"S": f"00{NOW + 60}#"}},
+        {"client": {"S": "p#c"}},
+        {"deny_until": {"S": "5"}},
+        {"network": {"S": "192.0.2.0/33"}},
+        {"network": {"S": ""}},
+    ],
+)
+def test_an_item_that_cannot_be_read_completely_fails_the_whole_poll(changes: dict[str, object]) -> None:
+    item = to_polled_item(network("192.0.2.0/24")) | changes
+    with pytest.raises(DamagedItemError):
+        PolledDenies([from_polled_item(item)])
+
+
+def test_a_poll_is_five_seconds_old_at_most_and_a_failed_one_is_never_papered_over() -> None:
+    now = float(NOW)
+    answers: list[PolledDenies | Exception] = [
+        PolledDenies(),
+        PolledDenies([CLIENT_ENTRY]),
+        StoreError("down"),
+    ]
+    asked = 0
+
+    def read(_now: int) -> PolledDenies:
+        nonlocal asked
+        answer = answers[asked]
+        asked += 1
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    poll = Poll(read, clock=lambda: now)
+    for _ in range(10):
+        assert poll().refusal(CLAIMS, None, now=NOW) is None
+    assert asked == 1
+    now += 4.9
+    poll()
+    assert asked == 1
+    now += 0.1
+    assert poll().refusal(CLAIMS, None, now=NOW) is not None
+    now -= 3600  # a clock set back
+    with pytest.raises(StoreError):
+        poll()
+    assert asked == 3
+
+
+def test_a_poll_begins_where_the_entries_begin_that_are_still_in_force() -> None:
+    over, last_second, later = (network("192.0.2.0/24", deny_until=NOW + seconds) for seconds in (-1, 0, 1))
+    assert sort_key(over) < end_key(NOW) < sort_key(last_second) < sort_key(later)
+    assert to_polled_item(later)["decision_id"] == {"S": f"00{NOW + 1}#d-2"}
+
+
+def test_a_day_of_rules_at_their_highest_limit_fits_one_page_of_a_query() -> None:
+    longest = network("2001:db8:1234:5678::/64", lifted_at=NOW)._replace(decision_id=f"manual-{UUID(int=5)}")
+    size = sum(len(name) + len(next(iter(value.values()))) for name, value in to_polled_item(longest).items())
+    assert size < 200
+    assert size * (2 * 24 * MAX_LIMITS["polled_denies_per_hour"] + MAX_LIVE) < 1_000_000
+
+
+def test_an_ipv4_address_in_ipv6_is_the_ipv4_one() -> None:
+    assert network_of("::ffff:192.0.2.1") == network_of("192.0.2.1")

@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from sessionwarden.errors import StoreError, TokenError
+from sessionwarden.tokens.jwks import KeyStore, parse_jwks
+from tests.support.tokens import KID, b64, jwk, jwks
+
+
+class Server:
+    """A JWKS endpoint and a clock that tests set."""
+
+    def __init__(self) -> None:
+        self.document: bytes | None = jwks()
+        self.now = 1_000_000.0
+        self.fetches = 0
+
+    def fetch(self) -> bytes:
+        self.fetches += 1
+        if self.document is None:
+            raise StoreError("down")
+        return self.document
+
+    def store(self) -> KeyStore:
+        return KeyStore(self.fetch, lambda: self.now)
+
+
+def reason_of(store: KeyStore, kid: str = KID) -> str:
+    with pytest.raises(TokenError) as caught:
+        store.key(kid)
+    return caught.value.reason
+
+
+def test_keys_are_fetched_once_and_kept() -> None:
+    server = Server()
+    store = server.store()
+    for _ in range(100):
+        assert store.key(KID).key_size == 2048
+        server.now += 5
+    assert server.fetches == 1
+
+
+def test_whatever_tokens_ask_for_one_fetch_in_ten_seconds_is_made() -> None:
+    server = Server()
+    store = server.store()
+    for second in range(100):
+        for number in range(20):
+            assert reason_of(store, f"unknown-{second}-{number}") == "unknown_key"
+        server.now += 1
+    assert server.fetches == 10
+
+
+def test_a_failing_endpoint_is_asked_once_in_ten_seconds_too() -> None:
+    server = Server()
+    server.document = None
+    store = server.store()
+    for _ in range(100):
+        assert reason_of(store) == "keys_unavailable"
+        server.now += 1
+    assert server.fetches == 10
+
+
+def test_a_new_key_is_found_when_a_token_names_it() -> None:
+    server = Server()
+    store = server.store()
+    store.key(KID)
+    server.document = jwks(jwk(), jwk("key-2"))
+    server.now += 10
+    assert store.key("key-2").key_size == 2048
+
+
+def test_a_withdrawn_key_is_dead_within_fifteen_minutes() -> None:
+    server = Server()
+    store = server.store()
+    store.key(KID)
+    server.document = jwks(jwk("key-2"))
+    server.now += 15 * 60
+    assert reason_of(store) == "unknown_key"
+
+
+def test_a_withdrawn_key_is_dead_at_once_when_another_token_caused_the_fetch() -> None:
+    server = Server()
+    store = server.store()
+    store.key(KID)
+    server.document = jwks(jwk("key-2"))
+    server.now += 10
+    store.key("key-2")
+    assert reason_of(store) == "unknown_key"
+
+
+def test_an_empty_set_withdraws_every_key() -> None:
+    server = Server()
+    store = server.store()
+    store.key(KID)
+    server.document = b'{"keys":[]}'
+    server.now += 15 * 60
+    assert reason_of(store) == "unknown_key"
+
+
+def test_known_keys_serve_a_day_while_fetching_fails_and_no_longer() -> None:
+    server = Server()
+    store = server.store()
+    store.key(KID)
+    server.document = None
+    server.now += 86_399
+    assert store.key(KID).key_size == 2048
+    assert reason_of(store, "new") == "keys_unavailable"
+    server.now += 1
+    assert reason_of(store) == "keys_unavailable"
+    server.document = jwks()
+    server.now += 10
+    assert store.key(KID).key_size == 2048
+
+
+def test_a_damaged_document_is_a_failed_fetch() -> None:
+    server = Server()
+    store = server.store()
+    store.key(KID)
+    server.document = b'{"keys":{}}'
+    server.now += 3600
+    assert store.key(KID).key_size == 2048
+
+
+def test_a_clock_set_back_does_not_keep_a_withdrawn_key() -> None:
+    server = Server()
+    store = server.store()
+    store.key(KID)
+    server.document = jwks(jwk("key-2"))
+    server.now -= 5000
+    assert reason_of(store) == "unknown_key"
+
+
+def test_many_threads_make_one_fetch() -> None:
+    server = Server()
+    entered, release = threading.Event(), threading.Event()
+    fetch = server.fetch
+
+    def slow() -> bytes:
+        entered.set()
+        assert release.wait(5)
+        return fetch()
+
+    store = KeyStore(slow, lambda: server.now)
+    found: list[int] = []
+    threads = [threading.Thread(target=lambda: found.append(store.key(KID).key_size)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    assert entered.wait(5)
+    release.set()
+    for thread in threads:
+        thread.join(5)
+    assert found == [2048] * 8
+    assert server.fetches == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kty": "EC"},
+        {"kty": "oct"},
+        {"kty": None},
+        {"use": "enc"},
+        {"use": None},
+        {"alg": "RS512"},
+        {"alg": "HS256"},
+        {"alg": None},
+        {"key_ops": ["sign"]},
+        {"d": "AQAB"},
+        {"n": None},
+        {"n": 5},
+        {"n": "AQAB"},
+        {"n": "=="},
+        {"e": "AA"},
+        {"e": "Ag"},
+        {"e": "AQ"},
+        {"e": "AQAB="},
+        {"kid": None},
+        {"kid": 7},
+        {"kid": ""},
+        {"bits": 1024},
+    ],
+)
+def test_a_key_that_may_not_check_rs256_signatures_is_left_out(changes: dict[str, Any]) -> None:
+    assert set(parse_jwks(jwks(jwk("good"), jwk("bad", **changes)))) == {"good"}
+
+
+def test_a_modulus_just_under_the_least_size_is_left_out() -> None:
+    small = (1 << 2047) - 1
+    document = jwks(jwk("bad", n=b64(small.to_bytes(256, "big"))))
+    assert parse_jwks(document) == {}
+
+
+def test_two_keys_of_one_name_are_both_left_out() -> None:
+    twin = jwk("other", kid="twin")
+    assert set(parse_jwks(jwks(jwk("twin"), twin, jwk("third"), twin))) == {"third"}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"keys":null}',
+        b'{"keys":[],"keys":[]}',
+        b"\xff",
+        json.dumps({"keys": ["x" * 70_000]}).encode(),
+    ],
+)
+def test_a_document_that_is_no_key_set_is_refused(document: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - any of several parsers may say so
+        parse_jwks(document)
+
+
+def test_entries_that_are_no_objects_are_left_out() -> None:
+    assert set(parse_jwks(b'{"keys":[1,null,"x",[],' + json.dumps(jwk()).encode() + b"]}")) == {KID}
+
+
+def shipped(server: Server) -> KeyStore:
+    return KeyStore(server.fetch, lambda: server.now, shipped=parse_jwks(jwks()))
+
+
+def test_shipped_keys_serve_a_cold_start_without_a_fetch_and_are_renewed_within_a_minute() -> None:
+    server = Server()
+    store = shipped(server)
+    server.now += 30 * 86_400  # a snapshot is restored weeks after it was made
+    store.key(KID)
+    server.now += 59
+    store.key(KID)
+    assert server.fetches == 0
+    server.document = jwks(jwk("key-2"))
+    server.now += 1
+    assert reason_of(store) == "unknown_key"
+    assert server.fetches == 1
+
+
+def test_shipped_keys_are_no_reason_to_refuse_a_newer_key() -> None:
+    server = Server()
+    server.document = jwks(jwk(), jwk("key-2"))
+    assert shipped(server).key("key-2").key_size == 2048
+
+
+def test_shipped_keys_serve_a_day_at_most_while_fetching_fails() -> None:
+    server = Server()
+    server.document = None
+    store = shipped(server)
+    store.key(KID)
+    server.now += 85_000
+    store.key(KID)
+    server.now += 1_400
+    assert reason_of(store) == "keys_unavailable"
+
+
+def test_how_long_keys_serve_while_fetching_fails_is_a_setting_and_each_failure_is_told() -> None:
+    server = Server()
+    told: list[Exception] = []
+    store = KeyStore(server.fetch, lambda: server.now, dead_after_seconds=3600, on_failure=told.append)
+    store.key(KID)
+    server.document = None
+    server.now += 3599
+    store.key(KID)
+    assert [str(error) for error in told] == ["down"]
+    server.now += 1
+    assert reason_of(store) == "keys_unavailable"

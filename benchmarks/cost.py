@@ -40,10 +40,10 @@ from functions.ingest import handler as ingest
 from functions.ingest.settings import Settings
 from sessionwarden.adapters.aws.eventbridge import EventBridgePublisher
 from sessionwarden.adapters.aws.sqs_findings import SQSFindingSink
-from sessionwarden.adapters.dynamodb.shared_log import DynamoDBShelfStore
+from sessionwarden.adapters.dynamodb.shared_log import DynamoDBSharedLogStore
 from sessionwarden.adapters.dynamodb.windows import DynamoDBWindowStore
 from sessionwarden.detection.engine import Engine
-from sessionwarden.detection.storage.shared_log_size import SMALLEST_MEMORY_MB, shelf_limit_for
+from sessionwarden.detection.storage.shared_log_size import SMALLEST_MEMORY_MB, shared_log_limit_for
 from sessionwarden.local.simulation.day import Written, ordinary
 from sessionwarden.ruleset.compiler.compile import compile_rules, dump_ruleset
 
@@ -66,7 +66,8 @@ ENVELOPE = {
     "resources": [],
 }
 PROGRESS = 50_000
-"""Requests between two lines that say how far it is, and what these cost: as shelves fill, they cost more."""
+"""Requests between two lines that say how far it is, and what these cost: as shared logs fill, they cost
+more."""
 LOG_GROUP = "/access/http"
 CONTEXT: Any = SimpleNamespace(
     function_name="cost", memory_limit_in_mb=512, invoked_function_arn="arn", aws_request_id="request"
@@ -115,13 +116,13 @@ class Pipeline:
 
     def _detector(self, table: MeteredTable, rules: bytes) -> Detector:
         store = DynamoDBWindowStore(self._typed(table), "windows")
-        limit = shelf_limit_for(memory_mb=self._setting.memory_mb)
-        shelves = DynamoDBShelfStore(self._typed(table), "windows", shelf_limit=limit)
+        limit = shared_log_limit_for(memory_mb=self._setting.memory_mb)
+        shared_logs = DynamoDBSharedLogStore(self._typed(table), "windows", shared_log_limit=limit)
         return Detector(
             rules=LiveRules(
                 published=NothingToPoll(),
                 shipped=lambda: rules,
-                build=lambda ruleset: Engine(ruleset, store, shelves=shelves),
+                build=lambda ruleset: Engine(ruleset, store, shared_logs=shared_logs),
             ),
             sink=SQSFindingSink(self._typed(MeteredQueue(self._bill)), "queue"),
             bus=EventBridgePublisher(

@@ -64,18 +64,18 @@ class _Partition:
     def __init__(self) -> None:
         self.items: dict[str, dict[str, Any]] = {}
         self.sizes: dict[str, int] = {}
-        self._slots: list[str] = []
+        self._periods: list[str] = []
 
-    def put(self, slot: str, item: dict[str, Any], size: int) -> None:
+    def put(self, period: str, item: dict[str, Any], size: int) -> None:
         """Keep an item, new or changed."""
-        if slot not in self.items:
-            insort(self._slots, slot)
-        self.items[slot] = item
-        self.sizes[slot] = size
+        if period not in self.items:
+            insort(self._periods, period)
+        self.items[period] = item
+        self.sizes[period] = size
 
     def between(self, first: str, last: str) -> Sequence[str]:
         """The sort keys from `first` to `last`. To look at each would grow with the log."""
-        return self._slots[bisect_left(self._slots, first) : bisect_right(self._slots, last)]
+        return self._periods[bisect_left(self._periods, first) : bisect_right(self._periods, last)]
 
 
 class MeteredTable:
@@ -86,17 +86,17 @@ class MeteredTable:
         self._partitions: dict[str, _Partition] = {}
 
     def update_item(self, **request: Any) -> dict[str, Any]:
-        key, slot = (request["Key"][name]["S"] for name in ("key", "slot"))
+        key, period = (request["Key"][name]["S"] for name in ("key", "slot"))
         partition = self._partition(key)
-        item = partition.items.get(slot) or {"slot": {"S": slot}, "members": {"BS": set()}}
+        item = partition.items.get(period) or {"slot": {"S": period}, "members": {"BS": set()}}
         members, values = item["members"]["BS"], request["ExpressionAttributeValues"]
-        size = partition.sizes.get(slot) or _names(key, slot) + len("members") + 3
+        size = partition.sizes.get(period) or _names(key, period) + len("members") + 3
         full = len(members) >= int(values[":limit"]["N"])
         if not full:
             fresh = set(values[":members"]["BS"]) - members
             members |= fresh
             size += sum(map(len, fresh)) + len(fresh)
-            partition.put(slot, item, size)
+            partition.put(period, item, size)
         self._meter.wrote("UpdateItem", key, size)
         if full:
             raise _condition_failed("UpdateItem")
@@ -104,14 +104,14 @@ class MeteredTable:
 
     def put_item(self, **request: Any) -> dict[str, Any]:
         item = request["Item"]
-        key, slot = item["key"]["S"], item["slot"]["S"]
+        key, period = item["key"]["S"], item["slot"]["S"]
         partition = self._partition(key)
-        if "ConditionExpression" in request and slot in partition.items:
-            self._meter.wrote("PutItem", key, partition.sizes[slot])
-            raise _condition_failed("PutItem", partition.items[slot])
+        if "ConditionExpression" in request and period in partition.items:
+            self._meter.wrote("PutItem", key, partition.sizes[period])
+            raise _condition_failed("PutItem", partition.items[period])
         packed = item["members"]["B"] if "members" in item else b""
-        size = _names(key, slot) + len("members") + len(packed)
-        partition.put(slot, item, size)
+        size = _names(key, period) + len("members") + len(packed)
+        partition.put(period, item, size)
         self._meter.wrote("PutItem", key, size)
         return {}
 
@@ -121,7 +121,7 @@ class MeteredTable:
         partition = self._partition(key)
         found = partition.between(values[":first"], values[":last"])
         self._meter.read(key, sum(map(partition.sizes.__getitem__, found)))
-        return {"Items": [partition.items[slot] for slot in found]}
+        return {"Items": [partition.items[period] for period in found]}
 
     def _partition(self, key: str) -> _Partition:
         return self._partitions.get(key) or self._partitions.setdefault(key, _Partition())
@@ -133,9 +133,9 @@ def _condition_failed(operation: str, item: Mapping[str, Any] | None = None) -> 
     return ClientError(answer | ({"Item": item} if item else {}), operation)
 
 
-def _names(key: str, slot: str) -> int:
+def _names(key: str, period: str) -> int:
     # names of the attributes, and a number of ten digits
-    return len("key") + len(key) + len("slot") + len(slot) + len("expires_at") + 6
+    return len("key") + len(key) + len("slot") + len(period) + len("expires_at") + 6
 
 
 class MeteredBus:

@@ -4,7 +4,8 @@
 
 Enters: honest people at a steady rate, in deliveries of 100 lines, dealt out in turn to processes that begin
 with no memory. Leaves: for the window with the most, its new keys in the first minute of a process and in the
-worst later one, as if no key had a place on a shelf. Deterministic; nothing is written, nothing is timed.
+worst later one, as if no key had a place on a shared log. Deterministic; nothing is written, nothing is
+timed.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     PYTHONPATH=src:. .venv/bin/python -m benchmarks.sampling
 
-Enters: requests of one user, evenly spread over a timespan of six hours, which is too long for shelves. They
-go through the real engine and window store at several rates; they are given, since the compiler samples
+Enters: requests of one user, evenly spread over a timespan of six hours, which is too long for shared logs.
+They go through the real engine and window store at several rates; they are given, since the compiler samples
 only thresholds above those that a play of a few thousand requests can show. Leaves: a table of write and read
 units of one epoch. Deterministic; nothing here measures time.
 """

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from benchmarks.lambda_cpu import cpu_share
-from sessionwarden.denylist.polled import MAX_AGE_SECONDS
-from sessionwarden.detection.storage.shared_log_size import shelf_limit_for
+from sessionwarden.denylist.broad import MAX_AGE_SECONDS
+from sessionwarden.detection.storage.shared_log_size import shared_log_limit_for
 from stacks.settings import DEFAULT_AUTHORIZER_CONCURRENCY, DEFAULT_DETECT_MEMORY_MB, MAX_DETECT_MEMORY_MB
 from stacks.targets import PROFILES
 
@@ -48,9 +48,10 @@ REQUESTS_OF_AN_ENVIRONMENT = 10
 """A second, at most, however short: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 
-SHELF_EPOCH_SECONDS = 600
+SHARED_LOG_EPOCH_SECONDS = 600
 MEMBERS_OF_A_REQUEST = {"ten rules": 35_000 / 30_000, "whole pack": 57_000 / 30_000}
-"""In the ten-minute epochs of shelves, by `cost.py` at 50 requests a second; those of an hour get fewer."""
+"""In the ten-minute epochs of shared logs, by `cost.py` at 50 requests a second; those of an hour get
+fewer."""
 MEMORY_MB = (DEFAULT_DETECT_MEMORY_MB, 1_024, MAX_DETECT_MEMORY_MB)
 
 
@@ -182,13 +183,13 @@ def order() -> str:
 
 
 def fills_at(memory_mb: int, rules: str) -> int:
-    """The requests a second, in tens, that fill the shelves of such processes before an epoch ends."""
-    rate = shelf_limit_for(memory_mb=memory_mb) / MEMBERS_OF_A_REQUEST[rules] / SHELF_EPOCH_SECONDS
+    """The requests a second, in tens, that fill the shared logs of such processes before an epoch ends."""
+    rate = shared_log_limit_for(memory_mb=memory_mb) / MEMBERS_OF_A_REQUEST[rules] / SHARED_LOG_EPOCH_SECONDS
     return int(rate / 10) * 10
 
 
 def memory() -> str:
-    """Markdown: up to which rate shelves of which processes have room."""
+    """Markdown: up to which rate shared logs of which processes have room."""
     heads = [f"{rules}, requests/s" for rules in MEMBERS_OF_A_REQUEST]
     lines = [
         f"| `detect_memory_mb` | members of an epoch | {' | '.join(heads)} |",
@@ -196,7 +197,7 @@ def memory() -> str:
     ]
     for size in MEMORY_MB:
         rates = [f"{fills_at(size, rules):,}" for rules in MEMBERS_OF_A_REQUEST]
-        lines.append(f"| {size:,} | {shelf_limit_for(memory_mb=size):,} | {' | '.join(rates)} |")
+        lines.append(f"| {size:,} | {shared_log_limit_for(memory_mb=size):,} | {' | '.join(rates)} |")
     return "\n".join(lines)
 
 

@@ -1,11 +1,12 @@
-"""A detect process whose shelves somebody has filled with invented keys: its memory, CPU and first batch.
+"""A detect process whose shared logs somebody has filled with invented keys: its memory, CPU and first batch.
 
     PYTHONPATH=src:. .venv/bin/python -m benchmarks.shared_log_flood
 
 Each row is a process of its own with the real engine, store and boto3 client, as `detect` has them, at a
-table (`shelf_server`) of which the epoch that goes on and the one before it hold so many members, for every
-timespan that the rules shelve. It evaluates batches of ordinary requests; the first one finds everything
-to be read. Printed: what that cost, what a later batch costs, and the most memory that the process had.
+table (`shared_log_server`) of which the epoch that goes on and the one before it hold so many members, for
+every timespan that the rules shelve. It evaluates batches of ordinary requests; the first one finds
+everything to be read. Printed: what that cost, what a later batch costs, and the most memory that the process
+had.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.lambda_cpu import cpu_share
-from sessionwarden.detection.storage.shared_log_size import SMALLEST_MEMORY_MB, shelf_limit_for
+from sessionwarden.detection.storage.shared_log_size import SMALLEST_MEMORY_MB, shared_log_limit_for
 
 REQUESTS = 1_000
 """Of a batch: ten deliveries of a hundred."""
 BATCHES = 5
 ALMOST = 5_000
-"""Members that a shelf which is almost full still takes: more than a batch brings."""
+"""Members that a shared log which is almost full still takes: more than a batch brings."""
 
 # a process in between, because a process starts with the largest size of the one that started it
 LAUNCH = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:]).returncode)"
@@ -68,7 +69,7 @@ class Traffic:
 @contextmanager
 def server(members: int, limit: int, places: Sequence[tuple[int, int]]) -> Iterator[str]:
     """A table with these epochs full, for a while: its address."""
-    shelves = [f"{timespan}:{epoch}" for timespan, epoch in places]
+    shared_logs = [f"{timespan}:{epoch}" for timespan, epoch in places]
     command = [
         sys.executable,
         "-m",
@@ -78,7 +79,7 @@ def server(members: int, limit: int, places: Sequence[tuple[int, int]]) -> Itera
         "--limit",
         str(limit),
         "--log",
-        *shelves,
+        *shared_logs,
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -92,17 +93,17 @@ def measure(ruleset: Path, members: int, limit: int) -> Measured:
     """In this process: start as a function does, evaluate batches."""
     from functions.detect.handler import STORE_CALLS_AT_ONCE
     from sessionwarden.adapters.aws.clients import client
-    from sessionwarden.adapters.dynamodb.shared_log import DynamoDBShelfStore
+    from sessionwarden.adapters.dynamodb.shared_log import DynamoDBSharedLogStore
     from sessionwarden.adapters.dynamodb.windows import DynamoDBWindowStore
     from sessionwarden.detection.engine import Engine
-    from sessionwarden.detection.storage.placement import is_shelved
+    from sessionwarden.detection.storage.placement import is_in_shared_log
     from sessionwarden.detection.windows.window import build_windows
     from sessionwarden.local.simulation.day import START_MS, ordinary
     from sessionwarden.ruleset.load import load_ruleset
     from sessionwarden.sources.access_log.block import parse_access_block
 
     rules = load_ruleset(ruleset.read_bytes())
-    spans = sorted({window.timespan_ms for window in build_windows(rules) if is_shelved(window)})
+    spans = sorted({window.timespan_ms for window in build_windows(rules) if is_in_shared_log(window)})
     places = [(span, START_MS // span + before) for span in spans for before in (-1, 0)]
     log = ordinary(lines=REQUESTS * (BATCHES + 1), per_second=50, seed=1)
     batches = []
@@ -115,7 +116,7 @@ def measure(ruleset: Path, members: int, limit: int) -> Measured:
             rules,
             DynamoDBWindowStore(dynamodb, "windows"),
             run=threads.map,
-            shelves=DynamoDBShelfStore(dynamodb, "windows", shelf_limit=limit),
+            shared_logs=DynamoDBSharedLogStore(dynamodb, "windows", shared_log_limit=limit),
         )
         base = peak_mib()
         used, calls, failures = [], [], 0
@@ -124,7 +125,7 @@ def measure(ruleset: Path, members: int, limit: int) -> Measured:
             before = traffic.calls
             begin = time.process_time()
             outcome = engine.process(batch, now_ms=batch[-1].time)
-            engine.settle(outcome.findings)
+            engine.commit(outcome.findings)
             used.append(time.process_time() - begin)
             calls.append(traffic.calls - before)
             first_bytes = first_bytes or traffic.bytes
@@ -194,7 +195,7 @@ def main() -> None:
     if given.measure:
         print(json.dumps(measure(given.measure, given.members[0], given.limit)))
         return
-    limit = shelf_limit_for(memory_mb=given.memory)
+    limit = shared_log_limit_for(memory_mb=given.memory)
     members = given.members or [0, 100_000, limit - ALMOST, limit]
     print(
         f"Batches of {REQUESTS:,} requests; seconds of CPU here and of what Lambda gives {given.memory:,} MB."

@@ -1,6 +1,7 @@
-"""A windows table whose shelves somebody has filled, behind HTTP, so that a real client can be measured.
+"""A windows table whose shared logs somebody has filled, behind HTTP, so that a real client can be measured.
 
-    PYTHONPATH=src:. .venv/bin/python -m benchmarks.shared_log_server --members 250000 --log 60000:28333333 ...
+    PYTHONPATH=src:. .venv/bin/python -m benchmarks.shared_log_server --members 250000 --log 60000:28333333
+    ...
 
 Enters: the epochs to fill, as timespan (ms) and number. Leaves: its port, on stdout. It answers Query from
 the filled epochs, in pages of up to 1 MB as DynamoDB counts them, takes every write, and keeps none.
@@ -17,9 +18,9 @@ from random import Random
 from typing import Any
 
 from benchmarks.cost_meter import KB
-from sessionwarden.detection.storage.placement import shelf_name
+from sessionwarden.detection.storage.placement import shared_log_name
 from sessionwarden.detection.storage.shared_log import pack
-from sessionwarden.detection.storage.shared_log_size import SHELF_LIMIT
+from sessionwarden.detection.storage.shared_log_size import SHARED_LOG_LIMIT
 
 PAGE_BYTES = KB * KB
 MEMBERS_PER_ITEM = 1_000
@@ -28,17 +29,17 @@ MEMBER_BYTES = 19
 """An owner, a quantum and the hash of a value: what most members are."""
 
 
-class Shelves:
+class SharedLogs:
     """The filled epochs, as pages that are ready to be sent."""
 
     def __init__(self, *, members: int, limit: int, epochs: list[tuple[int, int]]) -> None:
         random = Random(1)
         self._items: dict[str, list[tuple[str, str]]] = {}
         for timespan_ms, epoch in epochs:
-            items = self._items.setdefault(shelf_name(timespan_ms, limit=limit), [])
+            items = self._items.setdefault(shared_log_name(timespan_ms, limit=limit), [])
             for number, begin in enumerate(range(0, members, MEMBERS_PER_ITEM)):
-                slot = f"s#{epoch:014d}#{number:010d}"
-                items.append((slot, _item(random, slot, min(MEMBERS_PER_ITEM, members - begin))))
+                period = f"s#{epoch:014d}#{number:010d}"
+                items.append((period, _item(random, period, min(MEMBERS_PER_ITEM, members - begin))))
 
     def page(self, request: dict[str, Any]) -> bytes:
         """The answer to a Query."""
@@ -56,9 +57,9 @@ class Shelves:
         return f'{{"Items": [{",".join(text for _, text in page)}], "Count": {len(page)}{more}}}'.encode()
 
 
-def _item(random: Random, slot: str, members: int) -> str:
+def _item(random: Random, period: str, members: int) -> str:
     packed = pack(random.randbytes(MEMBER_BYTES) for _ in range(members))
-    return json.dumps({"slot": {"S": slot}, "members": {"B": base64.b64encode(packed).decode()}})
+    return json.dumps({"slot": {"S": period}, "members": {"B": base64.b64encode(packed).decode()}})
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -67,13 +68,13 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # an answer in one piece: in two, the second waits 40 ms for the first to be acknowledged
     wbufsize = -1
-    shelves: Shelves
+    shared_logs: SharedLogs
 
     def do_POST(self) -> None:
         """One call."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         query = self.headers["X-Amz-Target"].endswith(".Query")
-        answer = self.shelves.page(json.loads(body)) if query else b"{}"
+        answer = self.shared_logs.page(json.loads(body)) if query else b"{}"
         self.send_response(200)
         self.send_header("Content-Type", "application/x-amz-json-1.0")
         self.send_header("Content-Length", str(len(answer)))
@@ -85,16 +86,16 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    """Fill the shelves, say where, and answer until killed."""
+    """Fill the shared logs, say where, and answer until killed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--members", type=int, required=True, help="of each epoch")
-    parser.add_argument("--limit", type=int, default=SHELF_LIMIT, help="at which an epoch is full")
+    parser.add_argument("--limit", type=int, default=SHARED_LOG_LIMIT, help="at which an epoch is full")
     parser.add_argument("--log", nargs="*", default=[], help="timespan:epoch")
     given = parser.parse_args()
     epochs = [(int(timespan), int(epoch)) for timespan, epoch in (one.split(":") for one in given.log)]
-    Handler.shelves = Shelves(members=given.members, limit=given.limit, epochs=epochs)
+    Handler.shared_logs = SharedLogs(members=given.members, limit=given.limit, epochs=epochs)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     print(server.server_port, flush=True)
     server.serve_forever()

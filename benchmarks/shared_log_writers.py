@@ -1,8 +1,8 @@
-"""Writers of one shelf at once: what they lose, what that costs, and how long a batch waits.
+"""Writers of one shared log at once: what they lose, what that costs, and how long a batch waits.
 
     PYTHONPATH=src:. .venv/bin/python -m benchmarks.shared_log_writers
 
-Each writer is a process of detect with batches for one shelf: it appends, reads, and works for a while.
+Each writer is a process of detect with batches for one shared log: it appends, reads, and works for a while.
 Their calls run against one table in simulated time, in which a call takes as long as `--call-ms` says on
 average: half of that before it takes effect, half after, so that whoever is overtaken in between loses.
 Invariant: the same arguments give the same interleaving. docs/explanation/cost.md has the figures.
@@ -19,7 +19,7 @@ from statistics import median, quantiles
 from typing import Any, NamedTuple, TypeVar
 
 from benchmarks.cost_meter import Bill, MeteredTable
-from sessionwarden.adapters.dynamodb.shared_log import DynamoDBShelfStore
+from sessionwarden.adapters.dynamodb.shared_log import DynamoDBSharedLogStore
 from sessionwarden.errors import StoreError
 
 T = TypeVar("T")
@@ -108,8 +108,8 @@ class Setting(NamedTuple):
 
 
 class Played(NamedTuple):
-    """Of all writers: the bill, numbers lost, seconds of each batch at the shelf, batches that failed and
-    were delivered again, seconds in all, and what was on the shelf in the end.
+    """Of all writers: the bill, numbers lost, seconds of each batch at the shared log, batches that failed
+    and were delivered again, seconds in all, and what was on the shared log in the end.
     """
 
     bill: Bill
@@ -130,7 +130,7 @@ class Writer:
         self._time = time
         self._random = Random(number)
         client: Any = Distant(table, time, setting.call_seconds, self._random)
-        self._store = DynamoDBShelfStore(client, "windows", pause=time.wait, random=self._random)
+        self._store = DynamoDBSharedLogStore(client, "windows", pause=time.wait, random=self._random)
 
     def run(self) -> None:
         """All batches."""
@@ -139,8 +139,8 @@ class Writer:
         while batches:
             begin = self._time.now
             try:
-                self._store.append("shelf", EPOCH, batches[0], expires_at=EXPIRES_AT)
-                self._store.read_shelf("shelf", [EPOCH - 1, EPOCH, EPOCH + 1])
+                self._store.append("shared_log", EPOCH, batches[0], expires_at=EXPIRES_AT)
+                self._store.read_shared_log("shared_log", [EPOCH - 1, EPOCH, EPOCH + 1])
             except StoreError:
                 self.failed += 1
                 batches.append(batches[0])
@@ -156,7 +156,7 @@ class Writer:
 
 
 def play(setting: Setting) -> Played:
-    """All writers at one shelf."""
+    """All writers at one shared log."""
     bill, time = Bill(), SimulatedTime()
     table = MeteredTable(bill)
     writers = [Writer(number, setting, table, time) for number in range(setting.writers)]
@@ -165,7 +165,7 @@ def play(setting: Setting) -> Played:
     lost = bill.calls["PutItem"] - setting.writers * setting.batches
     failed = sum(writer.failed for writer in writers)
     client: Any = table
-    members = DynamoDBShelfStore(client, "windows").read_shelf("shelf", [EPOCH])[EPOCH].count
+    members = DynamoDBSharedLogStore(client, "windows").read_shared_log("shared_log", [EPOCH])[EPOCH].count
     return Played(bill, lost, waited, failed, time.now, members)
 
 
@@ -190,9 +190,9 @@ def main() -> None:
     parser.add_argument("--work-ms", type=float, nargs="+", default=[0, 100], help="between two batches")
     parser.add_argument("--call-ms", type=float, default=5)
     parser.add_argument("--batches", type=int, default=40, help="of each writer")
-    parser.add_argument("--members", type=int, default=100, help="that a batch brings to the shelf")
+    parser.add_argument("--members", type=int, default=100, help="that a batch brings to the shared log")
     given = parser.parse_args()
-    print("                                  of a batch: lost   write    read           ms at the shelf")
+    print("                                  of a batch: lost   write    read           ms at the shared log")
     print(" writers  work ms  batches/s      writes    units   units   failed   median    p95    max")
     for work_ms in given.work_ms:
         for writers in given.writers:

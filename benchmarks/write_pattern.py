@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.cost_meter import KB, MeteredTable, steps
 from benchmarks.measured_rules import TEN
-from sessionwarden.adapters.dynamodb.shared_log import DynamoDBShelfStore
+from sessionwarden.adapters.dynamodb.shared_log import DynamoDBSharedLogStore
 from sessionwarden.adapters.dynamodb.windows import DynamoDBWindowStore
 from sessionwarden.detection.engine import Engine
 from sessionwarden.model.event import Event
@@ -30,9 +30,10 @@ from sessionwarden.ruleset.compiler.compile import compile_rules
 
 RULES = Path(__file__).resolve().parents[1] / "rules"
 EARLY_MS = 20_718 * 86_400_000
-"""Midnight: the cooldown slot of every rule begins."""
+"""Midnight: the suppressed period of every rule begins."""
 LATE_MS = EARLY_MS - 50_000
-"""Every slot is about to end: a member matters to the next one too, so that a burnt slot stops no write."""
+"""Every slot is about to end: a member matters to the next one too, so that a suppressed slot stops no
+write."""
 WRITE_LIMIT = 1_000
 READ_LIMIT = 3_000
 EVALUATORS = 10
@@ -153,14 +154,14 @@ def ten_rules() -> CompiledRuleset:
 
 
 def with_own_sets(rules: CompiledRuleset, table: Any) -> Engine:
-    """An evaluator whose shelves are full: every key has sets of its own."""
+    """An evaluator whose shared logs are full: every key has sets of its own."""
     return Engine(rules, DynamoDBWindowStore(table, "windows"))
 
 
-def with_shelves(rules: CompiledRuleset, table: Any) -> Engine:
+def with_shared_logs(rules: CompiledRuleset, table: Any) -> Engine:
     """An evaluator as it is deployed."""
-    shelves = DynamoDBShelfStore(table, "windows")
-    return Engine(rules, DynamoDBWindowStore(table, "windows"), shelves=shelves)
+    shared_logs = DynamoDBSharedLogStore(table, "windows")
+    return Engine(rules, DynamoDBWindowStore(table, "windows"), shared_logs=shared_logs)
 
 
 def with_segments(limit: int) -> MakeEngine:
@@ -192,7 +193,7 @@ def play(
         for turn, engine in enumerate(engines):
             batch = events[turn::evaluators]
             outcome = engine.process(batch, now_ms=scenario.start_ms + (second + 1) * 1000)
-            engine.settle(outcome.findings)
+            engine.commit(outcome.findings)
     return heat
 
 
@@ -225,7 +226,7 @@ def main() -> None:
     if arguments.segments:
         compare_segments(rules, arguments.segments, evaluators=arguments.evaluators)
         return
-    for title, make_engine in (("on shelves", with_shelves), ("in sets of their own", with_own_sets)):
+    for title, make_engine in (("on shared logs", with_shared_logs), ("in sets of their own", with_own_sets)):
         print(f"\nten rules, {arguments.evaluators} evaluators, a batch a second each, keys {title}\n")
         print(HEADER)
         for scenario in scenarios():

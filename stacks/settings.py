@@ -89,7 +89,7 @@ def read_settings(context: Mapping[str, object]) -> Settings:
 
     Raises `ContextError` with every mistake: an unknown key (and the nearest known one), a wrong shape.
     """
-    mistakes = [*_unknown_keys(context)]
+    diagnostics = [*_unknown_keys(context)]
     values: dict[str, Any] = {}
     for key, read in _READERS.items():
         if context.get(key) is None:
@@ -97,11 +97,11 @@ def read_settings(context: Mapping[str, object]) -> Settings:
         try:
             values[key] = read(context[key])
         except ValueError as error:
-            mistakes.append(f"{key}: {error}")
-    if not mistakes:
-        mistakes.extend(_contradictions(values))
-    if mistakes:
-        raise ContextError(mistakes)
+            diagnostics.append(f"{key}: {error}")
+    if not diagnostics:
+        diagnostics.extend(_contradictions(values))
+    if diagnostics:
+        raise ContextError(diagnostics)
     return Settings(**values)
 
 
@@ -119,30 +119,30 @@ def _nearest(key: str) -> str:
 
 def _contradictions(values: Mapping[str, Any]) -> list[str]:
     local = values.get("target") == "local"
-    mistakes = []
+    diagnostics = []
     if local and "local_endpoint" not in values:
-        mistakes.append("local_endpoint: target local needs the emulator's address")
+        diagnostics.append("local_endpoint: target local needs the emulator's address")
     if not local and "local_endpoint" in values:
-        mistakes.append("local_endpoint: only for target local")
+        diagnostics.append("local_endpoint: only for target local")
     for key, needed in (
         ("http_api_answer", "http_api_ids"),
         ("websocket_token_parameter", "websocket_api_ids"),
     ):
         if key in values and not values.get(needed):
-            mistakes.append(f"{key}: only with {needed}")
-    return [*mistakes, *_in_two_lists(values)]
+            diagnostics.append(f"{key}: only with {needed}")
+    return [*diagnostics, *_in_two_lists(values)]
 
 
 def _in_two_lists(values: Mapping[str, Any]) -> list[str]:
     """An API has one kind and one authorizer of ours, so its id is in one list."""
-    mistakes = []
+    diagnostics = []
     listed: dict[str, str] = {}
     for key in _API_LISTS:
         for api_id in values.get(key, ()):
             if api_id in listed:
-                mistakes.append(f"{key}: {api_id} is also in {listed[api_id]}")
+                diagnostics.append(f"{key}: {api_id} is also in {listed[api_id]}")
             listed.setdefault(api_id, key)
-    return mistakes
+    return diagnostics
 
 
 def _list(value: object) -> list[object]:

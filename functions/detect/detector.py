@@ -2,7 +2,7 @@
 
 Enters: message bodies, which are EventBridge envelopes. Leaves: a report that names the messages to be
 delivered again. Invariants: findings go to enforcement first, then to the bus, and only then are their
-slots burnt; whatever goes wrong with a message, a key or a finding, the others are dealt with.
+slots suppressed; whatever goes wrong with a message, a key or a finding, the others are dealt with.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Report:
     rules: InUse
     errors: dict[int, Exception] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
-    burn_error: StoreError | None = None
+    suppress_error: StoreError | None = None
 
 
 class Rules(Protocol):
@@ -86,10 +86,10 @@ class Detector:
             for index in outcome.origins[finding]:
                 report.errors.setdefault(message_of[index], error)
         try:
-            engine.settle([one for one in outcome.findings if one.id not in undelivered])
-        except StoreError as burn_error:
+            engine.commit([one for one in outcome.findings if one.id not in undelivered])
+        except StoreError as suppress_error:
             # costs a finding that is raised once more, under the same id: no reason to redeliver
-            report.burn_error = burn_error
+            report.suppress_error = suppress_error
         _count(report, events, outcome)
         return report
 
@@ -159,7 +159,7 @@ def _count(report: Report, events: Sequence[Event], outcome: Outcome) -> None:
         KeysDropped=outcome.dropped_keys,
         Findings=len(outcome.findings),
         MessagesFailed=len(report.errors),
-        BurnsFailed=int(report.burn_error is not None),
+        SuppressionsFailed=int(report.suppress_error is not None),
         RulesFailed=sum(not isinstance(failure.error, StoreError) for failure in outcome.failures),
         RulesetRefused=int(report.rules.refused is not None),
         RulesetUnavailable=int(report.rules.unavailable is not None),

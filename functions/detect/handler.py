@@ -27,7 +27,7 @@ from sessionwarden.adapters.aws.deadline import Deadline
 from sessionwarden.adapters.aws.eventbridge import EventBridgePublisher
 from sessionwarden.adapters.aws.sqs_findings import SQSFindingSink
 from sessionwarden.adapters.clock import system_clock
-from sessionwarden.adapters.dynamodb.shared_log import DynamoDBShelfStore
+from sessionwarden.adapters.dynamodb.shared_log import DynamoDBSharedLogStore
 from sessionwarden.adapters.dynamodb.windows import DynamoDBWindowStore
 from sessionwarden.detection.engine import Engine
 from sessionwarden.detection.storage.admission import Admission
@@ -58,14 +58,16 @@ def detector() -> Detector:
     settings = Settings.from_environment()
     dynamodb = store_deadline.guard(client("dynamodb"))
     store = DynamoDBWindowStore(dynamodb, settings.windows_table)
-    shelves = DynamoDBShelfStore(dynamodb, settings.windows_table, shelf_limit=settings.shelf_limit)
+    shared_logs = DynamoDBSharedLogStore(
+        dynamodb, settings.windows_table, shared_log_limit=settings.shared_log_limit
+    )
     threads = ThreadPoolExecutor(STORE_CALLS_AT_ONCE, thread_name_prefix="windows")
     salt = secrets.token_bytes(16)
 
     def build(ruleset: CompiledRuleset) -> Engine:
         # a budget of its own for each engine: a new one remembers no key, so that all are new to it
         admission = Admission(new_keys_per_minute=settings.new_keys_per_minute, salt=salt)
-        return Engine(ruleset, store, run=threads.map, shelves=shelves, admission=admission)
+        return Engine(ruleset, store, run=threads.map, shared_logs=shared_logs, admission=admission)
 
     rules = LiveRules(
         published=_published(settings.live_rules),
@@ -107,8 +109,8 @@ class WholeBatchProcessor(BatchProcessor):
         for name, count in report.counts.items():
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
         _tell(report.rules)
-        if report.burn_error:
-            logger.warning("slot not burnt", error=str(report.burn_error))
+        if report.suppress_error:
+            logger.warning("period not suppressed", error=str(report.suppress_error))
 
     def result_of(self, record: SQSRecord) -> None:
         """Raises what befell this record, which makes it, and no other, be delivered again."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PositiveInt, String
 
 from sessionwarden.adapters.aws.appconfig import Place
 from sessionwarden.detection.storage.admission import NEW_KEYS_PER_MINUTE
-from sessionwarden.detection.storage.shared_log_size import SMALLEST_MEMORY_MB, shelf_limit_for
+from sessionwarden.detection.storage.shared_log_size import SMALLEST_MEMORY_MB, shared_log_limit_for
 
 PREFIX = "SESSIONWARDEN_"
 MEMORY_SIZE = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
@@ -45,7 +45,8 @@ class Settings(BaseModel):
     """Unset: the rule set beside the code, for as long as that code is deployed."""
     new_keys_per_minute: PositiveInt = NEW_KEYS_PER_MINUTE
     memory_mb: PositiveInt = SMALLEST_MEMORY_MB
-    """Of this process. What it allows of shelves is decided here, so that no two settings can contradict."""
+    """Of this process. What it allows of shared logs is decided here, so that no two settings can
+    contradict."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -61,6 +62,6 @@ class Settings(BaseModel):
         return CODE / self.ruleset
 
     @property
-    def shelf_limit(self) -> int:
-        """Members that an epoch of a shelf takes: the same in all processes of this size."""
-        return shelf_limit_for(memory_mb=self.memory_mb)
+    def shared_log_limit(self) -> int:
+        """Members that an epoch of a shared log takes: the same in all processes of this size."""
+        return shared_log_limit_for(memory_mb=self.memory_mb)

@@ -26,7 +26,7 @@ from sessionwarden.adapters.aws.clients import client
 from sessionwarden.adapters.clock import system_clock
 from sessionwarden.adapters.dynamodb.denylist import DynamoDBDenylistStore
 from sessionwarden.adapters.lean.denylist import Poll
-from sessionwarden.denylist.polled import PolledDenies
+from sessionwarden.denylist.broad import BroadDenies
 from sessionwarden.denylist.verdict import judge
 from sessionwarden.errors import SessionwardenError, StoreError
 from sessionwarden.model.deny import Claims, Verdict
@@ -61,7 +61,7 @@ def denylist() -> DynamoDBDenylistStore:
 @cache
 def denied_clients() -> Poll:
     """The denied clients, a few seconds old at most, like the authorizer's: one more query in 5 s."""
-    return Poll(lambda now: PolledDenies(denylist().polled(now=now)))
+    return Poll(lambda now: BroadDenies(denylist().broad(now=now)))
 
 
 @cache

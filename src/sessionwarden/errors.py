@@ -13,7 +13,7 @@ class SessionwardenError(Exception):
     """Base of everything this package raises on purpose."""
 
 
-class Mistake(NamedTuple):
+class Diagnostic(NamedTuple):
     """One thing wrong with an input file. Lines and columns count from 1; 0 means unknown."""
 
     file: str
@@ -33,9 +33,9 @@ class Mistake(NamedTuple):
 class InputFileError(SessionwardenError):
     """An operator's file (rules, policy, field mapping) is wrong; holds every mistake found."""
 
-    def __init__(self, mistakes: list[Mistake] | tuple[Mistake, ...]) -> None:
-        self.mistakes = tuple(sorted(mistakes))
-        super().__init__("\n".join(map(str, self.mistakes)))
+    def __init__(self, diagnostics: list[Diagnostic] | tuple[Diagnostic, ...]) -> None:
+        self.diagnostics = tuple(sorted(diagnostics))
+        super().__init__("\n".join(map(str, self.diagnostics)))
 
 
 class SourceError(SessionwardenError):
@@ -113,9 +113,9 @@ class LocalStackError(SessionwardenError):
 class ContextError(SessionwardenError):
     """The context values of a deployment are wrong; holds every mistake found."""
 
-    def __init__(self, mistakes: list[str] | tuple[str, ...]) -> None:
-        self.mistakes = tuple(mistakes)
-        super().__init__("context values: " + "; ".join(self.mistakes))
+    def __init__(self, diagnostics: list[str] | tuple[str, ...]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("context values: " + "; ".join(self.diagnostics))
 
 
 class BundleError(SessionwardenError):

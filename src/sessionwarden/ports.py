@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # the authorizer imports this module and must not pay for msgspec
     from sessionwarden.model.decision import ActionResult, Decision, Enforcement
-    from sessionwarden.model.deny import DenyEntry, PolledDeny
+    from sessionwarden.model.deny import BroadDeny, DenyEntry
     from sessionwarden.model.finding import Action, Finding
 
 
@@ -33,7 +33,7 @@ times, once for each quantum of time; without this limit a client could fill a s
 
 
 class WindowStore(Protocol):
-    """Grow-only sets of members, by (window key, epoch), and the marks of burnt cooldown slots.
+    """Grow-only sets of members, by (window key, epoch), and the marks of suppressed suppressed periods.
 
     What is an epoch here is a number: of ordered sequences, one for each epoch and step.
 
@@ -60,17 +60,17 @@ class WindowStore(Protocol):
         """The members of `key` for `epochs`, strongly consistent. Absent epochs are left out."""
         ...
 
-    def burnt(self, key: str, slots: Iterable[int]) -> frozenset[int]:
-        """Those of `slots` that are marked for `key`."""
+    def suppressed(self, key: str, periods: Iterable[int]) -> frozenset[int]:
+        """Those of `periods` that are marked for `key`."""
         ...
 
-    def burn(self, key: str, slot: int, *, expires_at: int) -> None:
-        """Mark a cooldown slot after its finding was emitted."""
+    def suppress(self, key: str, period: int, *, expires_at: int) -> None:
+        """Mark a suppressed period after its finding was emitted."""
         ...
 
 
-class ShelfEpoch(Protocol):
-    """The members of one epoch of a shelf, by the owner named before each."""
+class SharedLogEpoch(Protocol):
+    """The members of one epoch of a shared log, by the owner named before each."""
 
     count: int
 
@@ -79,24 +79,25 @@ class ShelfEpoch(Protocol):
         ...
 
 
-class ShelfStore(Protocol):
-    """Grow-only sets that many keys share, by (shelf, epoch): one write holds what a batch brings to all.
+class SharedLogStore(Protocol):
+    """Grow-only sets that many keys share, by (shared log, epoch): one write holds what a batch brings to
+    all.
 
     The same promises as of `WindowStore`, except that a full set says so. Several threads may call it, each
-    for other shelves.
+    for other shared logs.
     """
 
     @property
-    def shelf_limit(self) -> int:
+    def shared_log_limit(self) -> int:
         """Members that a set takes before it is full; the last addition may go beyond."""
         ...
 
-    def append(self, shelf: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
+    def append(self, shared_log: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
         """See to it that a set holds the members; false if it is full. `expires_at` is epoch seconds."""
         ...
 
-    def read_shelf(self, shelf: str, epochs: Iterable[int]) -> Mapping[int, ShelfEpoch]:
-        """The members of a shelf for `epochs`, strongly consistent. Absent epochs are left out."""
+    def read_shared_log(self, shared_log: str, epochs: Iterable[int]) -> Mapping[int, SharedLogEpoch]:
+        """The members of a shared log for `epochs`, strongly consistent. Absent epochs are left out."""
         ...
 
 
@@ -115,7 +116,7 @@ class DenylistStore(Protocol):
         """Every entry of the principal, strongly consistent, expired ones included."""
         ...
 
-    def put_polled(self, entry: PolledDeny) -> None:
+    def put_broad(self, entry: BroadDeny) -> None:
         """Record the entry unless it exists, like `put`.
 
         Raises `ValueError` if it names no one thing, or a network that readers could not read: one such
@@ -123,11 +124,11 @@ class DenylistStore(Protocol):
         """
         ...
 
-    def lift_polled(self, entry: PolledDeny, *, lifted_at: int) -> bool:
+    def lift_broad(self, entry: BroadDeny, *, lifted_at: int) -> bool:
         """Leave a tombstone; false if `entry` was never put. The first lift stays. Epoch seconds."""
         ...
 
-    def polled(self, *, now: int) -> Sequence[PolledDeny]:
+    def broad(self, *, now: int) -> Sequence[BroadDeny]:
         """Every entry whose time is not over at `now` (epoch seconds), lifted ones included, consistent."""
         ...
 

@@ -94,7 +94,7 @@ def test_what_enforcement_denies_is_refused_five_seconds_later_and_let_in_again_
             denylist=denylist,
             clock=clock,
             report=note,
-            polled=Poll(denylist.polled, clock=clock),
+            broad=Poll(denylist.broad, clock=clock),
         )
     )
 

@@ -10,14 +10,14 @@ import pytest
 from sessionwarden.adapters.dynamodb.denylist import DynamoDBDenylistStore
 from sessionwarden.adapters.memory.enforcement import MemoryDenylistStore
 from sessionwarden.errors import StoreError
-from sessionwarden.model.deny import DenyEntry, PolledDeny
+from sessionwarden.model.deny import BroadDeny, DenyEntry
 from sessionwarden.ports import DenylistStore
 from tests.support.tables import BACKENDS, denylist_table, dynamodb, make_table
 
 WHO = "eu-west-1_Pool1#sub-1"
 ENTRY = DenyEntry(decision_id="d-1", expires_at=2000, not_before=1000, deny_until=1500, session="s-1")
-NETWORK = PolledDeny("p-1", 1_500, network="203.0.113.7/32")
-CLIENT = PolledDeny("p-2", 99_000, client="eu-west-1_Pool1#app")
+NETWORK = BroadDeny("p-1", 1_500, network="203.0.113.7/32")
+CLIENT = BroadDeny("p-2", 99_000, client="eu-west-1_Pool1#app")
 
 
 @pytest.fixture(params=BACKENDS)
@@ -90,64 +90,62 @@ def test_a_table_that_does_not_answer_is_a_store_error(backend: str, request: py
             lambda: missing.put(WHO, ENTRY),
             lambda: missing.entries(WHO),
             lambda: missing.lift(WHO, "d-1", lifted_at=1, revive_tokens=False),
-            lambda: missing.put_polled(CLIENT),
-            lambda: missing.polled(now=0),
-            lambda: missing.lift_polled(CLIENT, lifted_at=1),
+            lambda: missing.put_broad(CLIENT),
+            lambda: missing.broad(now=0),
+            lambda: missing.lift_broad(CLIENT, lifted_at=1),
         ):
             with pytest.raises(StoreError, match="no-such-table: ResourceNotFoundException"):
                 call()
 
 
-def test_polled_entries_are_read_back_until_their_very_second(store: DenylistStore) -> None:
+def test_broad_entries_are_read_back_until_their_very_second(store: DenylistStore) -> None:
     for entry in (CLIENT, NETWORK):
-        store.put_polled(entry)
-    assert list(store.polled(now=1_500)) == [NETWORK, CLIENT]
-    assert list(store.polled(now=1_501)) == [CLIENT]
-    assert list(store.polled(now=99_001)) == []
+        store.put_broad(entry)
+    assert list(store.broad(now=1_500)) == [NETWORK, CLIENT]
+    assert list(store.broad(now=1_501)) == [CLIENT]
+    assert list(store.broad(now=99_001)) == []
     assert list(store.entries(WHO)) == []
 
 
-def test_a_second_put_of_a_polled_entry_changes_nothing(store: DenylistStore) -> None:
-    store.put_polled(NETWORK)
-    store.put_polled(NETWORK._replace(network="0.0.0.0/0"))
-    assert list(store.polled(now=0)) == [NETWORK]
+def test_a_second_put_of_a_broad_entry_changes_nothing(store: DenylistStore) -> None:
+    store.put_broad(NETWORK)
+    store.put_broad(NETWORK._replace(network="0.0.0.0/0"))
+    assert list(store.broad(now=0)) == [NETWORK]
 
 
-def test_a_lift_of_a_polled_entry_leaves_a_tombstone_and_the_first_stays(store: DenylistStore) -> None:
-    assert not store.lift_polled(NETWORK, lifted_at=1_200)
-    store.put_polled(NETWORK)
+def test_a_lift_of_a_broad_entry_leaves_a_tombstone_and_the_first_stays(store: DenylistStore) -> None:
+    assert not store.lift_broad(NETWORK, lifted_at=1_200)
+    store.put_broad(NETWORK)
     for lifted_at in (1_200, 1_300):
-        assert store.lift_polled(NETWORK, lifted_at=lifted_at)
-    store.put_polled(NETWORK)
-    assert list(store.polled(now=0)) == [NETWORK._replace(lifted_at=1_200)]
+        assert store.lift_broad(NETWORK, lifted_at=lifted_at)
+    store.put_broad(NETWORK)
+    assert list(store.broad(now=0)) == [NETWORK._replace(lifted_at=1_200)]
 
 
-def test_a_polled_tombstone_that_was_put_first_keeps_the_deny_out(store: DenylistStore) -> None:
-    store.put_polled(CLIENT._replace(lifted_at=1_200))
-    store.put_polled(CLIENT)
-    assert [entry.lifted_at for entry in store.polled(now=0)] == [1_200]
+def test_a_broad_tombstone_that_was_put_first_keeps_the_deny_out(store: DenylistStore) -> None:
+    store.put_broad(CLIENT._replace(lifted_at=1_200))
+    store.put_broad(CLIENT)
+    assert [entry.lifted_at for entry in store.broad(now=0)] == [1_200]
 
 
-@pytest.mark.parametrize("entry", [PolledDeny("p", 5), CLIENT._replace(network="203.0.113.7/32")])
-def test_a_polled_entry_that_names_no_one_thing_is_not_written(
-    store: DenylistStore, entry: PolledDeny
-) -> None:
+@pytest.mark.parametrize("entry", [BroadDeny("p", 5), CLIENT._replace(network="203.0.113.7/32")])
+def test_a_broad_entry_that_names_no_one_thing_is_not_written(store: DenylistStore, entry: BroadDeny) -> None:
     with pytest.raises(ValueError, match="either a client or a network"):
-        store.put_polled(entry)
+        store.put_broad(entry)
 
 
 @pytest.mark.parametrize("text", ["203.0.113.7/24", "2001:db8::%1/64", "office"])
 def test_a_network_that_no_authorizer_could_read_is_not_written(store: DenylistStore, text: str) -> None:
     with pytest.raises(ValueError, match=r"not an address|host bits"):
-        store.put_polled(NETWORK._replace(network=text))
-    assert list(store.polled(now=0)) == []
+        store.put_broad(NETWORK._replace(network=text))
+    assert list(store.broad(now=0)) == []
 
 
-def test_many_polled_entries_are_all_read(store: DenylistStore) -> None:
+def test_many_broad_entries_are_all_read(store: DenylistStore) -> None:
     many = [CLIENT._replace(decision_id=f"p-{number:03}") for number in range(120)]
     for entry in many:
-        store.put_polled(entry)
-    assert list(store.polled(now=0)) == many
+        store.put_broad(entry)
+    assert list(store.broad(now=0)) == many
 
 
 def test_a_damaged_item_is_an_error_and_not_skipped(request: pytest.FixtureRequest) -> None:
@@ -172,5 +170,5 @@ def test_entries_are_read_strongly_consistent() -> None:
 
     store = DynamoDBDenylistStore(Recorder(), "denylist")  # type: ignore[arg-type]
     store.entries(WHO)
-    store.polled(now=0)
+    store.broad(now=0)
     assert [request.get("ConsistentRead") for request in requests] == [True, True]

@@ -196,7 +196,7 @@ def test_the_clients_own_retry_after_a_failed_write_counts_once(world: World, fa
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_a_burn_that_fails_delivers_nothing_again_and_the_finding_keeps_its_id(
+def test_a_suppress_that_fails_delivers_nothing_again_and_the_finding_keeps_its_id(
     world: World, fault: Fault
 ) -> None:
     message = ("a", body(of("alice", THRESHOLD)))
@@ -204,7 +204,7 @@ def test_a_burn_that_fails_delivers_nothing_again_and_the_finding_keeps_its_id(
 
     assert world.deliver(message) == []
     assert len(world.emitted) == 1
-    assert "slot not burnt" in world.log.getvalue()
+    assert "period not suppressed" in world.log.getvalue()
 
     # redelivered all the same, as SQS may: raised again only if no mark was left, and never as another
     assert world.deliver(message) == []
@@ -405,12 +405,14 @@ def test_a_dead_letter_put_back_is_found_once(world: World, queue: Queue) -> Non
     assert (world.members(), queue.dead()) == ([THRESHOLD], [])
 
 
-def test_a_dead_letter_put_back_after_its_slot_was_burnt_raises_nothing(world: World, queue: Queue) -> None:
+def test_a_dead_letter_put_back_after_its_slot_was_suppressed_raises_nothing(
+    world: World, queue: Queue
+) -> None:
     early, rest = of("alice", 1), of("alice", THRESHOLD, first=1)
     queue.send(body(early))
     world.faulty.fail("UpdateItem", DONE_BUT_500, times=Queue.RECEIVES)
     queue.run_dry()
-    # meanwhile the burst went on, was found, and its slot is burnt
+    # meanwhile the burst went on, was found, and its slot is suppressed
     assert world.deliver(("b", body(rest))) == []
     (found,) = world.emitted
 

@@ -21,10 +21,10 @@ from sessionwarden.adapters.lean import tls_trust
 from sessionwarden.adapters.lean.denylist import LeanDenylist, lean_denylist
 from sessionwarden.adapters.lean.jwks import fetch_jwks
 from sessionwarden.adapters.lean.sigv4 import Credentials
+from sessionwarden.denylist.broad import sort_key, to_broad_item
 from sessionwarden.denylist.item import to_item
-from sessionwarden.denylist.polled import sort_key, to_polled_item
 from sessionwarden.errors import DamagedItemError, StoreError
-from sessionwarden.model.deny import Claims, DenyEntry, PolledDeny
+from sessionwarden.model.deny import BroadDeny, Claims, DenyEntry
 from tests.support.certificates import server_context, write_certificate
 from tests.support.scripted_server import CLOSE, Server, Turn, http, say, say_and_close
 
@@ -99,17 +99,17 @@ def test_the_query_is_strongly_consistent_and_for_one_principal(serve: Serve) ->
 
 
 def test_the_poll_asks_for_what_is_still_in_force_page_by_page(serve: Serve) -> None:
-    denied = [PolledDeny(f"d-{number}", 1_800_000_000, network=f"203.0.113.{number}") for number in (1, 2)]
-    pages = [{"Items": [to_polled_item(entry)]} for entry in denied]
+    denied = [BroadDeny(f"d-{number}", 1_800_000_000, network=f"203.0.113.{number}") for number in (1, 2)]
+    pages = [{"Items": [to_broad_item(entry)]} for entry in denied]
     last = {"principal": {"S": "#polled"}, "decision_id": {"S": sort_key(denied[0])}}
     server = serve(
         say(http(json.dumps(pages[0] | {"LastEvaluatedKey": last}).encode())),
         say(http(json.dumps(pages[1]).encode())),
     )
-    polled = reader(server.url).polled(1_799_999_999)
+    broad = reader(server.url).broad(1_799_999_999)
     claims = Claims("p", "access", "u", "c", "u", None, None, None, 0, 0, 0)
     for number, reason in ((1, "network_denied"), (2, "network_denied"), (3, None)):
-        verdict = polled.refusal(claims, f"203.0.113.{number}", now=1_800_000_000)
+        verdict = broad.refusal(claims, f"203.0.113.{number}", now=1_800_000_000)
         assert (None if verdict is None else verdict.reason) == reason
     asked = {
         "TableName": "denylist",

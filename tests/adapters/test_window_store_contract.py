@@ -114,23 +114,23 @@ def test_epochs_far_apart_are_read_without_what_lies_between(store: WindowStore)
 
 def test_a_read_of_nothing_is_empty(store: WindowStore) -> None:
     assert store.read("k", []) == {}
-    assert store.burnt("k", []) == frozenset()
+    assert store.suppressed("k", []) == frozenset()
 
 
-def test_burnt_slots_are_told_apart(store: WindowStore) -> None:
-    store.burn("k", 5, expires_at=EXPIRY)
-    store.burn("k", 5, expires_at=EXPIRY)
-    store.burn("k", 7, expires_at=EXPIRY)
-    assert store.burnt("k", [4, 5, 6]) == frozenset({5})
-    assert store.burnt("k", [5, 7]) == frozenset({5, 7})
-    assert store.burnt("other", [5]) == frozenset()
+def test_suppressed_periods_are_told_apart(store: WindowStore) -> None:
+    store.suppress("k", 5, expires_at=EXPIRY)
+    store.suppress("k", 5, expires_at=EXPIRY)
+    store.suppress("k", 7, expires_at=EXPIRY)
+    assert store.suppressed("k", [4, 5, 6]) == frozenset({5})
+    assert store.suppressed("k", [5, 7]) == frozenset({5, 7})
+    assert store.suppressed("other", [5]) == frozenset()
 
 
 def test_marks_are_no_members_and_members_are_no_marks(store: WindowStore) -> None:
-    store.burn("k", 5, expires_at=EXPIRY)
+    store.suppress("k", 5, expires_at=EXPIRY)
     add(store, "k", 6, b"a")
     assert store.read("k", [5, 6]) == {6: frozenset({b"a"})}
-    assert store.burnt("k", [5, 6]) == frozenset({5})
+    assert store.suppressed("k", [5, 6]) == frozenset({5})
 
 
 def test_a_full_set_takes_no_more_and_says_nothing(store: WindowStore) -> None:
@@ -200,7 +200,7 @@ def check_that_the_engine_finds_what_it_finds_in_memory(store: WindowStore, run:
         outcome = engine.process(batch, now_ms=START + MINUTE)
         assert outcome.failures == ()
         found += outcome.findings
-        engine.settle(outcome.findings)
+        engine.commit(outcome.findings)
     assert {finding.id for finding in found} == {finding.id for finding in expected}
     assert len(found) == len(expected) == 6
 
@@ -240,9 +240,9 @@ def test_what_dynamodb_refuses_is_a_store_error(dynamodb: Any, code: str) -> Non
         with pytest.raises(StoreError, match=code):
             store.read("k", [7])
         with pytest.raises(StoreError, match=code):
-            store.burnt("k", [7])
+            store.suppressed("k", [7])
         with pytest.raises(StoreError, match=code):
-            store.burn("k", 7, expires_at=EXPIRY)
+            store.suppress("k", 7, expires_at=EXPIRY)
 
 
 def test_a_timeout_is_a_store_error() -> None:
@@ -281,7 +281,7 @@ def test_reads_are_consistent_and_every_set_has_a_time_to_live() -> None:
     store = DynamoDBWindowStore(Recorder(), "windows")  # type: ignore[arg-type]
     add(store, "k", 7, b"a")
     store.read("k", [7])
-    store.burnt("k", [7])
+    store.suppressed("k", [7])
     assert requests[0]["ExpressionAttributeValues"][":expires_at"] == {"N": str(EXPIRY)}
     assert [request.get("ConsistentRead") for request in requests] == [None, True, True]
 
@@ -302,8 +302,8 @@ def test_memory_forgets_what_time_to_live_would_have_removed() -> None:
     store = MemoryWindowStore()
     store.add({("k", 1): frozenset({b"a"})}, expires_at={("k", 1): 100})
     store.add({("k", 2): frozenset({b"b"})}, expires_at={("k", 2): 200})
-    store.burn("k", 1, expires_at=100)
-    store.burn("k", 2, expires_at=200)
+    store.suppress("k", 1, expires_at=100)
+    store.suppress("k", 2, expires_at=200)
     store.expire(now=100)
     assert store.read("k", [1, 2]) == {2: frozenset({b"b"})}
-    assert store.burnt("k", [1, 2]) == frozenset({2})
+    assert store.suppressed("k", [1, 2]) == frozenset({2})

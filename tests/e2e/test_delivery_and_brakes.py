@@ -17,7 +17,7 @@ def test_a_log_batch_and_a_finding_delivered_again_act_once(probe: Probe) -> Non
 
     probe.log.write(lines)
     probe.send_finding(probe.finding_about(suspect.user))
-    probe.settle()
+    probe.commit()
 
     assert [item["decision_id"]["S"] for item in probe.decisions_about(suspect.user)] == [
         first["decision"]["id"]
@@ -33,7 +33,7 @@ def test_a_finding_raised_again_for_want_of_its_mark_acts_once(probe: Probe) -> 
     marks = probe.marks()
     probe.log.write(lines)
     first = probe.decision_about(suspect.user)
-    probe.wait_until(lambda: probe.marks() > marks, "the slot is burnt")
+    probe.wait_until(lambda: probe.marks() > marks, "the slot is suppressed")
     entries = probe.deny_entries(suspect.user)
 
     # as if the process had crashed between handing the finding over and burning its slot
@@ -41,7 +41,7 @@ def test_a_finding_raised_again_for_want_of_its_mark_acts_once(probe: Probe) -> 
     probe.start_anew("detect")
     probe.log.write(lines)
     probe.wait_until(lambda: len(probe.findings_about(suspect.user)) > 1, "it is raised again")
-    probe.settle()
+    probe.commit()
 
     assert set(probe.findings_about(suspect.user)) == {first["decision"]["id"]}
     assert len(probe.decisions_about(suspect.user)) == 1
@@ -57,7 +57,7 @@ def test_a_finding_delivered_again_after_a_lift_does_not_put_the_deny_back(probe
     assert lifted.exit_status == 0, lifted.output
 
     probe.send_finding(probe.finding_about(suspect.user))
-    probe.settle()
+    probe.commit()
 
     assert suspect.status() == 200
 

@@ -60,7 +60,7 @@ class Doors(NamedTuple):
             ),
         }
 
-    def settled(self, token: str, wanted: Callable[[dict[str, int]], bool]) -> dict[str, int]:
+    def committed(self, token: str, wanted: Callable[[dict[str, int]], bool]) -> dict[str, int]:
         """The statuses once they are as wanted, or as they are when every poll must be long over."""
         for _ in range(20):
             statuses = self.statuses(token)
@@ -154,11 +154,11 @@ def test_an_operator_s_deny_of_the_app_client_shuts_every_door_and_its_lift_open
     assert max(opened.values()) < 400
 
     added = doors.command("add", "--client", doors.client, "--duration", "1h", "--reason", "leaked")
-    shut = doors.settled(token, lambda statuses: min(statuses.values()) >= 400)
+    shut = doors.committed(token, lambda statuses: min(statuses.values()) >= 400)
     assert set(shut.values()) == {401, 403}
 
     doors.command("delete", added["decision"]["id"])
-    assert doors.settled(token, lambda statuses: statuses == opened) == opened
+    assert doors.committed(token, lambda statuses: statuses == opened) == opened
 
 
 def test_what_answers_is_a_version_that_was_started_when_it_was_published(doors: Doors) -> None:

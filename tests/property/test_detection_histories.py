@@ -25,7 +25,7 @@ SHRINKABLE_HISTORIES = 150
 
 
 @pytest.mark.parametrize("part", range(SLICES))
-def test_a_slot_has_a_finding_if_and_only_if_the_oracle_over_the_whole_set_says_so(part: int) -> None:
+def test_a_period_has_a_finding_if_and_only_if_the_oracle_over_the_whole_set_says_so(part: int) -> None:
     tally = Tally()
     for seed in range(part, HISTORIES, SLICES):
         try:

@@ -112,7 +112,7 @@ def deliveries(random: Random, happened: list[Event], *, disorder: int) -> Batch
 def outcomes(engine: Engine | InProcessEngine, batches: Batches) -> Iterator[Outcome]:
     for now_ms, batch in batches:
         outcome = engine.process(batch, now_ms=now_ms)
-        engine.settle(outcome.findings)
+        engine.commit(outcome.findings)
         yield outcome
 
 
@@ -221,7 +221,7 @@ def test_a_finding_that_was_not_accepted_is_raised_again_with_the_next_delivery(
             while again:
                 outcome = engine.process(again, now_ms=now_ms)
                 taken = [one for one in outcome.findings if random.random() < 0.5]
-                engine.settle(taken)
+                engine.commit(taken)
                 accepted.update(one.id for one in taken)
                 refused = {one.id for one in outcome.findings} - {one.id for one in taken}
                 indices = sorted({index for one in refused for index in outcome.origins[one]})

@@ -7,15 +7,15 @@ import ipaddress
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sessionwarden.denylist.polled import (
-    PolledDenies,
+from sessionwarden.denylist.broad import (
+    BroadDenies,
     end_key,
-    from_polled_item,
+    from_broad_item,
     network_of,
     sort_key,
-    to_polled_item,
+    to_broad_item,
 )
-from sessionwarden.model.deny import Claims, PolledDeny
+from sessionwarden.model.deny import BroadDeny, Claims
 from tests.support.enforcement import MACHINE, NETWORK_DENY, NOW_MS, POOL, World, finding
 
 times = st.integers(0, 60)
@@ -27,41 +27,41 @@ networks = st.sampled_from(
 )
 ids = st.text("abc#0", min_size=1, max_size=4)
 lifts = st.none() | times
-entries = st.builds(PolledDeny, ids, times, st.none(), networks, lifts) | st.builds(
-    PolledDeny, ids, times, st.sampled_from(["p#a", "p#b"]), st.none(), lifts
+entries = st.builds(BroadDeny, ids, times, st.none(), networks, lifts) | st.builds(
+    BroadDeny, ids, times, st.sampled_from(["p#a", "p#b"]), st.none(), lifts
 )
 CLAIMS = Claims("p", "access", "a", "a", None, None, None, None, 0, 0, 0)
 
 
-def refused(known: list[PolledDeny], address: str, now: int) -> bool:
-    return PolledDenies(known).refusal(CLAIMS, address, now=now) is not None
+def refused(known: list[BroadDeny], address: str, now: int) -> bool:
+    return BroadDenies(known).refusal(CLAIMS, address, now=now) is not None
 
 
 @given(st.lists(entries, max_size=6), entries, addresses, times)
 def test_adding_an_entry_never_turns_a_deny_into_an_allow(
-    known: list[PolledDeny], added: PolledDeny, address: str, now: int
+    known: list[BroadDeny], added: BroadDeny, address: str, now: int
 ) -> None:
     assert refused([*known, added], address, now) or not refused(known, address, now)
 
 
 @given(st.lists(entries, max_size=6), addresses, times)
 def test_it_is_refused_exactly_while_some_entry_alone_would_refuse_it(
-    known: list[PolledDeny], address: str, now: int
+    known: list[BroadDeny], address: str, now: int
 ) -> None:
     assert refused(known, address, now) == any(refused([entry], address, now) for entry in known)
 
 
 @given(st.lists(entries, max_size=6), addresses, times)
 def test_what_a_poll_leaves_out_would_have_refused_nobody(
-    known: list[PolledDeny], address: str, now: int
+    known: list[BroadDeny], address: str, now: int
 ) -> None:
     read = [entry for entry in known if sort_key(entry) >= end_key(now)]
     assert refused(read, address, now) == refused(known, address, now)
 
 
 @given(entries)
-def test_every_entry_survives_the_table(entry: PolledDeny) -> None:
-    assert from_polled_item(to_polled_item(entry)) == entry
+def test_every_entry_survives_the_table(entry: BroadDeny) -> None:
+    assert from_broad_item(to_broad_item(entry)) == entry
 
 
 @given(st.ip_addresses(), st.integers(0, 128))
@@ -107,9 +107,9 @@ def test_no_history_moves_an_end_or_puts_a_lifted_deny_back(history: list[str], 
             world.control.resume()
         else:
             world.now_ms += 61_000
-        known = world.denylist.polled(now=0)
+        known = world.denylist.broad(now=0)
         ends |= {entry.deny_until for entry in known}
-        verdict = PolledDenies(known).refusal(claims, "203.0.113.7", now=world.now_ms // 1000)
+        verdict = BroadDenies(known).refusal(claims, "203.0.113.7", now=world.now_ms // 1000)
         assert not (lifted and verdict)
     assert len(ends) <= 1
     assert all(end > NOW_MS // 1000 for end in ends)

@@ -120,9 +120,9 @@ def outcome(file: Path) -> CompiledRuleset | None:
     try:
         return compile_rules([file])
     except InputFileError as error:
-        mistakes = error.mistakes
-    assert mistakes
-    assert all(mistake.message.isprintable() for mistake in mistakes)
+        diagnostics = error.diagnostics
+    assert diagnostics
+    assert all(diagnostic.message.isprintable() for diagnostic in diagnostics)
     return None
 
 

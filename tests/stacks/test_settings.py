@@ -10,7 +10,7 @@ import pytest
 from sessionwarden.detection.storage.shared_log_size import (
     LARGEST_MEMORY_MB,
     SMALLEST_MEMORY_MB,
-    shelf_limit_for,
+    shared_log_limit_for,
 )
 from sessionwarden.errors import ContextError
 from stacks.settings import Settings, UserPool, read_settings
@@ -62,9 +62,9 @@ def test_the_memory_of_detect_is_the_least_unless_told() -> None:
 
 def test_no_more_memory_may_be_asked_for_than_detect_makes_something_of() -> None:
     assert read_settings({"detect_memory_mb": LARGEST_MEMORY_MB}).detect_memory_mb == LARGEST_MEMORY_MB
-    most = shelf_limit_for(memory_mb=LARGEST_MEMORY_MB)
-    assert shelf_limit_for(memory_mb=LARGEST_MEMORY_MB // 2) < most
-    assert shelf_limit_for(memory_mb=LARGEST_MEMORY_MB * 2) == most
+    most = shared_log_limit_for(memory_mb=LARGEST_MEMORY_MB)
+    assert shared_log_limit_for(memory_mb=LARGEST_MEMORY_MB // 2) < most
+    assert shared_log_limit_for(memory_mb=LARGEST_MEMORY_MB * 2) == most
 
 
 @pytest.mark.parametrize(
@@ -146,4 +146,4 @@ def test_all_mistakes_come_at_once() -> None:
     with pytest.raises(ContextError) as caught:
         read_settings({"mod": "enforce", "alert_email": 1, "http_api_ids": 2})
 
-    assert len(caught.value.mistakes) == 3
+    assert len(caught.value.diagnostics) == 3

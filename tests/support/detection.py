@@ -57,7 +57,7 @@ def single(rule_id: str = "single", **changes: Any) -> CompiledRule:
 
 def ruleset(*rules: CompiledRule) -> CompiledRuleset:
     policy = Policy(
-        protected=Protected(), enforcements_per_hour=10, alerts_per_hour=60, polled_denies_per_hour=20
+        protected=Protected(), enforcements_per_hour=10, alerts_per_hour=60, broad_denies_per_hour=20
     )
     return CompiledRuleset(format=1, digest="digest", rules=rules, policy=policy)
 

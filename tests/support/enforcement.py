@@ -88,7 +88,7 @@ def judge(
     protected: Protected | None = None,
     limit: int = 10,
     alerts: int = 60,
-    polled: int = 10,
+    broad: int = 10,
     lifetime: int = 30 * DAY,
 ) -> Judge:
     return Judge(
@@ -96,7 +96,7 @@ def judge(
             protected=protected or Protected(),
             enforcements_per_hour=limit,
             alerts_per_hour=alerts,
-            polled_denies_per_hour=polled,
+            broad_denies_per_hour=broad,
         ),
         deployment=Deployment(mode=mode, pools=pools, session_lifetime_seconds=lifetime),
     )

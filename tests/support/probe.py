@@ -54,20 +54,20 @@ class Probe:
         return [detail["id"] for detail in details if detail.get("user") == user]
 
     def marks(self) -> set[tuple[str, str]]:
-        """Keys of all burnt slots."""
+        """Keys of all suppressed slots."""
         items = self.stack.emulator.client("dynamodb").scan(TableName=self.stack.outputs["WindowsTable"])[
             "Items"
         ]
         return {(item["key"]["S"], item["slot"]["S"]) for item in items if item["slot"]["S"].startswith("c#")}
 
     def forget(self, marks: set[tuple[str, str]]) -> None:
-        """Delete burnt slots, as if they had never been."""
+        """Delete suppressed slots, as if they had never been."""
         for key, slot in marks:
             self.stack.emulator.client("dynamodb").delete_item(
                 TableName=self.stack.outputs["WindowsTable"], Key={"key": {"S": key}, "slot": {"S": slot}}
             )
 
-    def settle(self) -> None:
+    def commit(self) -> None:
         """Return once no log batch, event or finding is on its way any more.
 
         A batch on its way through `ingest` is in no queue: a marker written after it must arrive first.

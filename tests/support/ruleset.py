@@ -53,7 +53,7 @@ def found(folder: Path, **files: str) -> list[str]:
         (folder / f"{name}.yml").write_text(text)
     with pytest.raises(InputFileError) as caught:
         compile_rules([folder])
-    return [str(mistake).replace(f"{folder}/", "") for mistake in caught.value.mistakes]
+    return [str(diagnostic).replace(f"{folder}/", "") for diagnostic in caught.value.diagnostics]
 
 
 def changed(text: str, old: str, new: str) -> str:

@@ -33,7 +33,7 @@ class Evaluating(Protocol):
 
     def process(self, events: Sequence[Event], *, now_ms: int) -> Outcome: ...
 
-    def settle(self, findings: Sequence[Finding]) -> None: ...
+    def commit(self, findings: Sequence[Finding]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ def run_case(
             outcome = running.process(batch, now_ms=now_ms)
             errors += [failure.error for failure in outcome.failures]
             found |= {one.id: one.key for one in outcome.findings if one.rule == rule.id}
-            running.settle(outcome.findings)
+            running.commit(outcome.findings)
     return CaseRun(rule=rule, case=case, found=tuple(found.values()), errors=tuple(errors))
 
 

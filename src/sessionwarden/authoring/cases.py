@@ -17,7 +17,7 @@ import msgspec
 from sessionwarden.documents.check import Check, quoted
 from sessionwarden.documents.yaml import Document
 from sessionwarden.documents.yaml import Path as KeyPath
-from sessionwarden.errors import InputFileError, Mistake
+from sessionwarden.errors import Diagnostic, InputFileError
 from sessionwarden.model.event import FIELDS, Event
 from sessionwarden.ruleset.compiler.files import read_files
 from sessionwarden.ruleset.vocabulary import field_hint, nearest
@@ -92,13 +92,13 @@ def lacking_kinds(cases: Iterable[Case]) -> tuple[Kind, ...]:
 
 def load_cases(path: Path) -> CaseFile:
     """The cases of one file. Raises `InputFileError` with every mistake."""
-    documents, mistakes = read_files([path])
-    found = [_read_file(document, Check(document, mistakes)) for document in documents[:1]]
-    mistakes += [document.mistake((), "cases are one document") for document in documents[1:]]
-    if not documents and not mistakes:
-        mistakes.append(Mistake(str(path), 0, 0, "", "no cases"))
-    if mistakes:
-        raise InputFileError(mistakes)
+    documents, diagnostics = read_files([path])
+    found = [_read_file(document, Check(document, diagnostics)) for document in documents[:1]]
+    diagnostics += [document.diagnostic((), "cases are one document") for document in documents[1:]]
+    if not documents and not diagnostics:
+        diagnostics.append(Diagnostic(str(path), 0, 0, "", "no cases"))
+    if diagnostics:
+        raise InputFileError(diagnostics)
     return found[0]
 
 
@@ -139,7 +139,7 @@ def _read_case(story: Any, cast_of: _Cast, check: Check, path: KeyPath) -> Case 
     for key in ("name", "kind", "events", "expect"):
         if key not in story:
             check.refuse(path, f"{key} is missing")
-    before = len(check.mistakes)
+    before = len(check.diagnostics)
     name = check.option(story, "name", str, path)
     kind = check.one_of(story.get("kind", "matching"), get_args(Kind), (*path, "kind"))
     delivery = check.one_of(story.get("deliver", "as_written"), get_args(Delivery), (*path, "deliver"))
@@ -152,7 +152,7 @@ def _read_case(story: Any, cast_of: _Cast, check: Check, path: KeyPath) -> Case 
     if story.get("events") == []:
         check.refuse((*path, "events"), "must list at least one event")
     expectation = _read_expectation(story.get("expect", "none"), check, (*path, "expect"))
-    if len(check.mistakes) > before or expectation is None:
+    if len(check.diagnostics) > before or expectation is None:
         return None
     # two events are one if their ids are: each gets the place at which it is written
     numbered = [msgspec.structs.replace(event, id=f"case-{number}") for number, event in enumerate(events)]

@@ -18,7 +18,7 @@ import click
 from sessionwarden.authoring.words import line
 from sessionwarden.documents.check import Check
 from sessionwarden.documents.yaml import Document
-from sessionwarden.errors import Mistake
+from sessionwarden.errors import Diagnostic
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import check_rules
 from sessionwarden.ruleset.compiler.sigma_document import RuleDraft, read_document
@@ -74,7 +74,7 @@ class Catalog:
 
     ruleset: CompiledRuleset
     sources: tuple[Source, ...]
-    notes: tuple[Mistake, ...]
+    notes: tuple[Diagnostic, ...]
 
     def compiled(self, source: Source) -> CompiledRule | None:
         """The compiled rule of a document; `None` if it only serves correlations."""

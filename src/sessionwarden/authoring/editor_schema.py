@@ -16,7 +16,7 @@ from sessionwarden.authoring.cases import ACTOR, CASE_KEYS, MAX_EVENTS, Delivery
 from sessionwarden.authoring.cases import KEYS as CASES_FILE_KEYS
 from sessionwarden.authoring.cases import Kind as CaseKind
 from sessionwarden.model.event import FIELDS, INTEGER_FIELDS, LIST_FIELDS, UNGROUPABLE_FIELDS
-from sessionwarden.model.finding import POLLED_SCOPES, Level, Mode
+from sessionwarden.model.finding import BROAD_SCOPES, Level, Mode
 from sessionwarden.ruleset.compiled import Kind, Operator
 from sessionwarden.ruleset.compiler import correlation_section, policy_file, response_section
 from sessionwarden.ruleset.compiler.metadata import METADATA, STATUSES
@@ -160,7 +160,7 @@ def _response() -> Schema:
 
 def _policy() -> Schema:
     actions = _map({scope: _actions() for scope in SCOPES})
-    durations = _map(dict.fromkeys(sorted(POLLED_SCOPES), DURATION))
+    durations = _map(dict.fromkeys(sorted(BROAD_SCOPES), DURATION))
     defaults = _map(
         {
             "mode": {"enum": list(get_args(Mode))},

@@ -14,7 +14,7 @@ from pathlib import Path
 from sessionwarden.authoring.cases import Case, CaseFile, Kind, lacking_kinds, load_cases
 from sessionwarden.authoring.catalog import Catalog, Source, read_catalog
 from sessionwarden.documents.check import quoted
-from sessionwarden.errors import InputFileError, Mistake
+from sessionwarden.errors import Diagnostic, InputFileError
 from sessionwarden.ruleset.compiled import CompiledRule
 from sessionwarden.ruleset.compiler.files import CASES_SUFFIXES
 from sessionwarden.ruleset.vocabulary import nearest
@@ -45,8 +45,8 @@ class Suite:
 def read_suite(paths: Sequence[Path], policy: Path | None = None) -> Suite:
     """The rules and cases of `paths`. Raises `InputFileError` with the mistakes of both."""
     files = cases_files(paths)
-    mistakes = [
-        Mistake(
+    diagnostics = [
+        Diagnostic(
             str(file), 0, 0, "", "no rule stands beside these cases", f"expected {_rule_names(file)[0].name}"
         )
         for file in files
@@ -57,15 +57,15 @@ def read_suite(paths: Sequence[Path], policy: Path | None = None) -> Suite:
         try:
             case_files.append(load_cases(file))
         except InputFileError as error:
-            mistakes += error.mistakes
+            diagnostics += error.diagnostics
     try:
         catalog = read_catalog(_rule_paths(paths), policy)
     except InputFileError as error:
-        raise InputFileError([*mistakes, *error.mistakes]) from error
+        raise InputFileError([*diagnostics, *error.diagnostics]) from error
     for case_file in case_files:
-        mistakes += _mistakes_against_rules(case_file, catalog)
-    if mistakes:
-        raise InputFileError(mistakes)
+        diagnostics += _diagnostics_against_rules(case_file, catalog)
+    if diagnostics:
+        raise InputFileError(diagnostics)
     return Suite(catalog, tuple(_suites(catalog, case_files)))
 
 
@@ -116,7 +116,7 @@ def _rule_paths(paths: Sequence[Path]) -> list[Path]:
     return [rule_file(path) or path if is_cases_file(path) else path for path in paths]
 
 
-def _mistakes_against_rules(case_file: CaseFile, catalog: Catalog) -> list[Mistake]:
+def _diagnostics_against_rules(case_file: CaseFile, catalog: Catalog) -> list[Diagnostic]:
     document = case_file.document
     source = catalog.source(case_file.rule)
     rule = None if source is None else catalog.compiled(source)
@@ -124,15 +124,17 @@ def _mistakes_against_rules(case_file: CaseFile, catalog: Catalog) -> list[Mista
         ids = [rule.id for rule in catalog.ruleset.rules]
         hint = nearest(case_file.rule, ids)
         hint = hint if hint.startswith("did you mean") else "the id of the rule beside these cases"
-        return [document.mistake(("rule",), f"no rule has the id {quoted(case_file.rule)}", hint)]
+        return [document.diagnostic(("rule",), f"no rule has the id {quoted(case_file.rule)}", hint)]
     if rule is None or not rule.emits:
-        return [document.mistake(("rule",), "this rule emits no findings, it only serves others")]
+        return [document.diagnostic(("rule",), "this rule emits no findings, it only serves others")]
     beside = rule_file(Path(case_file.file))
     if beside is not None and beside.resolve() != source.file.resolve():
         message = f"this rule stands in {source.file}, not beside these cases"
-        return [document.mistake(("rule",), message, f"move them to {source.file.stem}{CASES_SUFFIXES[0]}")]
+        return [
+            document.diagnostic(("rule",), message, f"move them to {source.file.stem}{CASES_SUFFIXES[0]}")
+        ]
     return [
-        document.mistake(
+        document.diagnostic(
             ("cases", number, "expect"),
             f"no finding of this rule has the key {', '.join(sorted(key))}",
             f"its group-by is {', '.join(rule.group_by)}",

@@ -42,5 +42,5 @@ def build_authorizer(settings: Settings, environ: Mapping[str, str]) -> Authoriz
         report=note,
         routes=settings.routes,
         online=online_check(environ),
-        polled=Poll(denylist.polled),
+        broad=Poll(denylist.broad),
     )

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from sessionwarden.authorizer.decision import Decision
 from sessionwarden.authorizer.request import Request, bearer_token
-from sessionwarden.denylist.polled import NOTHING_POLLED, PolledDenies
+from sessionwarden.denylist.broad import NOTHING_BROAD, BroadDenies
 from sessionwarden.denylist.verdict import judge
 from sessionwarden.errors import DamagedItemError, StoreError, TokenError
 from sessionwarden.model.deny import Claims, DenyEntry, Verdict
@@ -54,14 +54,14 @@ class OnlineCheck(Protocol):
     def confirms(self, claims: Claims, token: str, *, max_age_seconds: int) -> bool: ...
 
 
-def _nothing_polled() -> PolledDenies:
-    return NOTHING_POLLED
+def _nothing_broad() -> BroadDenies:
+    return NOTHING_BROAD
 
 
 class Authorizer(NamedTuple):
     """`clock` is epoch seconds; `report` hears what operators must repair.
 
-    `polled` gives the denied clients and networks, a few seconds old at most; raises `StoreError`.
+    `broad` gives the denied clients and networks, a few seconds old at most; raises `StoreError`.
 
     As safe for threads as its parts: the denylist's reader keeps one connection.
     """
@@ -72,7 +72,7 @@ class Authorizer(NamedTuple):
     report: Callable[[Exception], None]
     routes: Routes = NO_ROUTES
     online: OnlineCheck | None = None
-    polled: Callable[[], PolledDenies] = _nothing_polled
+    broad: Callable[[], BroadDenies] = _nothing_broad
 
     def decide(self, authorization: str | tuple[str, ...] | None, request: Request) -> Decision:
         """Whether `request` may pass with the Authorization header's value or values; never raises.
@@ -116,7 +116,7 @@ class Authorizer(NamedTuple):
             verdict = judge(self.denylist.entries(principal(claims.pool, claims.sub)), claims, now=now)
             if not verdict.allowed:
                 return verdict
-            return self.polled().refusal(claims, request.fields.get("source_ip"), now=now) or verdict
+            return self.broad().refusal(claims, request.fields.get("source_ip"), now=now) or verdict
         except DamagedItemError as error:
             # somebody was denied, and only how cannot be read: never open
             self.report(error)

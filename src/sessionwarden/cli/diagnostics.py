@@ -9,36 +9,36 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from sessionwarden.errors import Mistake
+from sessionwarden.errors import Diagnostic
 
 WIDTH = 100
 """Characters of a source line that are shown, around the place."""
 
 
-def describe(mistakes: Iterable[Mistake], noun: str = "mistake") -> str:
+def describe(diagnostics: Iterable[Diagnostic], noun: str = "mistake") -> str:
     """Every mistake with its source line, then how many there are; `noun` is what they are called."""
-    found = list(mistakes)
+    found = list(diagnostics)
     sources: dict[str, list[str]] = {}
     blocks = []
-    for mistake in found:
-        if mistake.file not in sources:
-            sources[mistake.file] = _lines(mistake.file)
-        blocks.append(_block(mistake, sources[mistake.file]))
+    for diagnostic in found:
+        if diagnostic.file not in sources:
+            sources[diagnostic.file] = _lines(diagnostic.file)
+        blocks.append(_block(diagnostic, sources[diagnostic.file]))
     count = len(found)
-    files = len({mistake.file for mistake in found})
+    files = len({diagnostic.file for diagnostic in found})
     total = f"{count} {noun}{'s' if count != 1 else ''} in {files} file{'s' if files != 1 else ''}"
     return "\n".join([*blocks, total])
 
 
-def _block(mistake: Mistake, source: list[str]) -> str:
-    message = _printable(str(mistake))
-    if not 1 <= mistake.line <= len(source):
+def _block(diagnostic: Diagnostic, source: list[str]) -> str:
+    message = _printable(str(diagnostic))
+    if not 1 <= diagnostic.line <= len(source):
         return message
-    line = source[mistake.line - 1].replace("\t", " ")
-    caret = max(mistake.column - 1, 0)
+    line = source[diagnostic.line - 1].replace("\t", " ")
+    caret = max(diagnostic.column - 1, 0)
     start = max(0, caret - WIDTH + 20) if len(line) > WIDTH else 0
     shown = _printable(line[start : start + WIDTH])
-    number = str(mistake.line)
+    number = str(diagnostic.line)
     return f"{message}\n  {number} | {shown}\n  {' ' * len(number)} | {' ' * (caret - start)}^"
 
 

@@ -55,7 +55,7 @@ def main() -> None:
     except InputFileError as error:
         from sessionwarden.cli.diagnostics import describe
 
-        click.echo(describe(error.mistakes), err=True)
+        click.echo(describe(error.diagnostics), err=True)
         sys.exit(2)
     except OSError as error:
         click.echo(f"sessionwarden: {error.filename or 'a file'}: {error.strerror or error}", err=True)

@@ -37,7 +37,7 @@ class Detection(Construct):
 
     `new_keys_per_minute` caps what invented keys cost, for each rule and process; `None` leaves detect its
     own. `memory_mb` decides at which rate of requests counting gets dearer, 512 at some 350 a second: larger
-    processes keep larger shelves. Both: docs/explanation/cost.md.
+    processes keep larger shared logs. Both: docs/explanation/cost.md.
     """
 
     def __init__(

@@ -76,8 +76,8 @@ class Work:
         return sorted(self.behind)
 
     def add(self, place: int, member: bytes) -> None:
-        """One member, unless it was settled."""
-        if (place, member) not in self.state.settled:
+        """One member, unless it was committed."""
+        if (place, member) not in self.state.committed:
             self.members.setdefault(place, set()).add(member)
 
 
@@ -100,7 +100,7 @@ class Batch:
     def work(self, window: Window, key: GroupKey, time: int) -> Work | None:
         """The work of a key, unless nothing at `time` can matter to it any more."""
         state = window.states.get(key) or window.state(key)
-        if state.is_burnt(time):
+        if state.is_suppressed(time):
             return None
         works = self.levels[window.level]
         return works.get(state) or works.setdefault(state, Work(state))

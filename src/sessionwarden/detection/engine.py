@@ -2,8 +2,8 @@
 
 A batch is collected (which events count for which keys), then goes through levels: windows of events first,
 then those that count firings of rules on them. On each level all members of all keys are written before
-any key is read. Then the caller emits the findings, and only then calls `settle`, which burns their
-cooldown slots. Invariant: writes come before reads and marks after emission, so a crash between any two
+any key is read. Then the caller emits the findings, and only then calls `commit`, which suppresses their
+suppressed periods. Invariant: writes come before reads and marks after emission, so a crash between any two
 steps costs a repetition, never a finding. What is guaranteed, and why: docs/explanation/windows.md.
 """
 
@@ -24,7 +24,7 @@ from sessionwarden.detection.windows.window import build_watches, build_windows
 from sessionwarden.errors import StoreError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
-from sessionwarden.ports import ShelfStore, WindowStore
+from sessionwarden.ports import SharedLogStore, WindowStore
 from sessionwarden.ruleset.compiled import CompiledRuleset
 
 KEYS_REMEMBERED = 8_192
@@ -50,7 +50,7 @@ class Engine:
     """Evaluates one rule set over one store. One engine serves one batch at a time.
 
     Raises `RulesetError` when the rule set cannot be evaluated. `run` may use threads to call the
-    store for several keys at once. With `shelves`, keys of short windows share sets there. Without an
+    store for several keys at once. With `shared logs`, keys of short windows share sets there. Without an
     `admission`, every new key is served. What the engine remembers between batches only saves work.
     """
 
@@ -60,7 +60,7 @@ class Engine:
         store: WindowStore,
         *,
         run: Runner = one_by_one,
-        shelves: ShelfStore | None = None,
+        shared_logs: SharedLogStore | None = None,
         admission: Admission | None = None,
     ) -> None:
         self._evaluator = Evaluator(store, ruleset_digest=ruleset.digest)
@@ -69,13 +69,13 @@ class Engine:
         self._watches = build_watches(self._windows)
         self._store = store
         self._admission = admission or Admission()
-        self._sets = Sets(store, shelves, self._admission)
+        self._sets = Sets(store, shared_logs, self._admission)
         self._run = run
         self._raised: dict[str, Raised] = {}
         self._evaluated: list[Work] = []
 
     def process(self, events: Sequence[Event], *, now_ms: int) -> Outcome:
-        """All steps. Emit the findings, then call `settle` with those that were accepted."""
+        """All steps. Emit the findings, then call `commit` with those that were accepted."""
         batch = self.collect(events, now_ms=now_ms)
         self._raised, self._evaluated = {}, []
         origins: dict[str, tuple[int, ...]] = {}
@@ -184,8 +184,8 @@ class Engine:
             dropped_keys=batch.dropped_keys,
         )
 
-    def settle(self, findings: Sequence[Finding]) -> None:
-        """Burn the slots of findings that were emitted; `findings` are of the last `process`.
+    def commit(self, findings: Sequence[Finding]) -> None:
+        """Suppress the periods of findings that were emitted; `findings` are of the last `process`.
 
         Raises `StoreError` after trying all of them. Nothing is lost then: the finding may be
         raised once more, under the same id.
@@ -195,23 +195,25 @@ class Engine:
         for raised in self._raised.values():
             if raised.finding.id in emitted:
                 try:
-                    self._burn(raised)
+                    self._suppress(raised)
                 except StoreError as error:
                     failed = error
-        unsettled = {id(raised.state) for raised in self._raised.values() if raised.finding.id not in emitted}
+        uncommitted = {
+            id(raised.state) for raised in self._raised.values() if raised.finding.id not in emitted
+        }
         for work in self._evaluated:
-            if id(work.state) not in unsettled:
-                work.state.settle(work.members)
+            if id(work.state) not in uncommitted:
+                work.state.commit(work.members)
         self._raised, self._evaluated = {}, []
         if failed:
             raise failed
 
-    def _burn(self, raised: Raised) -> None:
-        state, reader, slot = raised.state, raised.reader, raised.slot
+    def _suppress(self, raised: Raised) -> None:
+        state, reader, period = raised.state, raised.reader, raised.period
         window = state.window
-        expires_at = expiry((slot + 1) * reader.cooldown_ms + 2 * window.timespan_ms + window.lag_ms)
-        self._store.burn(state.mark_key(reader), slot, expires_at=expires_at)
-        state.remember_burnt(reader, (slot,))
+        expires_at = expiry((period + 1) * reader.cooldown_ms + 2 * window.timespan_ms + window.lag_ms)
+        self._store.suppress(state.mark_key(reader), period, expires_at=expires_at)
+        state.remember_suppressed(reader, (period,))
 
 
 def _remembering_hash() -> EventHash:

@@ -1,7 +1,7 @@
 """One key of a batch, after all writes: read, find crossings, build findings.
 
 Enters: what reached a key in this batch, and the members that it became. Leaves: a finding for every
-cooldown slot that has a crossing and no mark, and the firings that other windows count. Invariant: what
+suppressed period that has a crossing and no mark, and the firings that other windows count. Invariant: what
 was read decides; events at hand only explain. Callable from several threads, for different keys.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from sessionwarden.detection.counting.aggregates import gauge_of
+from sessionwarden.detection.counting.aggregates import aggregate_of
 from sessionwarden.detection.counting.condition import NUMBERS
 from sessionwarden.detection.counting.crossings import (
     Crossing,
@@ -18,11 +18,11 @@ from sessionwarden.detection.counting.crossings import (
     Meeting,
     Seen,
     anywhere,
-    culprit_at,
-    culprit_by_value,
-    first_of_each_slot,
+    first_of_each_period,
     meetings,
     near,
+    trigger_at,
+    trigger_by_value,
 )
 from sessionwarden.detection.counting.member_encoding import Layout, Members
 from sessionwarden.detection.counting.time_grid import quantised
@@ -52,11 +52,11 @@ class Arrived(NamedTuple):
 
 
 class Raised(NamedTuple):
-    """A finding, and the slot to burn once it was emitted."""
+    """A finding, and the slot to suppress once it was emitted."""
 
     state: KeyState
     reader: Reader
-    slot: int
+    period: int
     finding: Finding
 
 
@@ -144,13 +144,13 @@ class Evaluator:
             first: dict[int, Event] = {}
             for event in by_time:
                 first.setdefault(event.time // reader.cooldown_ms, event)
-            for slot in self._unburnt(state, reader, first):
-                event = first[slot]
+            for period in self._unsuppressed(state, reader, first):
+                event = first[period]
                 at = event.time
-                crossing = Crossing(slot, at, at, at, 1, at - 1, at)
+                crossing = Crossing(period, at, at, at, 1, at - 1, at)
                 seen = [state.window.seen(event)]
-                finding = self._finding(state, reader, crossing, seen, culprit=event, latest=event)
-                raised.append(Raised(state, reader, slot, finding))
+                finding = self._finding(state, reader, crossing, seen, trigger=event, latest=event)
+                raised.append(Raised(state, reader, period, finding))
         return raised
 
     def _findings(
@@ -165,21 +165,21 @@ class Evaluator:
         if not reader.rule.emits:
             return
         crossings = {
-            crossing.slot: crossing
-            for crossing in first_of_each_slot(
+            crossing.period: crossing
+            for crossing in first_of_each_period(
                 found, layout.grid, cooldown_ms=reader.cooldown_ms, measured=reader.rule.kind in NUMBERS
             )
         }
-        unburnt = self._unburnt(state, reader, crossings)
-        if not unburnt:
+        unsuppressed = self._unsuppressed(state, reader, crossings)
+        if not unsuppressed:
             return
         latest = max(arrived.behind, key=lambda event: (event.time, event.id))
         seen = [*state.recent, *arrived.here, *arrived.fired]
-        for slot in unburnt:
-            index = _culprit(reader, layout, crossings[slot], read.groups, arrived.here)
-            culprit = None if index is None else arrived.events[index]
-            finding = self._finding(state, reader, crossings[slot], seen, culprit=culprit, latest=latest)
-            yield Raised(state, reader, slot, finding)
+        for period in unsuppressed:
+            index = _trigger(reader, layout, crossings[period], read.groups, arrived.here)
+            trigger = None if index is None else arrived.events[index]
+            finding = self._finding(state, reader, crossings[period], seen, trigger=trigger, latest=latest)
+            yield Raised(state, reader, period, finding)
 
     def _finding(
         self,
@@ -188,7 +188,7 @@ class Evaluator:
         crossing: Crossing,
         seen: Sequence[Seen],
         *,
-        culprit: Event | None,
+        trigger: Event | None,
         latest: Event,
     ) -> Finding:
         return build_finding(
@@ -197,17 +197,17 @@ class Evaluator:
             state=state,
             crossing=crossing,
             seen=seen,
-            culprit=culprit,
+            trigger=trigger,
             latest=latest,
         )
 
-    def _unburnt(self, state: KeyState, reader: Reader, slots: Iterable[int]) -> list[int]:
-        unknown = [slot for slot in slots if (reader.mark, slot) not in state.burnt]
+    def _unsuppressed(self, state: KeyState, reader: Reader, periods: Iterable[int]) -> list[int]:
+        unknown = [period for period in periods if (reader.mark, period) not in state.suppressed]
         if not unknown:
             return []
-        burnt = self._store.burnt(state.mark_key(reader), unknown)
-        state.remember_burnt(reader, burnt)
-        return [slot for slot in unknown if slot not in burnt]
+        suppressed = self._store.suppressed(state.mark_key(reader), unknown)
+        state.remember_suppressed(reader, suppressed)
+        return [period for period in unknown if period not in suppressed]
 
 
 def _meetings(reader: Reader, layout: Layout, read: _Read) -> Iterator[Meeting]:
@@ -216,8 +216,8 @@ def _meetings(reader: Reader, layout: Layout, read: _Read) -> Iterator[Meeting]:
     if reader.condition.grows:
         # what a part of an interval's members proves, all of them prove; of firings, few are looked at
         judged = read.near if reader.rule.inner else anywhere
-    gauge = gauge_of(reader.rule, span=span)
-    return meetings(read.groups, span=span, gauge=gauge, condition=reader.condition, judged=judged)
+    aggregate = aggregate_of(reader.rule, span=span)
+    return meetings(read.groups, span=span, aggregate=aggregate, condition=reader.condition, judged=judged)
 
 
 def _whole(is_near: Callable[[int], bool], layout: Layout, full: Collection[int]) -> Callable[[int], bool]:
@@ -247,12 +247,12 @@ def _firings(
         yield Fired(state, reader, quantum, quanta.start(quantum), tuple(one.id for one in shown))
 
 
-def _culprit(
+def _trigger(
     reader: Reader, layout: Layout, crossing: Crossing, groups: Groups, here: Sequence[Seen]
 ) -> int | None:
     if not (layout.repeats and reader.condition.grows):
-        return culprit_at(crossing, here)
-    return culprit_by_value(crossing, dict(groups), layout.grid, threshold=reader.condition.least, seen=here)
+        return trigger_at(crossing, here)
+    return trigger_by_value(crossing, dict(groups), layout.grid, threshold=reader.condition.least, seen=here)
 
 
 def _remember(state: KeyState, arrived: Arrived) -> None:

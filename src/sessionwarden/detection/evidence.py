@@ -39,12 +39,12 @@ def build_finding(
     state: Key,
     crossing: Crossing,
     seen: Sequence[Seen],
-    culprit: Event | None,
+    trigger: Event | None,
     latest: Event,
 ) -> Finding:
     """The finding of one crossing.
 
-    `culprit` is the event that crossed, if this process has it; else the principal is taken from
+    `triggering event` is the event that crossed, if this process has it; else the principal is taken from
     `latest`, another event of the same key.
     """
     rule = reader.rule
@@ -53,16 +53,16 @@ def build_finding(
     if shown:
         earliest = min(one.time for one in seen if crossing.since < one.time <= crossing.until)
         first_time = earliest if earliest <= crossing.first_until else first_time
-    principal = culprit or latest
+    principal = trigger or latest
     return Finding(
-        id=finding_id(mark_key=state.mark_key(reader), slot=crossing.slot),
+        id=finding_id(mark_key=state.mark_key(reader), period=crossing.period),
         rule=rule.id,
         title=rule.title,
         level=rule.level,
         ruleset_digest=ruleset_digest,
         response=rule.response,
         key=shown_key(rule.group_by, state.key),
-        time=culprit.time if culprit else max(crossing.time, first_time),
+        time=trigger.time if trigger else max(crossing.time, first_time),
         first_time=first_time,
         count=crossing.count * rule.sampled_one_in,
         sampled_one_in=rule.sampled_one_in,

@@ -4,7 +4,7 @@ Enters: batches of events, and the time that the log has reached. Leaves: what `
 leaves for the same batches; a property test holds the two together. Counts that are to reach a number, which
 are nearly all rules, have logs of their own here; the other kinds run on `Engine` itself, over sets in this
 process. Invariants: nothing is forgotten that an accepted event could still need; a finding whose slot was
-not burnt by `settle` is raised again when its events come again.
+not suppressed by `commit` is raised again when its events come again.
 See docs/explanation/windows.md.
 """
 
@@ -60,7 +60,7 @@ class Selected:
 class _Raised:
     key: KeyLog
     reader: Reader
-    slot: int
+    period: int
     finding: Finding
 
 
@@ -94,7 +94,7 @@ class InProcessEngine:
         self._reached = self._swept = 0
 
     def process(self, events: Sequence[Event], *, now_ms: int) -> Outcome:
-        """The findings of a batch. Emit them, then call `settle` with those that were accepted."""
+        """The findings of a batch. Emit them, then call `commit` with those that were accepted."""
         self._expect_again(self._raised)
         self._forget_now_and_then()
         self._reached = now_ms
@@ -112,7 +112,7 @@ class InProcessEngine:
             key.again = False
             for one in crossed:
                 finding = self._finding(key, one)
-                raised[finding.id] = _Raised(key, one.reader, one.crossing.slot, finding)
+                raised[finding.id] = _Raised(key, one.reader, one.crossing.period, finding)
                 behind[finding.id] = one.events
         self._raised = raised
         findings = [*others.findings, *(one.finding for one in raised.values())]
@@ -132,14 +132,14 @@ class InProcessEngine:
             refused=batch.refused,
         )
 
-    def settle(self, findings: Sequence[Finding]) -> None:
-        """Burn the slots of findings that were emitted; `findings` are of the last `process`."""
+    def commit(self, findings: Sequence[Finding]) -> None:
+        """Suppress the periods of findings that were emitted; `findings` are of the last `process`."""
         for finding in findings:
             raised = self._raised.pop(finding.id, None)
             if raised is not None:
-                raised.key.burnt |= {(raised.reader.mark, raised.slot)}
+                raised.key.suppressed |= {(raised.reader.mark, raised.period)}
         if self._others:
-            self._others.settle(findings)
+            self._others.commit(findings)
 
     def _finding(self, key: KeyLog, crossed: Crossed) -> Finding:
         return build_finding(
@@ -148,13 +148,13 @@ class InProcessEngine:
             state=key,
             crossing=crossed.crossing,
             seen=crossed.seen,
-            culprit=None if crossed.culprit is None else crossed.events[crossed.culprit],
+            trigger=None if crossed.trigger is None else crossed.events[crossed.trigger],
             latest=max(crossed.events, key=lambda event: (event.time, event.id)),
         )
 
     @staticmethod
-    def _expect_again(unsettled: Mapping[str, _Raised]) -> None:
-        for raised in unsettled.values():
+    def _expect_again(uncommitted: Mapping[str, _Raised]) -> None:
+        for raised in uncommitted.values():
             raised.key.again = True
 
     def _forget_now_and_then(self) -> None:
@@ -271,8 +271,8 @@ def _touch(log: WindowLog, groups: Mapping[GroupKey, list[Event]], touched: Touc
         key = keys.get(name)
         if key is None:
             keys[name] = key = KeyLog(log.window, name)
-        elif key.burnt:
-            events = [event for event in events if not key.is_burnt(event.time)]
+        elif key.suppressed:
+            events = [event for event in events if not key.is_suppressed(event.time)]
             if not events:
                 continue
         place = number, name

@@ -84,8 +84,8 @@ class KeyLog(Key):
             del self.seen[:end]
 
     def forget_marks(self, *, before: int) -> None:
-        """Drop the marks of slots that ended before `before` (epoch ms)."""
+        """Drop the marks of periods that ended before `before` (epoch ms)."""
         cooldowns = {reader.mark: reader.cooldown_ms for reader in self.window.readers}
-        self.burnt = frozenset(
-            (mark, slot) for mark, slot in self.burnt if (slot + 1) * cooldowns[mark] > before
+        self.suppressed = frozenset(
+            (mark, period) for mark, period in self.suppressed if (period + 1) * cooldowns[mark] > before
         )

@@ -1,10 +1,10 @@
-"""One window evaluated in this process: what of a batch is new, and which slots that makes cross.
+"""One window evaluated in this process: what of a batch is new, and which periods that makes cross.
 
-Enters: a key's events of a batch. Leaves: crossings of slots that are not burnt. Invariant: the answer is
-that of `crossings` over the same members, whose arithmetic decides here too. What is added is only a reason
-not to ask: an interval that holds a member at `t` lies within `(t - W, t + W)`, and if there are fewer
+Enters: a key's events of a batch. Leaves: crossings of periods that are not suppressed. Invariant: the answer
+is that of `crossings` over the same members, whose arithmetic decides here too. What is added is only a
+reason not to ask: an interval that holds a member at `t` lies within `(t - W, t + W)`, and if there are fewer
 members than the threshold in there, nothing can cross. That a crossing without a new member was found
-earlier, and its slot burnt, is what lets us look there alone.
+earlier, and its slot suppressed, is what lets us look there alone.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from sessionwarden.detection.counting.crossings import (
     Seen,
     anywhere,
     count_crossings,
-    culprit_at,
-    culprit_by_value,
-    first_of_each_slot,
+    first_of_each_period,
     meetings,
+    trigger_at,
+    trigger_by_value,
 )
 from sessionwarden.detection.counting.time_grid import QUANTA, quantised
 from sessionwarden.detection.key_log import IDS_KEPT, KeyLog
@@ -39,7 +39,7 @@ class Crossed(NamedTuple):
     crossing: Crossing
     events: Sequence[Event]
     seen: Sequence[Seen]
-    culprit: int | None
+    trigger: int | None
 
 
 class WindowLog(Protocol):
@@ -49,7 +49,7 @@ class WindowLog(Protocol):
     keys: dict[GroupKey, KeyLog]
 
     def take(self, key: KeyLog, events: Sequence[Event]) -> list[Crossed]:
-        """Add a key's events of one batch; the slots of theirs that cross and are not burnt."""
+        """Add a key's events of one batch; the periods of theirs that cross and are not suppressed."""
         ...
 
     def forget(self, *, now_ms: int, accepted_ms: int) -> None:
@@ -79,9 +79,9 @@ class _Log:
                 key.forget_members(before=oldest)
             if key.ids and times[-1] < idle:
                 key.forget_ids(kept=0)
-            if key.burnt:
+            if key.suppressed:
                 key.forget_marks(before=needed_ms)
-            if not times and not key.burnt:
+            if not times and not key.suppressed:
                 del self.keys[name]
 
     def stored_time(self, time_ms: int) -> int:
@@ -99,11 +99,11 @@ class EventLog(_Log):
             raised = set()
             for index in by_time:
                 event = events[index]
-                slot = event.time // reader.cooldown_ms
-                if slot not in raised and (reader.mark, slot) not in key.burnt:
-                    raised.add(slot)
+                period = event.time // reader.cooldown_ms
+                if period not in raised and (reader.mark, period) not in key.suppressed:
+                    raised.add(period)
                     at = event.time
-                    crossing = Crossing(slot, at, at, at, 1, at - 1, at)
+                    crossing = Crossing(period, at, at, at, 1, at - 1, at)
                     crossed.append(Crossed(reader, crossing, events, [_seen(event)], index))
         return crossed
 
@@ -133,13 +133,13 @@ class CountLog(_Log):
                 threshold=reader.condition.least,
                 cooldown_ms=reader.cooldown_ms,
             ):
-                if (reader.mark, crossing.slot) in key.burnt:
+                if (reader.mark, crossing.period) in key.suppressed:
                     continue
                 here = here or [_seen(event) for event in events]
                 known = key.times[len(key.times) - len(key.ids) :]
                 kept = [Seen(time, one, one) for time, one in zip(known, key.ids, strict=True)]
-                culprit = culprit_at(crossing, here)
-                crossed.append(Crossed(reader, crossing, events, [*kept, *here], culprit))
+                trigger = trigger_at(crossing, here)
+                crossed.append(Crossed(reader, crossing, events, [*kept, *here], trigger))
         return crossed
 
 
@@ -188,15 +188,15 @@ class ValueLog(_Log):
         here = [Seen(one.time, one.id[:ID_TEXT_LIMIT], self._token(self._read(one))) for one in counted]
         for reader in self.window.readers:
             condition = reader.condition
-            found = meetings(groups, span=QUANTA, gauge=Distinct(), condition=condition, judged=anywhere)
-            for crossing in first_of_each_slot(found, self._grid, cooldown_ms=reader.cooldown_ms):
-                if (reader.mark, crossing.slot) in key.burnt:
+            found = meetings(groups, span=QUANTA, aggregate=Distinct(), condition=condition, judged=anywhere)
+            for crossing in first_of_each_period(found, self._grid, cooldown_ms=reader.cooldown_ms):
+                if (reader.mark, crossing.period) in key.suppressed:
                     continue
                 seen = [*self._kept(key), *here]
-                culprit = culprit_by_value(
+                trigger = trigger_by_value(
                     crossing, dict(groups), self._grid, threshold=condition.least, seen=here
                 )
-                crossed.append(Crossed(reader, crossing, counted, seen, culprit))
+                crossed.append(Crossed(reader, crossing, counted, seen, trigger))
         return crossed
 
     def _token(self, value: Any) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from sessionwarden.documents.yaml import Document, Path
-from sessionwarden.errors import Mistake
+from sessionwarden.errors import Diagnostic
 from sessionwarden.ruleset.vocabulary import nearest
 
 MAX_MESSAGE_CHARACTERS = 200
@@ -26,19 +26,19 @@ class Check(NamedTuple):
     """
 
     document: Document
-    mistakes: list[Mistake]
-    notes: list[Mistake] | None = None
+    diagnostics: list[Diagnostic]
+    notes: list[Diagnostic] | None = None
 
     def refuse(self, path: Path, message: str, hint: str = "") -> None:
         """Note a mistake at `path`."""
         if any(path[: len(broken)] == broken for broken in self.document.broken):
             return
-        self.mistakes.append(self.document.mistake(path, shown(message, MAX_MESSAGE_CHARACTERS), hint))
+        self.diagnostics.append(self.document.diagnostic(path, shown(message, MAX_MESSAGE_CHARACTERS), hint))
 
     def note(self, path: Path, message: str, hint: str = "") -> None:
         """Note at `path` what is worth knowing, and no mistake."""
         if self.notes is not None:
-            self.notes.append(self.document.mistake(path, shown(message, MAX_MESSAGE_CHARACTERS), hint))
+            self.notes.append(self.document.diagnostic(path, shown(message, MAX_MESSAGE_CHARACTERS), hint))
 
     def typed(self, value: Any, kind: type, path: Path) -> Any:
         """`value` if it is of exactly that type (true is no number), or `None` and a mistake."""

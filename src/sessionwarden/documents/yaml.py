@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from sessionwarden.errors import InputFileError, Mistake
+from sessionwarden.errors import Diagnostic, InputFileError
 
 Path = tuple[str | int, ...]
 
@@ -49,9 +49,9 @@ class Document(NamedTuple):
             path = path[:-1]
         return self.places.get(path, Place(1, 1))
 
-    def mistake(self, path: Path, message: str, hint: str = "") -> Mistake:
+    def diagnostic(self, path: Path, message: str, hint: str = "") -> Diagnostic:
         """A mistake at `path` of this document."""
-        return Mistake(self.file, *self.place(path), format_path(path), message, hint)
+        return Diagnostic(self.file, *self.place(path), format_path(path), message, hint)
 
 
 def format_path(path: Path) -> str:
@@ -67,46 +67,46 @@ def load_documents(text: str, *, file: str) -> list[Document]:
 
     Raises `InputFileError` with all duplicate keys, aliases and foreign tags, or the syntax error.
     """
-    documents, mistakes = read_documents(text, file=file)
-    if mistakes:
-        raise InputFileError(mistakes)
+    documents, diagnostics = read_documents(text, file=file)
+    if diagnostics:
+        raise InputFileError(diagnostics)
     return documents
 
 
-def read_documents(text: str, *, file: str) -> tuple[list[Document], list[Mistake]]:
+def read_documents(text: str, *, file: str) -> tuple[list[Document], list[Diagnostic]]:
     """As `load_documents`, but what can be read is returned beside the mistakes.
 
     For a caller that has more to check and wants to report everything in one run.
     """
-    mistakes: list[Mistake] = []
+    diagnostics: list[Diagnostic] = []
     documents: list[Document] = []
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
-        return [], [Mistake(file, 0, 0, "", f"larger than {MAX_BYTES:,} bytes")]
+        return [], [Diagnostic(file, 0, 0, "", f"larger than {MAX_BYTES:,} bytes")]
     loader = None
     try:
-        loader = _Loader(text, file, mistakes)
+        loader = _Loader(text, file, diagnostics)
         while loader.check_node():
-            builder = _Builder(file, loader, mistakes)
+            builder = _Builder(file, loader, diagnostics)
             node = loader.get_node()
             data = None if node is None else builder.build(node, ())
             if data is not None:
                 documents.append(Document(file, data, builder.places, frozenset(builder.broken)))
     except yaml.YAMLError as error:
-        mistakes.append(_syntax_mistake(error, text, file))
+        diagnostics.append(_syntax_diagnostic(error, text, file))
     except RecursionError:
-        mistakes.append(Mistake(file, 0, 0, "", "nested too deeply"))
+        diagnostics.append(Diagnostic(file, 0, 0, "", "nested too deeply"))
     finally:
         if loader is not None:
             loader.dispose()
-    return documents, mistakes
+    return documents, diagnostics
 
 
 class _Loader(yaml.SafeLoader):
     """Composes every alias as a scalar of its own, so that nested aliases cannot explode."""
 
-    def __init__(self, text: str, file: str, mistakes: list[Mistake]) -> None:
+    def __init__(self, text: str, file: str, diagnostics: list[Diagnostic]) -> None:
         self._file = file
-        self._mistakes = mistakes
+        self._diagnostics = diagnostics
         self._depth = 0
         super().__init__(text)
 
@@ -116,7 +116,7 @@ class _Loader(yaml.SafeLoader):
         event: yaml.AliasEvent = self.get_event()  # type: ignore[no-untyped-call]
         node = yaml.ScalarNode(_ALIAS, "", event.start_mark, event.end_mark)  # type: ignore[arg-type]
         message = f"alias *{event.anchor} is not allowed"
-        self._mistakes.append(Mistake(self._file, *_place(node), "", message, "write it out"))
+        self._diagnostics.append(Diagnostic(self._file, *_place(node), "", message, "write it out"))
         return node
 
     def _compose_deeper(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
@@ -132,12 +132,12 @@ class _Loader(yaml.SafeLoader):
 class _Builder:
     """Turns the nodes of one document into data, noting places and mistakes on the way."""
 
-    def __init__(self, file: str, loader: yaml.SafeLoader, mistakes: list[Mistake]) -> None:
+    def __init__(self, file: str, loader: yaml.SafeLoader, diagnostics: list[Diagnostic]) -> None:
         self.places: dict[Path, Place] = {}
         self.broken: set[Path] = set()
         self._file = file
         self._loader = loader
-        self._mistakes = mistakes
+        self._diagnostics = diagnostics
 
     def build(self, node: yaml.Node, path: Path) -> Any:
         self.places.setdefault(path, _place(node))
@@ -157,8 +157,8 @@ class _Builder:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _YAML + "merge":
-                self._mistakes.append(
-                    self._mistake(key_node, path, "a key must be plain text", "write the keys out")
+                self._diagnostics.append(
+                    self._diagnostic(key_node, path, "a key must be plain text", "write the keys out")
                 )
                 continue
             if key_node.tag == _ALIAS:
@@ -166,7 +166,7 @@ class _Builder:
             here = (*path, key_node.value)
             if key_node.value in data:
                 message = f"duplicate key, first on line {self.places[here].line}"
-                self._mistakes.append(self._mistake(key_node, here, message))
+                self._diagnostics.append(self._diagnostic(key_node, here, message))
                 continue
             self.places[here] = _place(key_node)
             data[key_node.value] = self.build(value_node, here)
@@ -185,23 +185,25 @@ class _Builder:
 
     def _refuse(self, node: yaml.Node, path: Path, message: str, hint: str) -> None:
         self.broken.add(path)
-        self._mistakes.append(self._mistake(node, path, message, hint))
+        self._diagnostics.append(self._diagnostic(node, path, message, hint))
 
-    def _mistake(self, node: yaml.Node, path: Path, message: str, hint: str = "") -> Mistake:
-        return Mistake(self._file, *_place(node), format_path(path), message, hint)
+    def _diagnostic(self, node: yaml.Node, path: Path, message: str, hint: str = "") -> Diagnostic:
+        return Diagnostic(self._file, *_place(node), format_path(path), message, hint)
 
 
 def _place(node: yaml.Node) -> Place:
     return Place(node.start_mark.line + 1, node.start_mark.column + 1)
 
 
-def _syntax_mistake(error: yaml.YAMLError, text: str, file: str) -> Mistake:
+def _syntax_diagnostic(error: yaml.YAMLError, text: str, file: str) -> Diagnostic:
     if isinstance(error, yaml.reader.ReaderError):
         before = text[: error.position]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        return Mistake(file, line, column, "", f"not YAML: character U+{error.character:04X} is not allowed")
+        return Diagnostic(
+            file, line, column, "", f"not YAML: character U+{error.character:04X} is not allowed"
+        )
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error)
     if mark is None:
-        return Mistake(file, 0, 0, "", f"not YAML: {problem}")
-    return Mistake(file, mark.line + 1, mark.column + 1, "", f"not YAML: {problem}")
+        return Diagnostic(file, 0, 0, "", f"not YAML: {problem}")
+    return Diagnostic(file, mark.line + 1, mark.column + 1, "", f"not YAML: {problem}")

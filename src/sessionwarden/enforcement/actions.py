@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from sessionwarden.enforcement.deny_entries import entry_of, principal_of, user_of
 from sessionwarden.errors import UserPoolError
 from sessionwarden.model.decision import ActionResult, Decision, Enforcement, Outcome
-from sessionwarden.model.deny import PolledDeny
+from sessionwarden.model.deny import BroadDeny
 from sessionwarden.model.finding import Action
 from sessionwarden.ports import Clock, ControlStore, DecisionStore, DenylistStore, UserPool
 
@@ -94,8 +94,8 @@ class Acts:
     def _deny(self, decision: Decision) -> None:
         entry = entry_of(decision)
         assert entry is not None
-        if isinstance(entry, PolledDeny):
-            self.denylist.put_polled(entry)
+        if isinstance(entry, BroadDeny):
+            self.denylist.put_broad(entry)
         else:
             self.denylist.put(principal_of(decision), entry)
 

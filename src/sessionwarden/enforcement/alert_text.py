@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from sessionwarden.enforcement.actions import Pending
 from sessionwarden.model.decision import ActionResult, Decision, Enforcement, Withheld
-from sessionwarden.model.finding import POLLED_SCOPES, Finding
+from sessionwarden.model.finding import BROAD_SCOPES, Finding
 from sessionwarden.printable import ascii_line, printable
 
 SUBJECT_LIMIT = 99
@@ -164,13 +164,13 @@ def _what_was_done(alert: Alert) -> Iterator[str]:
 
 
 def _why_withheld(decision: Decision, withheld: Withheld) -> str:
-    if withheld == "budget" and decision.scope in POLLED_SCOPES:
-        return f"this hour's limits.polled_denies_per_hour is spent for scope {decision.scope}"
+    if withheld == "budget" and decision.scope in BROAD_SCOPES:
+        return f"this hour's limits.broad_denies_per_hour is spent for scope {decision.scope}"
     return WHY_WITHHELD[withheld]
 
 
 def _what_is_refused(decision: Decision) -> str:
-    if decision.scope not in POLLED_SCOPES:
+    if decision.scope not in BROAD_SCOPES:
         return "New sign-ins are refused"
     return f"All requests of {_quoted(decision.value)} are refused, within 5 seconds,"
 

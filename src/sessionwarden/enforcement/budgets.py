@@ -1,4 +1,4 @@
-"""How much may happen in an hour: harsh decisions of the deployment, polled denies, alerts of each rule.
+"""How much may happen in an hour: harsh decisions of the deployment, broad denies, alerts of each rule.
 
 Enters: a decision and the hour. Leaves: whether it may act in full, and what may be said of it. Invariants:
 a decision takes one unit at most, however often it is delivered; whoever is signed out or disabled is
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sessionwarden.model.decision import Decision
-from sessionwarden.model.finding import POLLED_SCOPES
+from sessionwarden.model.finding import BROAD_SCOPES
 from sessionwarden.ports import ControlStore
 
 MS_PER_HOUR = 3_600_000
@@ -27,7 +27,7 @@ class Budgets:
 
     control: ControlStore
     enforcements: int
-    polled: int
+    broad: int
     alerts: int
 
     def may_enforce(self, decision: Decision, *, hour: int) -> bool:
@@ -39,9 +39,9 @@ class Budgets:
         """
         if not _harsh(decision):
             return True
-        if decision.scope in POLLED_SCOPES:
+        if decision.scope in BROAD_SCOPES:
             return self.control.spend(
-                budget=f"polled#{decision.scope}", hour=hour, decision_id=decision.id, limit=self.polled
+                budget=f"polled#{decision.scope}", hour=hour, decision_id=decision.id, limit=self.broad
             )
         return self.control.spend(
             budget="enforcements", hour=hour, decision_id=decision.id, limit=self.enforcements

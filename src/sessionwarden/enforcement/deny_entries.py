@@ -7,8 +7,8 @@ entry that authorizers poll.
 from __future__ import annotations
 
 from sessionwarden.model.decision import Decision
-from sessionwarden.model.deny import DenyEntry, PolledDeny
-from sessionwarden.model.finding import POLLED_SCOPES
+from sessionwarden.model.deny import BroadDeny, DenyEntry
+from sessionwarden.model.finding import BROAD_SCOPES
 from sessionwarden.model.principal import principal
 
 
@@ -24,12 +24,12 @@ def principal_of(decision: Decision) -> str:
     return principal(*user_of(decision))
 
 
-def entry_of(decision: Decision) -> DenyEntry | PolledDeny | None:
+def entry_of(decision: Decision) -> DenyEntry | BroadDeny | None:
     """Its part of the denylist, or `None` if it denies nothing (simulated, or alert only)."""
     if decision.simulated or "deny" not in decision.actions:
         return None
-    if decision.scope in POLLED_SCOPES:
-        return _polled_entry_of(decision)
+    if decision.scope in BROAD_SCOPES:
+        return _broad_entry_of(decision)
     assert decision.expires_at is not None
     return DenyEntry(
         decision_id=decision.id,
@@ -40,9 +40,9 @@ def entry_of(decision: Decision) -> DenyEntry | PolledDeny | None:
     )
 
 
-def _polled_entry_of(decision: Decision) -> PolledDeny:
+def _broad_entry_of(decision: Decision) -> BroadDeny:
     assert decision.deny_until is not None
     if decision.scope == "source_ip":
-        return PolledDeny(decision.id, decision.deny_until, network=decision.value)
+        return BroadDeny(decision.id, decision.deny_until, network=decision.value)
     assert decision.pool is not None
-    return PolledDeny(decision.id, decision.deny_until, client=principal(decision.pool, decision.value))
+    return BroadDeny(decision.id, decision.deny_until, client=principal(decision.pool, decision.value))

@@ -38,7 +38,7 @@ class Judge(Protocol):
         ...
 
     @property
-    def polled_limit(self) -> int:
+    def broad_limit(self) -> int:
         """How many clients, and how many networks, may be denied per hour."""
         ...
 
@@ -124,7 +124,7 @@ class Enforcer:
         return Budgets(
             control=self.acts.control,
             enforcements=self.judge.hourly_limit,
-            polled=self.judge.polled_limit,
+            broad=self.judge.broad_limit,
             alerts=self.judge.alert_limit,
         )
 

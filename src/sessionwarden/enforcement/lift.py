@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from sessionwarden.enforcement.deny_entries import entry_of, principal_of, user_of
 from sessionwarden.model.decision import Decision, Enforcement
-from sessionwarden.model.deny import DenyEntry, PolledDeny
+from sessionwarden.model.deny import BroadDeny, DenyEntry
 from sessionwarden.ports import DecisionStore, DenylistStore, UserPool
 
 Account = Literal["untouched", "enabled", "still_disabled"]
@@ -52,8 +52,8 @@ class Lift:
         entry = entry_of(known.decision)
         if entry is None:
             return Lifted(known.decision, denied=False, account="untouched")
-        if isinstance(entry, PolledDeny):
-            self._lift_polled(entry, lifted_at=lifted_at)
+        if isinstance(entry, BroadDeny):
+            self._lift_broad(entry, lifted_at=lifted_at)
             return Lifted(known.decision, denied=True, account="untouched")
         self._lift_entry(known.decision, entry, lifted_at=lifted_at, revive_tokens=revive_tokens)
         return Lifted(known.decision, denied=True, account=self._give_back_account(known))
@@ -66,9 +66,9 @@ class Lift:
         self.denylist.put(principal, entry._replace(lifted_at=lifted_at, tokens_revived=revive_tokens))
         self.denylist.lift(principal, decision.id, lifted_at=lifted_at, revive_tokens=revive_tokens)
 
-    def _lift_polled(self, entry: PolledDeny, *, lifted_at: int) -> None:
-        self.denylist.put_polled(entry._replace(lifted_at=lifted_at))
-        self.denylist.lift_polled(entry, lifted_at=lifted_at)
+    def _lift_broad(self, entry: BroadDeny, *, lifted_at: int) -> None:
+        self.denylist.put_broad(entry._replace(lifted_at=lifted_at))
+        self.denylist.lift_broad(entry, lifted_at=lifted_at)
 
     def _give_back_account(self, known: Enforcement) -> Account:
         decision = known.decision

@@ -27,12 +27,12 @@ class DenyEntry(NamedTuple):
     tokens_revived: bool = False
 
 
-MAX_POLLED_SECONDS = 86_400
+MAX_BROAD_DENY_SECONDS = 86_400
 """A day, the longest deny of a client or a network. No access token lives longer, so a client that is deleted
 in Cognito meanwhile stays out; and an address belongs to somebody else tomorrow."""
 
 
-class PolledDeny(NamedTuple):
+class BroadDeny(NamedTuple):
     """One denied app client (`<pool>#<client id>`) or network (CIDR), until then. Epoch seconds.
 
     `lifted_at`: the operator has undone the decision, and the entry says nothing any more.

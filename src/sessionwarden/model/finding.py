@@ -1,6 +1,6 @@
 """A rule fired for a group key: what `detect` hands to `enforce`, with its evidence.
 
-Invariant: `id` depends only on the rule's digest, the key and the cooldown slot in event time, so
+Invariant: `id` depends only on the rule's digest, the key and the suppressed period in event time, so
 the same abuse found twice, by whichever evaluator, is one finding.
 """
 
@@ -15,8 +15,8 @@ Level = Literal["informational", "low", "medium", "high", "critical"]
 Action = Literal["deny", "sign_out", "disable_user", "alert"]
 Mode = Literal["observe", "enforce"]
 
-POLLED_SCOPES: frozenset[Scope] = frozenset({"client", "source_ip"})
-"""Scopes whose denies concern many requests at once, so that authorizers poll them; see `PolledDeny`."""
+BROAD_SCOPES: frozenset[Scope] = frozenset({"client", "source_ip"})
+"""Scopes whose denies concern many requests at once, so that authorizers poll them; see `BroadDeny`."""
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

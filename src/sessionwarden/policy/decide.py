@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from sessionwarden.model.decision import Decision, Withheld
-from sessionwarden.model.deny import MAX_POLLED_SECONDS
-from sessionwarden.model.finding import POLLED_SCOPES, Action, Finding
+from sessionwarden.model.deny import MAX_BROAD_DENY_SECONDS
+from sessionwarden.model.finding import BROAD_SCOPES, Action, Finding
 from sessionwarden.policy.deployment import Deployment
 from sessionwarden.policy.networks import Network, grouped_network
 from sessionwarden.policy.protected import is_protected, is_protected_network, lacks_facts
@@ -46,9 +46,9 @@ class Judge:
         return self.policy.alerts_per_hour
 
     @property
-    def polled_limit(self) -> int:
+    def broad_limit(self) -> int:
         """How many clients, and how many networks, may be denied per hour."""
-        return self.policy.polled_denies_per_hour
+        return self.policy.broad_denies_per_hour
 
     def lacks_facts(self, finding: Finding) -> bool:
         """Whether the user pool must be asked for name and groups before this finding may act."""
@@ -90,7 +90,7 @@ class Judge:
         finding's; without one, the decision is withheld, as is that of a client or an address: a session
         of theirs is no smaller part of it, but somebody's who happened to come last.
         """
-        if not session or decision.scope in POLLED_SCOPES:
+        if not session or decision.scope in BROAD_SCOPES:
             return replace(decision, simulated=True, withheld="budget")
         return replace(
             decision,
@@ -123,7 +123,7 @@ class Judge:
         return None
 
     def _with_times(self, decision: Decision, finding: Finding, *, now_s: int) -> Decision:
-        if decision.scope in POLLED_SCOPES:
+        if decision.scope in BROAD_SCOPES:
             return _with_end(decision, finding, now_s=now_s)
         by_user = decision.scope == "user"
         deny_seconds = finding.response.deny_seconds if by_user else None
@@ -140,7 +140,7 @@ class Judge:
 
 def _with_end(decision: Decision, finding: Finding, *, now_s: int) -> Decision:
     # published rules always say how long; a finding that does not may deny for no time at all
-    until = now_s + min(finding.response.deny_seconds or 0, MAX_POLLED_SECONDS)
+    until = now_s + min(finding.response.deny_seconds or 0, MAX_BROAD_DENY_SECONDS)
     network = _network(finding)
     value = decision.value if network is None else str(network)
     return replace(decision, value=value, deny_until=until, expires_at=until)
@@ -157,7 +157,7 @@ def _actions(finding: Finding) -> tuple[Action, ...]:
     from an address is not whom the rule means.
     """
     asked = tuple(dict.fromkeys(finding.response.actions))
-    if finding.response.scope in POLLED_SCOPES:
+    if finding.response.scope in BROAD_SCOPES:
         return tuple(action for action in ("deny", "alert") if action in asked)
     if asked in ((), ("alert",)):
         return asked

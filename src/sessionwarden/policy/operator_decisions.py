@@ -57,7 +57,7 @@ def decide_manually(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PolledOrder:
+class BroadOrder:
     """Which app client (an id of `pool`) or network (a CIDR block, no pool) an operator wants denied."""
 
     scope: Literal["client", "source_ip"]
@@ -68,7 +68,7 @@ class PolledOrder:
     pool: str | None = None
 
 
-def decide_polled_manually(order: PolledOrder, *, decision_id: str, now_ms: int) -> Decision:
+def decide_broad_manually(order: BroadOrder, *, decision_id: str, now_ms: int) -> Decision:
     """The decision for an order about a client or a network. `now_ms` is epoch milliseconds."""
     until = now_ms // 1000 + order.deny_seconds
     return Decision(

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sessionwarden.errors import InputFileError, Mistake
+from sessionwarden.errors import Diagnostic, InputFileError
 from sessionwarden.model.event import Event
 from sessionwarden.replay.log_files import LogFileError, Unreadable, read_blocks
 from sessionwarden.replay.log_lines import (
@@ -34,7 +34,7 @@ def parsers(fields: Path | None) -> tuple[Parser, BatchParser]:
     try:
         text = fields.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputFileError([Mistake(str(fields), 0, 0, "", f"cannot be read: {error}")]) from error
+        raise InputFileError([Diagnostic(str(fields), 0, 0, "", f"cannot be read: {error}")]) from error
     return mapped_format(load_mapping(text, file=str(fields)), now_ms), one_by_one
 
 

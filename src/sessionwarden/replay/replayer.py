@@ -35,7 +35,7 @@ class Replayer:
     def feed_at(self, events: Sequence[Event], *, now_ms: int) -> tuple[Finding, ...]:
         """The same, of events of a log that is known to have reached `now_ms` (epoch ms)."""
         outcome = self._engine.process(events, now_ms=now_ms)
-        self._engine.settle(outcome.findings)
+        self._engine.commit(outcome.findings)
         self.late += outcome.late
         self.refused += outcome.refused
         self.failed += len(outcome.failures)

@@ -35,16 +35,16 @@ _GREEDY = re.compile(r"\{[A-Za-z0-9._:-]+\+\}")
 def compile_routes(file: FilePath) -> Routes:
     """The routes of `file`; raises `InputFileError` with every mistake in it."""
     reading = read_files([file])
-    mistakes = reading.mistakes
+    diagnostics = reading.diagnostics
     routes = Routes()
     for index, document in enumerate(reading.documents):
-        check = Check(document, mistakes)
+        check = Check(document, diagnostics)
         if index:
             check.refuse((), "a second document", "one file holds one document")
             continue
         routes = _read(check)
-    if mistakes:
-        raise InputFileError(mistakes)
+    if diagnostics:
+        raise InputFileError(diagnostics)
     return load_routes(json.loads(dump_routes(routes)))
 
 

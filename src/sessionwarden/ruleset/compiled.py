@@ -117,13 +117,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """`rules/policy.yml` after checking, less the defaults that went into each rule's response.
 
     `enforcements_per_hour` holds for the deployment, `alerts_per_hour` for each rule by itself,
-    `polled_denies_per_hour` for clients and for networks, each by themselves.
+    `broad_denies_per_hour` for clients and for networks, each by themselves.
     """
 
     protected: Protected
     enforcements_per_hour: int
     alerts_per_hour: int
-    polled_denies_per_hour: int
+    broad_denies_per_hour: int
 
 
 class CompiledRuleset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

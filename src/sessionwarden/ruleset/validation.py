@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from sessionwarden.errors import RulesetError
-from sessionwarden.model.deny import MAX_POLLED_SECONDS
+from sessionwarden.model.deny import MAX_BROAD_DENY_SECONDS
 from sessionwarden.model.event import FIELDS, LIST_FIELDS, UNGROUPABLE_FIELDS
-from sessionwarden.model.finding import POLLED_SCOPES
+from sessionwarden.model.finding import BROAD_SCOPES
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset, Kind
 from sessionwarden.ruleset.compiler.sampling import SAMPLED_THRESHOLD, sampling_rate, why_never_sampled
 from sessionwarden.ruleset.limits import (
@@ -174,13 +174,13 @@ def _refuse_actions(rule: CompiledRule, *, final: bool) -> None:
         _refuse(rule, f"cannot do {', '.join(response.actions)} about a {response.scope}")
     if not final and (response.actions != ("alert",) or response.deny_seconds is not None):
         _refuse(rule, "acts on what a late event can undo")
-    if response.scope in POLLED_SCOPES and "deny" in response.actions:
-        _refuse_unsafe_polled(rule)
+    if response.scope in BROAD_SCOPES and "deny" in response.actions:
+        _refuse_unsafe_broad(rule)
 
 
-def _refuse_unsafe_polled(rule: CompiledRule) -> None:
+def _refuse_unsafe_broad(rule: CompiledRule) -> None:
     scope = rule.response.scope
-    if not 1 <= (rule.response.deny_seconds or 0) <= MAX_POLLED_SECONDS:
+    if not 1 <= (rule.response.deny_seconds or 0) <= MAX_BROAD_DENY_SECONDS:
         _refuse(rule, f"denies a {scope} without an end")
     if scope == "client" and "pool" not in rule.group_by:
         _refuse(rule, "denies a client whose pool it does not know")

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, cast, get_args
 
 from sessionwarden.documents.yaml import Document, load_documents
-from sessionwarden.errors import InputFileError, Mistake, SourceError
+from sessionwarden.errors import Diagnostic, InputFileError, SourceError
 from sessionwarden.model.event import FIELDS, INTEGER_FIELDS, LIST_FIELDS, Category, Event
 from sessionwarden.sources.strict_json import Flat, Scalar, read_flat_object
 from sessionwarden.sources.values import (
@@ -47,11 +47,11 @@ def load_mapping(text: str, *, file: str) -> FieldMapping:
     """The mapping written in `text`. Raises `InputFileError` with every mistake, each at its place."""
     documents = load_documents(text, file=file)
     if len(documents) != 1:
-        raise InputFileError([Mistake(file, 1, 1, "", "expected one YAML document with the mapping")])
+        raise InputFileError([Diagnostic(file, 1, 1, "", "expected one YAML document with the mapping")])
     check = _Check(documents[0])
     mapping = check.mapping()
-    if check.mistakes:
-        raise InputFileError(check.mistakes)
+    if check.diagnostics:
+        raise InputFileError(check.diagnostics)
     return mapping
 
 
@@ -60,10 +60,10 @@ class _Check:
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.mistakes: list[Mistake] = []
+        self.diagnostics: list[Diagnostic] = []
 
     def wrong(self, path: tuple[str | int, ...], message: str, hint: str = "") -> None:
-        self.mistakes.append(self.document.mistake(path, message, hint))
+        self.diagnostics.append(self.document.diagnostic(path, message, hint))
 
     def mapping(self) -> FieldMapping:
         data = self.keys((), self.document.data, _KEYS, required=("fields", "time"))

@@ -32,7 +32,7 @@ class Tally:
     operations: int = 0
     changes: int = 0
     faults: int = 0
-    slots: int = 0
+    periods: int = 0
     findings: Counter[str] = field(default_factory=Counter)
 
 
@@ -58,7 +58,7 @@ def check(history: History, tally: Tally) -> list[Finding]:
     tally.operations += played.operations
     tally.changes += played.changes
     tally.faults += sum(map(len, history.faults)) + sum(map(len, history.refusals))
-    tally.slots += len(expected)
+    tally.periods += len(expected)
     tally.findings.update(name(by_id[finding.rule]) for finding in played.emitted)
     return played.emitted
 
@@ -102,7 +102,7 @@ def named(fired: set[Fired], history: History) -> dict[str, Fired]:
         with_pool = any(pooled(rule, by_id, position) for position in range(len(rule.group_by)))
         key = (*one.key, None) if with_pool else one.key
         mark = mark_digest(rule=rule.id, window=rule.window)
-        ids[finding_id(mark_key=f"{mark}#{key_digest(key)}", slot=one.slot)] = one
+        ids[finding_id(mark_key=f"{mark}#{key_digest(key)}", period=one.period)] = one
     return ids
 
 
@@ -118,7 +118,7 @@ def report(tally: Tally) -> str:
         f"{tally.events:>12,} events, delivered {tally.deliveries:,} times",
         f"{tally.operations:>12,} store calls and emissions, {tally.changes:,} changes of evaluator between",
         f"{tally.faults:>12,} faults planned (refusals, lost answers, crashes)",
-        f"{tally.slots:>12,} slots that the oracle says have a finding",
+        f"{tally.periods:>12,} periods that the oracle says have a finding",
         f"{tally.findings.total():>12,} findings emitted, some more than once (* by firings of other rules):",
     ]
     lines += [f"{count:>16,} {kind}" for kind, count in sorted(tally.findings.items())]

@@ -19,11 +19,11 @@ Key = tuple[Any, ...]
 
 
 class Fired(NamedTuple):
-    """A cooldown slot that must have a finding."""
+    """A suppressed period that must have a finding."""
 
     rule: str
     key: Key
-    slot: int
+    period: int
 
 
 class Member(NamedTuple):

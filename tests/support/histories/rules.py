@@ -95,7 +95,7 @@ def one(random: Random, span: int, name: str, **changes: Any) -> CompiledRule:
 
 
 def counts(random: Random, span: int) -> list[CompiledRule]:
-    # the second shares the window of the first, not its threshold nor its slots
+    # the second shares the window of the first, not its threshold nor its periods
     return [
         one(random, span, "count", bounds=lower(random, 4)),
         one(random, span, "stricter", window="window-of-count", bounds=lower(random, 5)),

@@ -20,7 +20,7 @@ from typing import TypeVar
 from sessionwarden.adapters.memory.windows import MemoryWindowStore
 from sessionwarden.detection.engine import Engine
 from sessionwarden.detection.storage.admission import Admission
-from sessionwarden.detection.storage.shared_log import ShelfEpoch
+from sessionwarden.detection.storage.shared_log import SharedLogEpoch
 from sessionwarden.errors import StoreError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
@@ -41,7 +41,7 @@ class History:
     faults: tuple[Mapping[int, str], ...]
     refusals: tuple[frozenset[int], ...]
     schedule: tuple[int, ...]
-    shelf_limit: int = 0
+    shared_log_limit: int = 0
     """Of 0, every key has sets of its own."""
 
 
@@ -55,8 +55,10 @@ def random_history(random: Random) -> History:
     faults = tuple(_random_faults(random) for _ in deliveries)
     refusals = tuple(frozenset(random.choices(range(8), k=random.choice((0, 0, 2)))) for _ in deliveries)
     schedule = tuple(_random_turns(random, len(deliveries)))
-    shelf_limit = random.choice((0, 1, 4, MEMBER_LIMIT, MEMBER_LIMIT))
-    return History(rules, happened, tuple(map(tuple, deliveries)), faults, refusals, schedule, shelf_limit)
+    shared_log_limit = random.choice((0, 1, 4, MEMBER_LIMIT, MEMBER_LIMIT))
+    return History(
+        rules, happened, tuple(map(tuple, deliveries)), faults, refusals, schedule, shared_log_limit
+    )
 
 
 def _batches(random: Random, happened: Sequence[Event]) -> Iterable[tuple[Event, ...]]:
@@ -153,14 +155,14 @@ class Evaluator:
         self.engine = self._start()
 
     def _start(self) -> Engine:
-        shelves = self if self.history.shelf_limit else None
+        shared_logs = self if self.history.shared_log_limit else None
         # never met: under its cap, admission changes nothing
         admission = Admission(new_keys_per_minute=len(self.history.events), salt=b"salt")
-        return Engine(self.rules, self, shelves=shelves, admission=admission)
+        return Engine(self.rules, self, shared_logs=shared_logs, admission=admission)
 
     @property
-    def shelf_limit(self) -> int:
-        return self.shared.shelf_limit
+    def shared_log_limit(self) -> int:
+        return self.shared.shared_log_limit
 
     def run(self) -> None:
         try:
@@ -185,8 +187,8 @@ class Evaluator:
                     delivered.append(finding)
                 except StoreError:
                     again.update(outcome.origins[finding.id])
-            with suppress(StoreError):  # a slot that is not burnt costs a repetition
-                self.engine.settle(delivered)
+            with suppress(StoreError):  # a slot that is not suppressed costs a repetition
+                self.engine.commit(delivered)
         except Crash:
             self.engine = self._start()
             again = set(range(len(batch)))
@@ -226,11 +228,11 @@ class Evaluator:
         for place, members in additions.items():
             self._guarded(partial(self.shared.add, {place: members}, expires_at=expires_at))
 
-    def append(self, shelf: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
-        return self._guarded(lambda: self.shared.append(shelf, epoch, members, expires_at=expires_at))
+    def append(self, shared_log: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
+        return self._guarded(lambda: self.shared.append(shared_log, epoch, members, expires_at=expires_at))
 
-    def read_shelf(self, shelf: str, epochs: Iterable[int]) -> Mapping[int, ShelfEpoch]:
-        return {epoch: ShelfEpoch(found) for epoch, found in self.read(shelf, epochs).items()}
+    def read_shared_log(self, shared_log: str, epochs: Iterable[int]) -> Mapping[int, SharedLogEpoch]:
+        return {epoch: SharedLogEpoch(found) for epoch, found in self.read(shared_log, epochs).items()}
 
     def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, frozenset[bytes]]:
         # one item at a time: a Query is no snapshot of several items
@@ -239,11 +241,11 @@ class Evaluator:
             found |= self._guarded(partial(self.shared.read, key, [epoch]))
         return found
 
-    def burnt(self, key: str, slots: Iterable[int]) -> frozenset[int]:
-        return self._guarded(lambda: self.shared.burnt(key, slots))
+    def suppressed(self, key: str, periods: Iterable[int]) -> frozenset[int]:
+        return self._guarded(lambda: self.shared.suppressed(key, periods))
 
-    def burn(self, key: str, slot: int, *, expires_at: int) -> None:
-        self._guarded(lambda: self.shared.burn(key, slot, expires_at=expires_at))
+    def suppress(self, key: str, period: int, *, expires_at: int) -> None:
+        self._guarded(lambda: self.shared.suppress(key, period, expires_at=expires_at))
 
 
 @dataclass(frozen=True)
@@ -257,7 +259,7 @@ class Played:
 
 def play(history: History) -> Played:
     """Deliver everything, to as many evaluators as there are queues."""
-    store, emitted = MemoryWindowStore(shelf_limit=history.shelf_limit), list[Finding]()
+    store, emitted = MemoryWindowStore(shared_log_limit=history.shared_log_limit), list[Finding]()
     turns = Turns(history.schedule, len(history.deliveries))
     evaluators = [
         Evaluator(number, history, store, emitted, turns) for number in range(len(history.deliveries))

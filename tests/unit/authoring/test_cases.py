@@ -105,7 +105,7 @@ def test_mistake_of_a_case_is_named_at_its_place(tmp_path: Path, old: str, new: 
     assert CASES.count(old) == 1
     with pytest.raises(InputFileError) as caught:
         load(tmp_path, CASES.replace(old, new))
-    assert expected in str(caught.value.mistakes[0])
+    assert expected in str(caught.value.diagnostics[0])
 
 
 def test_a_file_without_exactly_one_document_is_refused(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from benchmarks.write_pattern import (
     scenarios,
     ten_rules,
     with_own_sets,
-    with_shelves,
+    with_shared_logs,
 )
 from sessionwarden.model.event import Event
 from tests.support.paths import PROJECT
@@ -93,7 +93,7 @@ def flood(seconds: int, *, per_second: int = 100, start_ms: int = EARLY_MS) -> S
     return Scenario("flood", seconds, start_ms, requests)
 
 
-def test_a_flood_that_was_found_costs_nothing_more_while_its_slot_is_burnt() -> None:
+def test_a_flood_that_was_found_costs_nothing_more_while_its_period_is_suppressed() -> None:
     scenario = flood(10)
     heat = play(scenario, ten_rules(), evaluators=2)
     told = row(scenario, heat)
@@ -109,7 +109,7 @@ def test_a_flood_that_nothing_silences_stays_far_from_what_a_partition_gives() -
     assert told.hottest_write < WRITE_LIMIT / 5
 
 
-@pytest.mark.parametrize("make_engine", [with_shelves, with_own_sets])
+@pytest.mark.parametrize("make_engine", [with_shared_logs, with_own_sets])
 def test_the_page_shows_what_the_script_prints(make_engine: MakeEngine) -> None:
     first = next(scenarios())
     printed = line(row(first, play(first, ten_rules(), make_engine=make_engine)))

@@ -18,7 +18,7 @@ from sessionwarden.adapters.dynamodb.denylist import DynamoDBDenylistStore
 from sessionwarden.cli.decisions.order import duration
 from sessionwarden.enforcement.actions import Acts
 from sessionwarden.model.decision import Decision
-from sessionwarden.model.deny import DenyEntry, PolledDeny
+from sessionwarden.model.deny import BroadDeny, DenyEntry
 from sessionwarden.model.principal import principal
 from tests.support.deployed_stack import DeployedStack, run
 from tests.support.enforcement import finding, judge, response
@@ -108,8 +108,8 @@ def test_a_session_can_be_denied_alone(stack: DeployedStack, sessionwarden: Sess
     assert (status, entry.session, entry.not_before, entry.deny_until) == (0, "o-1", None, None)
 
 
-def polled(stack: DeployedStack) -> list[PolledDeny]:
-    return list(DynamoDBDenylistStore(stack.dynamodb, stack.denylist).polled(now=system_clock() // 1000))
+def broad(stack: DeployedStack) -> list[BroadDeny]:
+    return list(DynamoDBDenylistStore(stack.dynamodb, stack.denylist).broad(now=system_clock() // 1000))
 
 
 def test_a_network_can_be_denied_for_a_while_and_let_in_again(
@@ -119,7 +119,7 @@ def test_a_network_can_be_denied_for_a_while_and_let_in_again(
     status, out, _ = sessionwarden(
         "decisions", "add", "--source-ip", given, "--duration", "30m", "--reason", "scraper"
     )
-    (entry,) = polled(stack)
+    (entry,) = broad(stack)
     assert (status, entry.network, entry.client) == (0, denied, None)
     assert 1790 <= entry.deny_until - system_clock() // 1000 <= 1800
     for text in (f"scope            source_ip {denied}", "deny             done", "within 5 seconds"):
@@ -129,7 +129,7 @@ def test_a_network_can_be_denied_for_a_while_and_let_in_again(
     status, out, _ = sessionwarden("decisions", "delete", entry.decision_id)
     assert status == 0
     assert out == "Lifted. Authorizers let it in again, with all its tokens, within 5 seconds.\n"
-    assert polled(stack)[0].lifted_at is not None
+    assert broad(stack)[0].lifted_at is not None
     _, out, _ = sessionwarden("decisions", "show", entry.decision_id)
     assert "state            lifted" in out
 
@@ -138,7 +138,7 @@ def test_a_client_can_be_denied_within_its_pool(stack: DeployedStack, sessionwar
     status, out, _ = sessionwarden(
         "decisions", "add", "--client", "app", "--duration", "24h", "--reason", "leaked", "--output", "json"
     )
-    (entry,) = polled(stack)
+    (entry,) = broad(stack)
     assert (status, entry.client) == (0, f"{stack.pools[0]}#app")
     decision = json.loads(out)["decision"]
     assert (decision["scope"], decision["value"], decision["pool"]) == ("client", "app", stack.pools[0])
@@ -150,7 +150,7 @@ def test_a_stopped_deployment_denies_no_network_either(
     DynamoDBControlStore(stack.dynamodb, stack.control).stop(by="x", at_ms=1)
     arguments = ("--source-ip", "203.0.113.7", "--duration", "1h", "--reason", "r")
     status, _, err = sessionwarden("decisions", "add", *arguments)
-    assert (status, polled(stack)) == (1, [])
+    assert (status, broad(stack)) == (1, [])
     assert "Enforcement is stopped" in err
 
 
@@ -161,7 +161,7 @@ def test_no_more_networks_are_denied_by_hand_than_authorizers_can_read(
     arguments = ("decisions", "add", "--duration", "1h", "--reason", "r", "--source-ip")
     assert sessionwarden(*arguments, "203.0.113.7")[0] == 0
     status, _, err = sessionwarden(*arguments, "203.0.113.8")
-    assert (status, len(polled(stack))) == (1, 1)
+    assert (status, len(broad(stack))) == (1, 1)
     assert err == "1 clients and networks are denied already; see: sessionwarden decisions list\n"
 
 

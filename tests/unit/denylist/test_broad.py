@@ -5,30 +5,30 @@ from uuid import UUID
 import pytest
 
 from sessionwarden.adapters.lean.denylist import Poll
-from sessionwarden.denylist.polled import (
+from sessionwarden.denylist.broad import (
     MAX_LIVE,
-    PolledDenies,
+    BroadDenies,
     end_key,
-    from_polled_item,
+    from_broad_item,
     network_of,
     sort_key,
-    to_polled_item,
+    to_broad_item,
 )
 from sessionwarden.errors import DamagedItemError, StoreError
-from sessionwarden.model.deny import Claims, PolledDeny
+from sessionwarden.model.deny import BroadDeny, Claims
 from sessionwarden.ruleset.compiler.policy_file import MAX_LIMITS
 from tests.support.tokens import CLIENT, NOW, POOL, SUB
 
 CLAIMS = Claims(POOL, "access", SUB, CLIENT, SUB, "alice", None, None, NOW, NOW, NOW + 60)
-CLIENT_ENTRY = PolledDeny("d-1", NOW + 60, client=f"{POOL}#{CLIENT}")
+CLIENT_ENTRY = BroadDeny("d-1", NOW + 60, client=f"{POOL}#{CLIENT}")
 
 
-def network(text: str, *, deny_until: int = NOW + 60, lifted_at: int | None = None) -> PolledDeny:
-    return PolledDeny("d-2", deny_until, network=text, lifted_at=lifted_at)
+def network(text: str, *, deny_until: int = NOW + 60, lifted_at: int | None = None) -> BroadDeny:
+    return BroadDeny("d-2", deny_until, network=text, lifted_at=lifted_at)
 
 
-def reason(*entries: PolledDeny, source_ip: object = "203.0.113.7", now: int = NOW) -> str | None:
-    verdict = PolledDenies(entries).refusal(CLAIMS, source_ip, now=now)
+def reason(*entries: BroadDeny, source_ip: object = "203.0.113.7", now: int = NOW) -> str | None:
+    verdict = BroadDenies(entries).refusal(CLAIMS, source_ip, now=now)
     return None if verdict is None else verdict.reason
 
 
@@ -72,22 +72,22 @@ def test_of_two_entries_the_longer_holds() -> None:
 
 
 @pytest.mark.parametrize("entry", [CLIENT_ENTRY, network("2001:db8::/64"), network("192.0.2.1", lifted_at=5)])
-def test_an_entry_survives_the_table(entry: PolledDeny) -> None:
-    assert from_polled_item(to_polled_item(entry)) == entry
+def test_an_entry_survives_the_table(entry: BroadDeny) -> None:
+    assert from_broad_item(to_broad_item(entry)) == entry
 
 
 @pytest.mark.parametrize(
     "entry",
     [
-        PolledDeny("d", 5),
+        BroadDeny("d", 5),
         CLIENT_ENTRY._replace(network="192.0.2.0/24"),
         network("192.0.2.1/24"),
         network("x"),
     ],
 )
-def test_an_entry_that_says_nothing_or_two_things_is_not_written(entry: PolledDeny) -> None:
+def test_an_entry_that_says_nothing_or_two_things_is_not_written(entry: BroadDeny) -> None:
     with pytest.raises(ValueError, match=r"either|host bits|not an address"):
-        to_polled_item(entry)
+        to_broad_item(entry)
 
 
 @pytest.mark.parametrize(
@@ -104,21 +104,21 @@ def test_an_entry_that_says_nothing_or_two_things_is_not_written(entry: PolledDe
     ],
 )
 def test_an_item_that_cannot_be_read_completely_fails_the_whole_poll(changes: dict[str, object]) -> None:
-    item = to_polled_item(network("192.0.2.0/24")) | changes
+    item = to_broad_item(network("192.0.2.0/24")) | changes
     with pytest.raises(DamagedItemError):
-        PolledDenies([from_polled_item(item)])
+        BroadDenies([from_broad_item(item)])
 
 
 def test_a_poll_is_five_seconds_old_at_most_and_a_failed_one_is_never_papered_over() -> None:
     now = float(NOW)
-    answers: list[PolledDenies | Exception] = [
-        PolledDenies(),
-        PolledDenies([CLIENT_ENTRY]),
+    answers: list[BroadDenies | Exception] = [
+        BroadDenies(),
+        BroadDenies([CLIENT_ENTRY]),
         StoreError("down"),
     ]
     asked = 0
 
-    def read(_now: int) -> PolledDenies:
+    def read(_now: int) -> BroadDenies:
         nonlocal asked
         answer = answers[asked]
         asked += 1
@@ -144,14 +144,14 @@ def test_a_poll_is_five_seconds_old_at_most_and_a_failed_one_is_never_papered_ov
 def test_a_poll_begins_where_the_entries_begin_that_are_still_in_force() -> None:
     over, last_second, later = (network("192.0.2.0/24", deny_until=NOW + seconds) for seconds in (-1, 0, 1))
     assert sort_key(over) < end_key(NOW) < sort_key(last_second) < sort_key(later)
-    assert to_polled_item(later)["decision_id"] == {"S": f"00{NOW + 1}#d-2"}
+    assert to_broad_item(later)["decision_id"] == {"S": f"00{NOW + 1}#d-2"}
 
 
 def test_a_day_of_rules_at_their_highest_limit_fits_one_page_of_a_query() -> None:
     longest = network("2001:db8:1234:5678::/64", lifted_at=NOW)._replace(decision_id=f"manual-{UUID(int=5)}")
-    size = sum(len(name) + len(next(iter(value.values()))) for name, value in to_polled_item(longest).items())
+    size = sum(len(name) + len(next(iter(value.values()))) for name, value in to_broad_item(longest).items())
     assert size < 200
-    assert size * (2 * 24 * MAX_LIMITS["polled_denies_per_hour"] + MAX_LIVE) < 1_000_000
+    assert size * (2 * 24 * MAX_LIMITS["broad_denies_per_hour"] + MAX_LIVE) < 1_000_000
 
 
 def test_an_ipv4_address_in_ipv6_is_the_ipv4_one() -> None:

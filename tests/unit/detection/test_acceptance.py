@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import random
 
-from sessionwarden.denylist import polled, verdict
+from sessionwarden.denylist import broad, verdict
 from sessionwarden.detection.acceptance import LATE_MS, LogTime
 from sessionwarden.model.deny import DENYLIST_REASONS
 from sessionwarden.model.event import Event
@@ -62,6 +62,6 @@ def test_every_reason_of_the_denylist_is_known_to_detection() -> None:
         verdict.DENIED_UNTIL,
         verdict.SIGNED_OUT,
         verdict.SESSION_DENIED,
-        polled.CLIENT_DENIED,
-        polled.NETWORK_DENIED,
+        broad.CLIENT_DENIED,
+        broad.NETWORK_DENIED,
     } == DENYLIST_REASONS

@@ -44,14 +44,14 @@ class CountingStore(MemoryWindowStore):
         self._called("read")
         return super().read(key, epochs)
 
-    def burnt(self, key: str, slots: Any) -> frozenset[int]:
-        self._called("burnt")
-        return super().burnt(key, slots)
+    def suppressed(self, key: str, periods: Any) -> frozenset[int]:
+        self._called("suppressed")
+        return super().suppressed(key, periods)
 
-    def burn(self, key: str, slot: int, *, expires_at: int) -> None:
-        self._called("burn")
-        self.expiries[key, slot] = expires_at
-        super().burn(key, slot, expires_at=expires_at)
+    def suppress(self, key: str, period: int, *, expires_at: int) -> None:
+        self._called("suppress")
+        self.expiries[key, period] = expires_at
+        super().suppress(key, period, expires_at=expires_at)
 
 
 @pytest.fixture
@@ -162,35 +162,35 @@ def test_the_oldest_and_the_newest_event_that_still_count(now_ms: int) -> None:
 def test_sets_and_marks_outlive_every_event_that_can_need_them(store: CountingStore) -> None:
     engine = Engine(ruleset(rule()), store)
     outcome = engine.process(events(3), now_ms=NOW)
-    engine.settle(outcome.findings)
+    engine.commit(outcome.findings)
     needed = (START + MINUTE + LATE_MS) // 1000
     assert len(store.expiries) == 2
     assert all(needed < expiry < needed + 3 * 3600 for expiry in store.expiries.values())
 
 
-def test_a_settled_finding_is_not_raised_again(store: CountingStore) -> None:
+def test_a_committed_finding_is_not_raised_again(store: CountingStore) -> None:
     rules = ruleset(rule())
     engine = Engine(rules, store)
     outcome = engine.process(events(3), now_ms=NOW)
-    engine.settle(outcome.findings)
+    engine.commit(outcome.findings)
     assert Engine(rules, store).process(events(4), now_ms=NOW).findings == ()
 
 
-def test_an_unsettled_finding_is_raised_again_under_the_same_id(store: CountingStore) -> None:
+def test_an_uncommitted_finding_is_raised_again_under_the_same_id(store: CountingStore) -> None:
     rules = ruleset(
         rule(), rule("values", kind="value_count", value_field="source_ip", threshold=1), single()
     )
     engine = Engine(rules, store)
     first = engine.process(events(3), now_ms=NOW).findings
-    engine.settle([])
+    engine.commit([])
     again = engine.process(events(3), now_ms=NOW).findings
     assert {finding.id for finding in first} == {finding.id for finding in again}
     assert len(again) == 3
 
 
-def test_while_a_slot_is_burnt_its_key_costs_nothing(store: CountingStore) -> None:
+def test_while_a_period_is_suppressed_its_key_costs_nothing(store: CountingStore) -> None:
     engine = Engine(ruleset(rule()), store)
-    engine.settle(engine.process(events(3), now_ms=NOW).findings)
+    engine.commit(engine.process(events(3), now_ms=NOW).findings)
     store.calls.clear()
     engine.process([event(number, at=4000 + number) for number in range(100)], now_ms=NOW)
     assert store.calls == []
@@ -198,9 +198,9 @@ def test_while_a_slot_is_burnt_its_key_costs_nothing(store: CountingStore) -> No
     assert store.calls == ["add", "read"]
 
 
-def test_writes_resume_one_timespan_before_the_slot_ends(store: CountingStore) -> None:
+def test_writes_resume_one_timespan_before_the_period_ends(store: CountingStore) -> None:
     engine = Engine(ruleset(rule()), store)
-    engine.settle(engine.process(events(3), now_ms=NOW).findings)
+    engine.commit(engine.process(events(3), now_ms=NOW).findings)
     end = (START // HOUR + 1) * HOUR - START
     store.calls.clear()
     engine.process([event(7, at=end - MINUTE)], now_ms=START + end)
@@ -210,20 +210,20 @@ def test_writes_resume_one_timespan_before_the_slot_ends(store: CountingStore) -
     assert finding.time == START + end
 
 
-def test_rules_that_share_a_window_share_its_writes_and_burn_apart(store: CountingStore) -> None:
+def test_rules_that_share_a_window_share_its_writes_and_suppress_apart(store: CountingStore) -> None:
     shared: dict[str, Any] = {"window": "shared"}
     engine = Engine(ruleset(rule("low", threshold=2, **shared), rule("high", threshold=4, **shared)), store)
     first = engine.process(events(3), now_ms=NOW).findings
     assert [finding.rule for finding in first] == ["low"]
-    assert store.calls == ["add", "read", "burnt"]
-    engine.settle(first)
+    assert store.calls == ["add", "read", "suppressed"]
+    engine.commit(first)
     second = engine.process([event(9, at=9000)], now_ms=NOW).findings
     assert [finding.rule for finding in second] == ["high"]
 
 
-def test_a_value_already_settled_costs_nothing(store: CountingStore) -> None:
+def test_a_value_already_committed_costs_nothing(store: CountingStore) -> None:
     engine = Engine(ruleset(rule(kind="value_count", value_field="source_ip", threshold=5)), store)
-    engine.settle(engine.process([event(1)], now_ms=NOW).findings)
+    engine.commit(engine.process([event(1)], now_ms=NOW).findings)
     store.calls.clear()
     engine.process([event(2, at=1)], now_ms=NOW)
     assert store.calls == []
@@ -264,14 +264,14 @@ def test_when_the_crossing_event_was_seen_elsewhere_the_latest_of_the_batch_stan
     assert finding.events == ()
 
 
-def test_a_single_event_rule_fires_once_a_slot(store: CountingStore) -> None:
+def test_a_single_event_rule_fires_once_a_period(store: CountingStore) -> None:
     engine = Engine(ruleset(single()), store)
     outcome = engine.process([event(2, at=5), event(1, at=3), event(3, at=9, user="bob")], now_ms=NOW)
     assert [(finding.key["user"], finding.events, finding.count) for finding in outcome.findings] == [
         ("alice", ("id-1",), 1),
         ("bob", ("id-3",), 1),
     ]
-    engine.settle(outcome.findings)
+    engine.commit(outcome.findings)
     store.calls.clear()
     assert engine.process([event(4, at=10)], now_ms=NOW).findings == ()
     assert store.calls == []
@@ -302,7 +302,7 @@ def test_a_failing_key_fails_alone_and_names_its_events(store: CountingStore) ->
     ]
 
 
-@pytest.mark.parametrize("operation", ["add", "read", "burnt"])
+@pytest.mark.parametrize("operation", ["add", "read", "suppressed"])
 def test_a_store_that_fails_in_any_step_has_the_events_delivered_again(
     store: CountingStore, operation: str
 ) -> None:
@@ -314,13 +314,13 @@ def test_a_store_that_fails_in_any_step_has_the_events_delivered_again(
     assert len(engine.process(events(3), now_ms=NOW).findings) == 1
 
 
-def test_a_burn_that_fails_is_told_after_all_were_tried(store: CountingStore) -> None:
+def test_a_suppress_that_fails_is_told_after_all_were_tried(store: CountingStore) -> None:
     engine = Engine(ruleset(single("a"), single("b")), store)
     outcome = engine.process([event(1)], now_ms=NOW)
-    store.failing = {"burn"}
+    store.failing = {"suppress"}
     with pytest.raises(StoreError):
-        engine.settle(outcome.findings)
-    assert store.calls.count("burn") == 2
+        engine.commit(outcome.findings)
+    assert store.calls.count("suppress") == 2
 
 
 def test_an_event_is_asked_only_of_rules_that_could_match(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -384,7 +384,7 @@ def test_forgetting_keys_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
         findings = []
         for number in range(200):
             outcome = engine.process([event(number, at=number * 10, user=f"user-{number % 20}")], now_ms=NOW)
-            engine.settle(outcome.findings)
+            engine.commit(outcome.findings)
             findings += [(finding.id, finding.time, finding.count) for finding in outcome.findings]
         return findings
 

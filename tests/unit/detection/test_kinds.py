@@ -33,7 +33,7 @@ def found(happened: Sequence[Event], *rules: CompiledRule) -> list[Finding]:
         again = set()
         for one in (*reversed(happened), *happened):
             outcome = engine.process([one, one], now_ms=NOW)
-            engine.settle(outcome.findings)
+            engine.commit(outcome.findings)
             again |= {finding.id for finding in outcome.findings}
         assert again == {finding.id for finding in at_once}
     return list(at_once)
@@ -128,7 +128,7 @@ def test_an_interval_is_only_judged_as_a_whole() -> None:
     """The event before belongs to an interval whose beginning is not read for this batch: it stays out."""
     engine = Engine(ruleset(rule(bounds=(("lt", 2),), cooldown_ms=1)), MemoryWindowStore())
     first = [event(0, at=EPOCH - 2), event(1, at=EPOCH - 1)]
-    engine.settle(engine.process(first, now_ms=NOW).findings)
+    engine.commit(engine.process(first, now_ms=NOW).findings)
     outcome = engine.process([event(2, at=EPOCH + MINUTE)], now_ms=NOW + MINUTE)
     assert [finding.time for finding in outcome.findings] == [START + EPOCH + MINUTE]
 
@@ -274,8 +274,8 @@ def test_rules_that_only_differ_in_what_they_judge_share_members() -> None:
     assert len({window.sets for window in engine._windows}) == 2
 
 
-def test_writes_stop_while_the_slots_of_a_sum_are_burnt() -> None:
+def test_writes_stop_while_the_periods_of_a_sum_are_suppressed() -> None:
     engine = Engine(ruleset(summing(cooldown_ms=HOUR)), MemoryWindowStore())
-    engine.settle(engine.process(sizes(100), now_ms=NOW).findings)
+    engine.commit(engine.process(sizes(100), now_ms=NOW).findings)
     batch = engine.collect([event(7, at=1, response_bytes=1)], now_ms=NOW)
     assert batch.levels == [{}]

@@ -6,8 +6,8 @@ from sessionwarden.documents.yaml import MAX_BYTES, Place, load_documents, read_
 from sessionwarden.errors import InputFileError
 
 
-def mistakes(text: str) -> list[str]:
-    return [str(mistake) for mistake in read_documents(text, file="f.yml")[1]]
+def diagnostics(text: str) -> list[str]:
+    return [str(diagnostic) for diagnostic in read_documents(text, file="f.yml")[1]]
 
 
 def test_every_path_has_the_place_where_it_is_written() -> None:
@@ -58,16 +58,16 @@ def test_documents_keep_the_lines_of_the_file_and_empty_ones_are_left_out() -> N
     ],
 )
 def test_what_a_reader_would_misread_is_a_mistake_with_its_place(text: str, expected: str) -> None:
-    assert mistakes(text) == [expected]
+    assert diagnostics(text) == [expected]
 
 
 def test_a_file_of_wide_characters_is_measured_in_bytes() -> None:
-    assert mistakes("#" + "é" * (MAX_BYTES // 2)) == ["f.yml: larger than 1,000,000 bytes"]
+    assert diagnostics("#" + "é" * (MAX_BYTES // 2)) == ["f.yml: larger than 1,000,000 bytes"]
 
 
 def test_all_mistakes_of_a_file_are_reported_beside_an_alias() -> None:
     text = "a: &x [1]\nb: *x\nc: 1\nc: 2\n---\nd: !t {}\n*x : 1\n"
-    assert sorted(mistakes(text)) == [
+    assert sorted(diagnostics(text)) == [
         "f.yml:2:4: alias *x is not allowed (write it out)",
         "f.yml:4:1: c: duplicate key, first on line 3",
         "f.yml:6:4: d: tag !t is not allowed (leave the tag out)",
@@ -90,4 +90,4 @@ def test_unreadable_values_are_marked_so_that_nobody_reports_them_again() -> Non
 def test_load_raises_all_mistakes_at_once() -> None:
     with pytest.raises(InputFileError) as caught:
         load_documents("a: 1\na: 2\na: 3\n", file="f.yml")
-    assert [mistake.line for mistake in caught.value.mistakes] == [2, 3]
+    assert [diagnostic.line for diagnostic in caught.value.diagnostics] == [2, 3]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from sessionwarden.denylist.polled import PolledDenies
+from sessionwarden.denylist.broad import BroadDenies
 from sessionwarden.errors import StoreError
 from sessionwarden.model.decision import Enforcement
-from sessionwarden.model.deny import Claims, PolledDeny
+from sessionwarden.model.deny import BroadDeny, Claims
 from sessionwarden.ruleset.compiled import Protected
 from tests.support.enforcement import MACHINE, NETWORK_DENY, NOW_MS, NOW_S, POOL, SUB, World, finding, judge
 
@@ -22,14 +22,14 @@ BOTH = pytest.mark.parametrize(
 )
 
 
-def polled(world: World) -> Sequence[PolledDeny]:
-    return world.denylist.polled(now=world.now_ms // 1000)
+def broad(world: World) -> Sequence[BroadDeny]:
+    return world.denylist.broad(now=world.now_ms // 1000)
 
 
 def refusal(world: World, *, source_ip: str = "203.0.113.7", client: str = "app") -> str | None:
     now = world.now_ms // 1000
     claims = Claims(POOL, "access", client, client, None, None, None, None, now, now, now + 3600)
-    verdict = PolledDenies(polled(world)).refusal(claims, source_ip, now=now)
+    verdict = BroadDenies(broad(world)).refusal(claims, source_ip, now=now)
     return None if verdict is None else verdict.reason
 
 
@@ -48,7 +48,7 @@ def test_the_poll_learns_of_it_people_are_told_and_the_bus_too(changes: dict[str
     world = World()
     done = world.enforcer.enforce(finding(**changes))
     assert outcomes(done) == [("deny", "done", ""), ("alert", "done", "")]
-    (entry,) = polled(world)
+    (entry,) = broad(world)
     assert (entry.decision_id, entry.deny_until) == ("f-1", done.decision.deny_until)
     assert refusal(world) == reason
     assert refusal(world, source_ip="203.0.113.8", client="other") is None
@@ -56,10 +56,10 @@ def test_the_poll_learns_of_it_people_are_told_and_the_bus_too(changes: dict[str
     assert len(world.alerts.sent) == len(world.bus.published) == 1
 
 
-def test_a_client_is_polled_with_its_pool() -> None:
+def test_a_client_is_broad_with_its_pool() -> None:
     world = World()
     world.enforcer.enforce(finding(**MACHINE))
-    assert polled(world) == [PolledDeny("f-1", NOW_S + 3600, client=f"{POOL}#app")]
+    assert broad(world) == [BroadDeny("f-1", NOW_S + 3600, client=f"{POOL}#app")]
 
 
 @BOTH
@@ -82,15 +82,15 @@ def test_a_redelivered_finding_neither_moves_the_end_nor_puts_a_lifted_deny_back
 ) -> None:
     world = World()
     world.enforcer.enforce(finding(**changes))
-    before = polled(world)
+    before = broad(world)
     world.now_ms += 60_000
     world.enforcer.enforce(finding(**changes))
-    assert (polled(world), refusal(world)) == (before, reason)
+    assert (broad(world), refusal(world)) == (before, reason)
     lift(world)
     assert refusal(world) is None
     world.enforcer.enforce(finding(**changes))
     assert refusal(world) is None
-    assert [entry.lifted_at for entry in polled(world)] == [NOW_S + 60]
+    assert [entry.lifted_at for entry in broad(world)] == [NOW_S + 60]
     assert len(world.alerts.sent) == 1
 
 
@@ -122,7 +122,7 @@ def test_a_deny_is_over_without_anybody_s_doing() -> None:
     world.now_ms += 900_000
     assert refusal(world) == "network_denied"
     world.now_ms += 1_000
-    assert (refusal(world), polled(world)) == (None, [])
+    assert (refusal(world), broad(world)) == (None, [])
 
 
 @BOTH
@@ -130,28 +130,28 @@ def test_the_kill_switch_holds(changes: dict[str, Any], reason: str) -> None:
     world = World()
     world.control.stop(by="on-call", at_ms=NOW_MS)
     assert world.enforcer.enforce(finding(**changes)).decision.withheld == "stopped"
-    assert not polled(world)
+    assert not broad(world)
 
 
 def test_a_network_s_deny_that_the_table_did_not_take_is_written_by_the_retry() -> None:
     world = World()
-    take = world.denylist.put_polled
+    take = world.denylist.put_broad
 
-    def refuse(entry: PolledDeny) -> None:
+    def refuse(entry: BroadDeny) -> None:
         raise StoreError("denylist: throttled")
 
-    world.denylist.put_polled = refuse  # type: ignore[method-assign]
+    world.denylist.put_broad = refuse  # type: ignore[method-assign]
     with pytest.raises(StoreError):
         world.enforcer.enforce(finding(**NETWORK))
     assert not world.alerts.sent
-    world.denylist.put_polled = take  # type: ignore[method-assign]
+    world.denylist.put_broad = take  # type: ignore[method-assign]
     world.now_ms += 60_000
     world.enforcer.enforce(finding(**NETWORK))
-    assert [entry.deny_until for entry in polled(world)] == [NOW_S + 900]
+    assert [entry.deny_until for entry in broad(world)] == [NOW_S + 900]
 
 
 def test_a_site_s_many_networks_fill_their_own_budget_and_nobody_else_s() -> None:
-    world = World(judge=judge(polled=3, limit=1, alerts=2))
+    world = World(judge=judge(broad=3, limit=1, alerts=2))
     done = []
     for number in range(20):
         network = f"2001:db8:1:{number:x}::"
@@ -160,10 +160,10 @@ def test_a_site_s_many_networks_fill_their_own_budget_and_nobody_else_s() -> Non
         )
         done.append(world.enforcer.enforce(given))
     assert [one.decision.withheld for one in done] == [None] * 3 + ["budget"] * 17
-    assert len(polled(world)) == 3
+    assert len(broad(world)) == 3
     # three denies are told of one by one; of those withheld two, and that the rest is held back
     assert len(world.alerts.sent) == 6
-    assert "limits.polled_denies_per_hour is spent for scope source_ip" in world.alerts.sent[3].message
+    assert "limits.broad_denies_per_hour is spent for scope source_ip" in world.alerts.sent[3].message
     assert world.alerts.sent[5].attributes["held_back"] == "true"
     assert world.enforcer.enforce(finding(id="m", **MACHINE)).decision.withheld is None
     assert world.enforcer.enforce(finding(id="u")).decision.reduced is None
@@ -177,7 +177,7 @@ def test_users_who_fill_their_budget_spare_no_address() -> None:
 
 
 def test_the_budget_is_renewed_with_the_hour() -> None:
-    world = World(judge=judge(polled=1))
+    world = World(judge=judge(broad=1))
     assert world.enforcer.enforce(finding(id="a", **NETWORK)).decision.withheld is None
     assert world.enforcer.enforce(finding(id="b", **NETWORK)).decision.withheld == "budget"
     world.now_ms += 3_600_000
@@ -195,5 +195,5 @@ def test_a_client_that_people_use_is_told_of_and_left_alone() -> None:
     world = World()
     done = world.enforcer.enforce(finding(**(MACHINE | {"user": SUB})))
     assert (done.decision.withheld, outcomes(done)) == ("shared_client", [("alert", "done", "")])
-    assert not polled(world)
+    assert not broad(world)
     assert "all of them would be shut out" in world.alerts.sent[0].message

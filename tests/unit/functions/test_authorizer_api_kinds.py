@@ -15,9 +15,9 @@ from sessionwarden.authorizer.authorizer import Authorizer
 from sessionwarden.authorizer.decision import Decision
 from sessionwarden.authorizer.operator_notes import note
 from sessionwarden.authorizer.request import Request, web_request
-from sessionwarden.denylist.polled import PolledDenies
+from sessionwarden.denylist.broad import BroadDenies
 from sessionwarden.errors import DamagedItemError, StoreError
-from sessionwarden.model.deny import Claims, DenyEntry, PolledDeny
+from sessionwarden.model.deny import BroadDeny, Claims, DenyEntry
 from sessionwarden.routes.match import NO_ROUTES, Asked, Routes
 from sessionwarden.routes.policy import RoutePolicy
 from sessionwarden.sources.authorizer_log import parse_decision_line
@@ -317,16 +317,16 @@ def test_a_route_that_asks_cognito_is_closed_where_nobody_can_ask() -> None:
 
 
 def test_a_denied_client_or_network_is_refused_and_a_poll_that_fails_is_the_denylists_failure() -> None:
-    network = PolledDenies([PolledDeny("d", NOW + 60, network="203.0.113.0/24")])
+    network = BroadDenies([BroadDeny("d", NOW + 60, network="203.0.113.0/24")])
 
-    def down() -> PolledDenies:
+    def down() -> BroadDenies:
         raise StoreError("down")
 
-    def found(polled: Callable[[], PolledDenies], policy: RoutePolicy, address: str) -> tuple[int, str]:
+    def found(broad: Callable[[], BroadDenies], policy: RoutePolicy, address: str) -> tuple[int, str]:
         authorizer = service(routes=Routes(default=policy)).authorizer
         assert authorizer is not None
         request = web_request(method="GET", path="/x", source_ip=address)
-        decision = authorizer._replace(polled=polled).decide(token(), request)
+        decision = authorizer._replace(broad=broad).decide(token(), request)
         return decision.status, decision.reason
 
     assert found(lambda: network, BASE, "203.0.113.7") == (403, "network_denied")

@@ -22,8 +22,8 @@ from sessionwarden.adapters.aws.appconfig import Place
 from sessionwarden.adapters.memory.windows import MemoryWindowStore
 from sessionwarden.detection.engine import Engine
 from sessionwarden.detection.storage.admission import NEW_KEYS_PER_MINUTE, Admission
-from sessionwarden.detection.storage.placement import SHELF_FORMAT
-from sessionwarden.detection.storage.shared_log_size import SHELF_LIMIT
+from sessionwarden.detection.storage.placement import SHARED_LOG_FORMAT
+from sessionwarden.detection.storage.shared_log_size import SHARED_LOG_LIMIT
 from sessionwarden.errors import DeliveryError, StoreError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
@@ -61,21 +61,21 @@ class Sink:
 
 
 class Store(MemoryWindowStore):
-    """Checks that a slot is burnt only after its finding was handed over."""
+    """Checks that a slot is suppressed only after its finding was handed over."""
 
     def __init__(self, sink: Sink) -> None:
         super().__init__()
         self.sink = sink
-        self.burns = 0
-        self.fails_to_burn = False
+        self.suppressions = 0
+        self.fails_to_suppress = False
 
-    def burn(self, key: str, slot: int, *, expires_at: int) -> None:
-        self.burns += 1
-        assert len(self.sink.emitted) >= self.burns
-        assert len(self.sink.copied) >= self.burns
-        if self.fails_to_burn:
+    def suppress(self, key: str, slot: int, *, expires_at: int) -> None:
+        self.suppressions += 1
+        assert len(self.sink.emitted) >= self.suppressions
+        assert len(self.sink.copied) >= self.suppressions
+        if self.fails_to_suppress:
             raise StoreError("windows: throttled")
-        super().burn(key, slot, expires_at=expires_at)
+        super().suppress(key, slot, expires_at=expires_at)
 
 
 class Steady:
@@ -144,7 +144,7 @@ def metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
 
 def test_a_burst_spread_over_messages_reaches_enforcement_and_the_bus(sink: Sink) -> None:
     assert invoke(*(body([one]) for one in events(3))) == []
-    assert (sink.emitted, sink.copied, sink.store.burns) == (["alice"], ["alice"], 1)
+    assert (sink.emitted, sink.copied, sink.store.suppressions) == (["alice"], ["alice"], 1)
 
 
 def test_a_message_delivered_again_changes_nothing(sink: Sink) -> None:
@@ -232,16 +232,16 @@ def test_a_store_that_fails_for_a_key_fails_its_messages_alone(
 
 
 @pytest.mark.parametrize("refusals", ["refused", "refused_copies"])
-def test_a_finding_that_is_not_accepted_fails_its_messages_and_stays_unburnt(
+def test_a_finding_that_is_not_accepted_fails_its_messages_and_stays_unsuppressed(
     sink: Sink, refusals: str
 ) -> None:
     setattr(sink, refusals, {"bob"})
     bob = [event(10 + number, user="bob", at=number) for number in range(3)]
     assert invoke(body(events(3)), body(bob), body([event(99, user="carol")])) == ["m-1"]
-    assert (set(sink.emitted) >= {"alice"}, sink.store.burns) == (True, 1)
+    assert (set(sink.emitted) >= {"alice"}, sink.store.suppressions) == (True, 1)
     setattr(sink, refusals, set())
     assert invoke(body(bob)) == []
-    assert (sink.copied[-1], sink.store.burns) == ("bob", 2)
+    assert (sink.copied[-1], sink.store.suppressions) == ("bob", 2)
 
 
 @pytest.mark.parametrize(("facts", "metric", "words"), TOLD.values(), ids=TOLD)
@@ -283,12 +283,12 @@ def test_a_rule_that_raises_is_counted_apart_from_a_store_that_fails(
     assert metrics(capsys)["RulesFailed"] == 2
 
 
-def test_a_slot_that_could_not_be_burnt_is_logged_and_delivers_nothing_again(
+def test_a_slot_that_could_not_be_suppressed_is_logged_and_delivers_nothing_again(
     sink: Sink, log: io.StringIO
 ) -> None:
-    sink.store.fails_to_burn = True
+    sink.store.fails_to_suppress = True
     assert invoke(body(events(3))) == []
-    assert "slot not burnt" in log.getvalue()
+    assert "period not suppressed" in log.getvalue()
 
 
 def test_the_log_says_why_a_message_failed_and_quotes_no_stranger(sink: Sink, log: io.StringIO) -> None:
@@ -335,13 +335,13 @@ def test_a_number_of_new_keys_that_serves_nobody_is_refused(value: str) -> None:
         Settings.from_environment(ENVIRONMENT | {"SESSIONWARDEN_NEW_KEYS_PER_MINUTE": value})
 
 
-def test_what_a_shelf_takes_follows_from_the_memory_that_lambda_gives() -> None:
-    assert Settings.from_environment(ENVIRONMENT).shelf_limit == SHELF_LIMIT
+def test_what_a_shared_log_takes_follows_from_the_memory_that_lambda_gives() -> None:
+    assert Settings.from_environment(ENVIRONMENT).shared_log_limit == SHARED_LOG_LIMIT
     limits = [
-        Settings.from_environment(ENVIRONMENT | {MEMORY_SIZE: size}).shelf_limit
+        Settings.from_environment(ENVIRONMENT | {MEMORY_SIZE: size}).shared_log_limit
         for size in ("512", "1024", "2048")
     ]
-    assert limits == [SHELF_LIMIT, 610_000, 1_340_000]
+    assert limits == [SHARED_LOG_LIMIT, 610_000, 1_340_000]
 
 
 @pytest.mark.parametrize("value", ["", "0", "much"])
@@ -399,18 +399,18 @@ def test_the_function_as_deployed_puts_the_finding_on_the_queue(aws: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("memory_mb", "shelf"),
+    ("memory_mb", "shared_log"),
     [
-        (None, f"shelf{SHELF_FORMAT}#{MINUTE}"),
-        ("512", f"shelf{SHELF_FORMAT}#{MINUTE}"),
-        ("2048", f"shelf{SHELF_FORMAT}-1340000#{MINUTE}"),
+        (None, f"shelf{SHARED_LOG_FORMAT}#{MINUTE}"),
+        ("512", f"shelf{SHARED_LOG_FORMAT}#{MINUTE}"),
+        ("2048", f"shelf{SHARED_LOG_FORMAT}-1340000#{MINUTE}"),
     ],
 )
-def test_the_function_as_deployed_counts_on_shelves_of_its_size(
-    aws: str, monkeypatch: pytest.MonkeyPatch, memory_mb: str | None, shelf: str
+def test_the_function_as_deployed_counts_on_shared_logs_of_its_size(
+    aws: str, monkeypatch: pytest.MonkeyPatch, memory_mb: str | None, shared_log: str
 ) -> None:
     if memory_mb:
         monkeypatch.setenv(MEMORY_SIZE, memory_mb)
     assert invoke(body(events(1))) == []
     (item,) = boto3.client("dynamodb").scan(TableName="windows")["Items"]
-    assert item["key"] == {"S": shelf}
+    assert item["key"] == {"S": shared_log}

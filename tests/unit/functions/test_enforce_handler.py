@@ -37,7 +37,7 @@ CONTEXT = SimpleNamespace(
 
 def ruleset_file(folder: Path) -> Path:
     policy = Policy(
-        protected=Protected(), enforcements_per_hour=10, alerts_per_hour=60, polled_denies_per_hour=20
+        protected=Protected(), enforcements_per_hour=10, alerts_per_hour=60, broad_denies_per_hour=20
     )
     ruleset = CompiledRuleset(format=1, digest="", rules=(), policy=policy)
     path = folder / "ruleset.json"

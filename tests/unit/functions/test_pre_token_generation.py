@@ -15,7 +15,7 @@ from moto import mock_aws
 from functions.pre_token_generation import handler
 from sessionwarden.adapters.clock import system_clock
 from sessionwarden.adapters.dynamodb.denylist import DynamoDBDenylistStore
-from sessionwarden.model.deny import DenyEntry, PolledDeny
+from sessionwarden.model.deny import BroadDeny, DenyEntry
 from sessionwarden.model.principal import principal
 from tests.support.enforcement import DAY, POOL, SUB
 from tests.support.tables import denylist_table, make_table
@@ -137,7 +137,7 @@ def test_a_user_is_not_mistaken_for_one_of_another_pool(denylist: DynamoDBDenyli
 
 
 def deny_client(denylist: DynamoDBDenylistStore, name: str, *, seconds: int = 3600) -> None:
-    denylist.put_polled(PolledDeny("d-2", system_clock() // 1000 + seconds, client=name))
+    denylist.put_broad(BroadDeny("d-2", system_clock() // 1000 + seconds, client=name))
 
 
 def machine_event(**changes: Any) -> dict[str, Any]:
@@ -167,13 +167,13 @@ def test_another_client_s_deny_keeps_no_tokens_back(denylist: DynamoDBDenylistSt
 
 def test_a_client_whose_deny_is_over_or_lifted_gets_tokens(denylist: DynamoDBDenylistStore) -> None:
     deny_client(denylist, f"{POOL}#app", seconds=-1)
-    lifted = PolledDeny("d-3", system_clock() // 1000 + 60, client=f"{POOL}#app", lifted_at=1)
-    denylist.put_polled(lifted)
+    lifted = BroadDeny("d-3", system_clock() // 1000 + 60, client=f"{POOL}#app", lifted_at=1)
+    denylist.put_broad(lifted)
     assert invoke(machine_event()) == machine_event()
 
 
 def test_a_denied_network_is_not_the_trigger_s_to_see(denylist: DynamoDBDenylistStore) -> None:
-    denylist.put_polled(PolledDeny("d-2", system_clock() // 1000 + 60, network="203.0.113.0/24"))
+    denylist.put_broad(BroadDeny("d-2", system_clock() // 1000 + 60, network="203.0.113.0/24"))
     assert invoke(trigger_event())["userName"] == "bob"
 
 

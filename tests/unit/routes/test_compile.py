@@ -46,10 +46,12 @@ def compiled(tmp_path: Path, text: str = GOOD) -> Routes:
     return compile_routes(file)
 
 
-def mistakes(tmp_path: Path, text: str) -> list[str]:
+def diagnostics(tmp_path: Path, text: str) -> list[str]:
     with pytest.raises(InputFileError) as caught:
         compiled(tmp_path, text)
-    return [str(mistake).removeprefix(f"{tmp_path}/authorizer.yml:") for mistake in caught.value.mistakes]
+    return [
+        str(diagnostic).removeprefix(f"{tmp_path}/authorizer.yml:") for diagnostic in caught.value.diagnostics
+    ]
 
 
 def test_each_route_asks_what_the_file_says_and_takes_the_rest_from_the_default(tmp_path: Path) -> None:
@@ -114,7 +116,7 @@ routes:
     token: any
     online: always
 """
-    found = mistakes(tmp_path, text)
+    found = diagnostics(tmp_path, text)
     assert [line.partition(" ")[0] for line in found] == [
         "2:1:", "5:5:", "6:5:", "7:3:", "8:14:", "9:3:", "10:3:", "11:3:", "12:3:", "13:3:", "15:5:", "16:5:",
         "17:14:", "18:3:", "22:5:", "23:5:", "25:14:", "26:5:", "27:3:",
@@ -153,7 +155,7 @@ def test_a_file_that_is_not_exact_is_refused(text: str, tmp_path: Path) -> None:
     if not text:
         assert compiled(tmp_path, "version: 1\n") == Routes()
         return
-    assert mistakes(tmp_path, text)
+    assert diagnostics(tmp_path, text)
 
 
 def test_a_missing_file_is_a_mistake(tmp_path: Path) -> None:

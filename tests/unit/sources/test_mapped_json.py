@@ -48,10 +48,10 @@ def refused(line: dict[str, Any] | str, *, text: str = MAPPING) -> str:
     return caught.value.reason
 
 
-def mistakes(text: str) -> list[str]:
+def diagnostics(text: str) -> list[str]:
     with pytest.raises(InputFileError) as caught:
         mapping(text)
-    return [str(mistake) for mistake in caught.value.mistakes]
+    return [str(diagnostic) for diagnostic in caught.value.diagnostics]
 
 
 def test_a_line_under_the_mapping_becomes_an_event_with_typed_fields() -> None:
@@ -172,7 +172,7 @@ ignore: [sub, ts]
 optional: [other]
 colour: red
 """
-    assert [mistake.split(": ")[0:2] for mistake in mistakes(text)] == [
+    assert [diagnostic.split(": ")[0:2] for diagnostic in diagnostics(text)] == [
         ["fields.yml:2:3", "fields.usr"],
         ["fields.yml:3:3", "fields.time"],
         ["fields.yml:4:3", "fields.status"],
@@ -198,4 +198,4 @@ colour: red
     ],
 )
 def test_a_mapping_that_cannot_be_used_says_why(text: str, message: str) -> None:
-    assert any(message in mistake for mistake in mistakes(text))
+    assert any(message in diagnostic for diagnostic in diagnostics(text))

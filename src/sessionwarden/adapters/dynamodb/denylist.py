@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from sessionwarden.adapters.dynamodb.errors import condition_failed, store_errors
+from sessionwarden.denylist.broad import PARTITION, end_key, from_broad_item, sort_key, to_broad_item
 from sessionwarden.denylist.item import Item, from_item, to_item
-from sessionwarden.denylist.polled import PARTITION, end_key, from_polled_item, sort_key, to_polled_item
-from sessionwarden.model.deny import DenyEntry, PolledDeny
+from sessionwarden.model.deny import BroadDeny, DenyEntry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -36,8 +36,8 @@ class DynamoDBDenylistStore:
     def put(self, principal: str, entry: DenyEntry) -> None:
         self._put(to_item(principal, entry))
 
-    def put_polled(self, entry: PolledDeny) -> None:
-        self._put(to_polled_item(entry))
+    def put_broad(self, entry: BroadDeny) -> None:
+        self._put(to_broad_item(entry))
 
     def _put(self, item: Item) -> None:
         with store_errors(self._table):
@@ -59,7 +59,7 @@ class DynamoDBDenylistStore:
             update += ", tokens_revived = :revived"
         return self._update(principal, decision_id, update, values)
 
-    def lift_polled(self, entry: PolledDeny, *, lifted_at: int) -> bool:
+    def lift_broad(self, entry: BroadDeny, *, lifted_at: int) -> bool:
         return self._update(PARTITION, sort_key(entry), LIFT, {":lifted_at": {"N": str(lifted_at)}})
 
     def _update(self, partition: str, key: str, expression: str, values: Item) -> bool:
@@ -82,12 +82,12 @@ class DynamoDBDenylistStore:
         items = self._items("principal = :principal", {":principal": {"S": principal}})
         return [from_item(item)[1] for item in items]
 
-    def polled(self, *, now: int) -> Sequence[PolledDeny]:
+    def broad(self, *, now: int) -> Sequence[BroadDeny]:
         items = self._items(
             "principal = :principal AND decision_id >= :now",
             {":principal": {"S": PARTITION}, ":now": {"S": end_key(now)}},
         )
-        return [from_polled_item(item) for item in items]
+        return [from_broad_item(item) for item in items]
 
     def _items(self, condition: str, values: Item) -> list[Any]:
         found: list[Any] = []

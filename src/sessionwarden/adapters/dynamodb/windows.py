@@ -50,7 +50,7 @@ class DynamoDBWindowStore:
 
     Costs: `add`, one write per set and `CHUNK`, billed by one segment, and for each time that others have
     filled it meanwhile one more, with a Query; `read`, one Query per run of neighbouring epochs, of what is
-    not known to be full; `burnt`, one Query per run of neighbouring slots; `burn`, one write.
+    not known to be full; `suppressed`, one Query per run of neighbouring periods; `suppress`, one write.
     """
 
     def __init__(
@@ -134,15 +134,15 @@ class DynamoDBWindowStore:
                 sets[epoch] = parts[0].union(*parts[1:])
         return sets
 
-    def burnt(self, key: str, slots: Iterable[int]) -> frozenset[int]:
+    def suppressed(self, key: str, periods: Iterable[int]) -> frozenset[int]:
         return frozenset(
             _number(item)
-            for first, last in _runs(slots)
+            for first, last in _runs(periods)
             for item in self._query(key, _mark_name(first), _mark_name(last), "slot")
         )
 
-    def burn(self, key: str, slot: int, *, expires_at: int) -> None:
-        item = {"key": {"S": key}, "slot": {"S": _mark_name(slot)}, "expires_at": {"N": str(expires_at)}}
+    def suppress(self, key: str, period: int, *, expires_at: int) -> None:
+        item = {"key": {"S": key}, "slot": {"S": _mark_name(period)}, "expires_at": {"N": str(expires_at)}}
         with store_errors(self._table):
             self._client.put_item(TableName=self._table, Item=item)
 
@@ -187,8 +187,8 @@ def _after(epoch: int) -> str:
     return _segment_name(epoch, 0) + AFTER
 
 
-def _mark_name(slot: int) -> str:
-    return f"c#{slot:0{DIGITS}d}"
+def _mark_name(period: int) -> str:
+    return f"c#{period:0{DIGITS}d}"
 
 
 def _number(item: Mapping[str, Any]) -> int:

@@ -19,16 +19,16 @@ from typing import Any, NamedTuple
 from sessionwarden.adapters.lean.connection import Connection, HttpError, Response, parse_endpoint
 from sessionwarden.adapters.lean.credentials import credentials_source
 from sessionwarden.adapters.lean.sigv4 import Credentials, Signer
-from sessionwarden.denylist.item import from_item
-from sessionwarden.denylist.polled import (
+from sessionwarden.denylist.broad import (
     MAX_AGE_SECONDS,
     PARTITION,
-    PolledDenies,
+    BroadDenies,
     end_key,
-    from_polled_item,
+    from_broad_item,
 )
+from sessionwarden.denylist.item import from_item
 from sessionwarden.errors import DamagedItemError, StoreError
-from sessionwarden.model.deny import DenyEntry, PolledDeny
+from sessionwarden.model.deny import BroadDeny, DenyEntry
 
 DEADLINE_SECONDS = 0.3
 # half: a kept connection that died silently must leave time for a fresh one
@@ -94,13 +94,13 @@ class LeanDenylist:
         body = self._entries_body + encode_basestring_ascii(principal).encode("ascii") + b"}}}"
         return tuple(_entry_of(principal, item) for item in self._items(body))
 
-    def polled(self, now: int) -> PolledDenies:
+    def broad(self, now: int) -> BroadDenies:
         """The clients and networks that are denied at `now` (epoch seconds) or later.
 
         Raises as `entries` does. One read unit per 4 KB of entries that are in force.
         """
         body = self._poll_body + encode_basestring_ascii(end_key(now)).encode("ascii") + b"}}}"
-        return PolledDenies(_polled_of(item) for item in self._items(body))
+        return BroadDenies(_broad_of(item) for item in self._items(body))
 
     def _items(self, first_body: bytes) -> list[Any]:
         # first: a restored environment has to fetch them, which is not the table's time
@@ -152,13 +152,13 @@ class Poll:
     function's monotonic clock stands still.
     """
 
-    def __init__(self, read: Callable[[int], PolledDenies], *, clock: Callable[[], float] = time) -> None:
+    def __init__(self, read: Callable[[int], BroadDenies], *, clock: Callable[[], float] = time) -> None:
         self._read = read
         self._clock = clock
-        self._found = PolledDenies()
+        self._found = BroadDenies()
         self._read_at: float | None = None
 
-    def __call__(self) -> PolledDenies:
+    def __call__(self) -> BroadDenies:
         now = self._clock()
         if self._read_at is None or not 0 <= now - self._read_at < MAX_AGE_SECONDS:
             self._found = self._read(int(now))
@@ -244,7 +244,7 @@ def _entry_of(principal: str, item: Any) -> DenyEntry:
     return entry
 
 
-def _polled_of(item: Any) -> PolledDeny:
+def _broad_of(item: Any) -> BroadDeny:
     if not isinstance(item, dict) or item.get("principal") != {"S": PARTITION}:
         raise DamagedItemError("the denylist answered for another partition")
-    return from_polled_item(item)
+    return from_broad_item(item)

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from sessionwarden.denylist.polled import to_polled_item
+from sessionwarden.denylist.broad import to_broad_item
 from sessionwarden.errors import UserPoolError
 from sessionwarden.model.decision import ActionResult, Decision, Enforcement
-from sessionwarden.model.deny import DenyEntry, PolledDeny
+from sessionwarden.model.deny import BroadDeny, DenyEntry
 from sessionwarden.model.finding import Action
 from sessionwarden.ports import PoolUser, Stop
 
@@ -24,7 +24,7 @@ class MemoryDenylistStore:
 
     def __init__(self) -> None:
         self._entries: dict[tuple[str, str], DenyEntry] = {}
-        self._polled: dict[tuple[int, str], PolledDeny] = {}
+        self._broad: dict[tuple[int, str], BroadDeny] = {}
 
     def put(self, principal: str, entry: DenyEntry) -> None:
         self._entries.setdefault((principal, entry.decision_id), entry)
@@ -42,22 +42,22 @@ class MemoryDenylistStore:
     def entries(self, principal: str) -> Sequence[DenyEntry]:
         return [entry for (owner, _), entry in sorted(self._entries.items()) if owner == principal]
 
-    def put_polled(self, entry: PolledDeny) -> None:
+    def put_broad(self, entry: BroadDeny) -> None:
         # what cannot be stored is refused here too
-        to_polled_item(entry)
-        self._polled.setdefault((entry.deny_until, entry.decision_id), entry)
+        to_broad_item(entry)
+        self._broad.setdefault((entry.deny_until, entry.decision_id), entry)
 
-    def lift_polled(self, entry: PolledDeny, *, lifted_at: int) -> bool:
+    def lift_broad(self, entry: BroadDeny, *, lifted_at: int) -> bool:
         key = (entry.deny_until, entry.decision_id)
-        known = self._polled.get(key)
+        known = self._broad.get(key)
         if known is None:
             return False
         if known.lifted_at is None:
-            self._polled[key] = known._replace(lifted_at=lifted_at)
+            self._broad[key] = known._replace(lifted_at=lifted_at)
         return True
 
-    def polled(self, *, now: int) -> Sequence[PolledDeny]:
-        return [entry for (until, _), entry in sorted(self._polled.items()) if until >= now]
+    def broad(self, *, now: int) -> Sequence[BroadDeny]:
+        return [entry for (until, _), entry in sorted(self._broad.items()) if until >= now]
 
 
 class MemoryDecisionStore:

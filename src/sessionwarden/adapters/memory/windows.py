@@ -10,18 +10,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 
-from sessionwarden.detection.storage.shared_log import ShelfEpoch
+from sessionwarden.detection.storage.shared_log import SharedLogEpoch
 from sessionwarden.ports import MEMBER_LIMIT
 
 NOTHING: frozenset[bytes] = frozenset()
 
 
 class MemoryWindowStore:
-    """Sets, shelves and marks in dictionaries. Reads hand out immutable sets: nobody can change the store."""
+    """Sets, shared logs and marks in dictionaries. Reads hand out immutable sets: nobody can change the
+    store.
+    """
 
-    def __init__(self, *, member_limit: int = MEMBER_LIMIT, shelf_limit: int = MEMBER_LIMIT) -> None:
+    def __init__(self, *, member_limit: int = MEMBER_LIMIT, shared_log_limit: int = MEMBER_LIMIT) -> None:
         self.member_limit = member_limit
-        self.shelf_limit = shelf_limit
+        self.shared_log_limit = shared_log_limit
         self._lock = threading.Lock()
         self._sets: dict[tuple[str, int], frozenset[bytes]] = {}
         self._expiry: dict[tuple[str, int], int] = {}
@@ -40,29 +42,29 @@ class MemoryWindowStore:
                     self._sets[place] = known | members
                     self._expiry[place] = expires_at[place]
 
-    def append(self, shelf: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
+    def append(self, shared_log: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
         with self._lock:
-            known = self._sets.get((shelf, epoch), NOTHING)
+            known = self._sets.get((shared_log, epoch), NOTHING)
             if members <= known:
                 return True
-            if len(known) >= self.shelf_limit:
+            if len(known) >= self.shared_log_limit:
                 return False
-            self._sets[shelf, epoch] = known | members
-            self._expiry[shelf, epoch] = expires_at
+            self._sets[shared_log, epoch] = known | members
+            self._expiry[shared_log, epoch] = expires_at
             return True
 
     def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, frozenset[bytes]]:
         sets = self._sets
         return {epoch: sets[key, epoch] for epoch in epochs if (key, epoch) in sets}
 
-    def read_shelf(self, shelf: str, epochs: Iterable[int]) -> Mapping[int, ShelfEpoch]:
-        return {epoch: ShelfEpoch(found) for epoch, found in self.read(shelf, epochs).items()}
+    def read_shared_log(self, shared_log: str, epochs: Iterable[int]) -> Mapping[int, SharedLogEpoch]:
+        return {epoch: SharedLogEpoch(found) for epoch, found in self.read(shared_log, epochs).items()}
 
-    def burnt(self, key: str, slots: Iterable[int]) -> frozenset[int]:
-        return frozenset(slot for slot in slots if (key, slot) in self._mark_expiry)
+    def suppressed(self, key: str, periods: Iterable[int]) -> frozenset[int]:
+        return frozenset(period for period in periods if (key, period) in self._mark_expiry)
 
-    def burn(self, key: str, slot: int, *, expires_at: int) -> None:
-        self._mark_expiry[key, slot] = expires_at
+    def suppress(self, key: str, period: int, *, expires_at: int) -> None:
+        self._mark_expiry[key, period] = expires_at
 
     def expire(self, *, now: int) -> None:
         """Forget what DynamoDB's TTL would have removed by `now` (epoch seconds)."""

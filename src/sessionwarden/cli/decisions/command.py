@@ -16,11 +16,11 @@ from sessionwarden.adapters.clock import system_clock
 from sessionwarden.cli.decisions.order import Deed, Wanted, client_id, duration, network
 from sessionwarden.cli.decisions.report import as_details, as_json, as_lines
 from sessionwarden.cli.deployment import Deployed, DeploymentError, Output, Target, refuse, target_options
-from sessionwarden.denylist.polled import MAX_AGE_SECONDS, MAX_LIVE
+from sessionwarden.denylist.broad import MAX_AGE_SECONDS, MAX_LIVE
 from sessionwarden.enforcement.actions import Acts
 from sessionwarden.enforcement.lift import Lift, Lifted
 from sessionwarden.model.decision import Decision
-from sessionwarden.model.finding import POLLED_SCOPES
+from sessionwarden.model.finding import BROAD_SCOPES
 from sessionwarden.printable import printable
 
 ID_LIMIT = 200
@@ -91,7 +91,7 @@ def add(*, output: Output, **options: Any) -> None:
         pools=deployed.pools,
         session_lifetime_seconds=deployed.session_lifetime_seconds,
     )
-    if wanted.polled and len(deployed.denylist.polled(now=now_ms // 1000)) >= MAX_LIVE:
+    if wanted.broad and len(deployed.denylist.broad(now=now_ms // 1000)) >= MAX_LIVE:
         # each authorizer reads them all within its deadline, and refuses everybody if it cannot
         refuse(f"{MAX_LIVE:,} clients and networks are denied already; see: sessionwarden decisions list")
     _carry_out(decision, deployed, output)
@@ -137,7 +137,7 @@ def _carry_out(decision: Decision, deployed: Deployed, output: Output) -> None:
     progress = acts.carry_out(deployed.decisions.record(decision))
     for line in [as_json(progress.enforcement)] if output == "json" else as_details(progress.enforcement):
         click.echo(line)
-    if decision.scope in POLLED_SCOPES and output == "text":
+    if decision.scope in BROAD_SCOPES and output == "text":
         click.echo(f"Authorizers know of it within {MAX_AGE_SECONDS} seconds.")
     if progress.pending:
         raise DeploymentError(f"Cognito did not sign the user out now ({progress.pending[0].error})")
@@ -149,7 +149,7 @@ def _lifted_lines(lifted: Lifted, *, revive_tokens: bool) -> Iterator[str]:
     if not lifted.denied:
         yield "The decision is marked as lifted; it had denied nothing."
         return
-    if lifted.decision.scope in POLLED_SCOPES:
+    if lifted.decision.scope in BROAD_SCOPES:
         yield f"Lifted. Authorizers let it in again, with all its tokens, within {MAX_AGE_SECONDS} seconds."
         return
     yield "Lifted. New sign-ins work at once."

@@ -14,13 +14,13 @@ import click
 
 from sessionwarden.documents.durations import UNIT_SECONDS
 from sessionwarden.model.decision import Decision
-from sessionwarden.model.deny import MAX_POLLED_SECONDS
+from sessionwarden.model.deny import MAX_BROAD_DENY_SECONDS
 from sessionwarden.policy.networks import operators_network
 from sessionwarden.policy.operator_decisions import (
+    BroadOrder,
     Order,
-    PolledOrder,
+    decide_broad_manually,
     decide_manually,
-    decide_polled_manually,
 )
 
 MAX_SECONDS = 3650 * UNIT_SECONDS["d"]
@@ -47,7 +47,7 @@ class Wanted(NamedTuple):
     sign_out: bool
 
     @property
-    def polled(self) -> bool:
+    def broad(self) -> bool:
         """Whether a client or a network is meant."""
         return self.user is None
 
@@ -56,8 +56,8 @@ class Wanted(NamedTuple):
         if len([one for one in (self.user, self.app_client, self.source_ip) if one is not None]) != 1:
             raise click.UsageError("exactly one of --user, --client and --source-ip is needed.")
         self._check_no_empty()
-        if self.polled:
-            self._check_polled()
+        if self.broad:
+            self._check_broad()
         elif self.session is not None and self.deny_seconds is not None:
             raise click.UsageError(
                 "--duration is for a whole user: a denied session stays denied for its whole life."
@@ -66,7 +66,7 @@ class Wanted(NamedTuple):
     def decide(self, deed: Deed, *, pools: Sequence[str], session_lifetime_seconds: int) -> Decision:
         """The decision; raises `click.UsageError` if the pool is unclear or not in `pools`."""
         if self.user is None:
-            order = PolledOrder(
+            order = BroadOrder(
                 scope="source_ip" if self.app_client is None else "client",
                 value=self.app_client or self.source_ip or "",
                 deny_seconds=self.deny_seconds or 0,
@@ -74,7 +74,7 @@ class Wanted(NamedTuple):
                 by=deed.by,
                 pool=None if self.app_client is None else self._chosen(pools),
             )
-            return decide_polled_manually(order, decision_id=deed.decision_id, now_ms=deed.now_ms)
+            return decide_broad_manually(order, decision_id=deed.decision_id, now_ms=deed.now_ms)
         return decide_manually(
             Order(
                 pool=self._chosen(pools),
@@ -96,13 +96,13 @@ class Wanted(NamedTuple):
             if value is not None and not value.strip():
                 raise click.UsageError(f"{name} must not be empty.")
 
-    def _check_polled(self) -> None:
+    def _check_broad(self) -> None:
         if self.session is not None or self.sign_out:
             raise click.UsageError("--session and --sign-out are for a user.")
         if self.source_ip is not None and self.pool is not None:
             raise click.UsageError("--pool is for a user or a client: a network is denied at every API.")
-        hours = MAX_POLLED_SECONDS // UNIT_SECONDS["h"]
-        if self.deny_seconds is None or self.deny_seconds > MAX_POLLED_SECONDS:
+        hours = MAX_BROAD_DENY_SECONDS // UNIT_SECONDS["h"]
+        if self.deny_seconds is None or self.deny_seconds > MAX_BROAD_DENY_SECONDS:
             raise click.UsageError(f"a client or a network needs a --duration of at most {hours}h.")
 
     def _chosen(self, pools: Sequence[str]) -> str:

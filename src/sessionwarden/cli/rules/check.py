@@ -35,7 +35,7 @@ def check(context: click.Context, paths: tuple[Path, ...], policy: Path | None, 
     except InputFileError as error:
         if output == "text":
             raise
-        print_json({"valid": False, "mistakes": [mistake._asdict() for mistake in error.mistakes]})
+        print_json({"valid": False, "mistakes": [diagnostic._asdict() for diagnostic in error.diagnostics]})
         context.exit(2)
     ruleset = catalog.ruleset
     if output == "json":

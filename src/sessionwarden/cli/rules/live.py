@@ -13,7 +13,7 @@ from pathlib import Path
 from sessionwarden.adapters.aws.appconfig import Place
 from sessionwarden.adapters.aws.appconfig_publishing import AppConfigPublishing, Deployment
 from sessionwarden.cli.deployment import DeploymentError, Target
-from sessionwarden.errors import InputFileError, Mistake, RulesetError
+from sessionwarden.errors import Diagnostic, InputFileError, RulesetError
 from sessionwarden.printable import printable
 from sessionwarden.ruleset.compiled import CompiledRuleset, Policy
 from sessionwarden.ruleset.compiler.compile import compile_rules
@@ -71,7 +71,7 @@ def read_ruleset(paths: tuple[Path, ...], policy: Path | None) -> CompiledRulese
     try:
         return load_ruleset(paths[0].read_bytes())
     except RulesetError as error:
-        raise InputFileError([Mistake(str(paths[0]), 0, 0, "", str(error))]) from error
+        raise InputFileError([Diagnostic(str(paths[0]), 0, 0, "", str(error))]) from error
 
 
 def described(deployment: Deployment) -> dict[str, object]:

@@ -17,7 +17,7 @@ from sessionwarden.detection.counting.condition import Measure
 from sessionwarden.ruleset.compiled import CompiledRule
 
 
-class Gauge(Protocol):
+class Aggregate(Protocol):
     """Payloads are what the rule's layout reads from members."""
 
     @property
@@ -244,8 +244,8 @@ def _steps_at_once(steps: Sequence[int], events: dict[int, list[bytes]]) -> int:
     return len(steps)
 
 
-def gauge_of(rule: CompiledRule, *, span: int) -> Gauge:
-    """A fresh gauge for intervals of `span` ticks."""
+def aggregate_of(rule: CompiledRule, *, span: int) -> Aggregate:
+    """A fresh aggregate for intervals of `span` ticks."""
     match rule.kind:
         case "event_count":
             return Firings() if rule.inner else Members()

@@ -1,7 +1,7 @@
 """Where the intervals of a key meet a rule's condition. Pure arithmetic.
 
 Enters: the members of one key, tick by tick. Leaves: the ticks `b` at which a half-open interval
-`(b - span, b]` that ends at a member meets the condition, and of each cooldown slot the earliest.
+`(b - span, b]` that ends at a member meets the condition, and of each suppressed period the earliest.
 Invariant: the answer depends on the members alone, so neither the order nor the number of deliveries
 can change it. See docs/explanation/windows.md for what each kind decides exactly.
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sessionwarden.detection.counting.aggregates import Gauge
+from sessionwarden.detection.counting.aggregates import Aggregate
 from sessionwarden.detection.counting.condition import Condition, Measure
 from sessionwarden.detection.counting.time_grid import Grid
 
@@ -33,7 +33,7 @@ class Crossing:
     measured of the members' values, of rules that judge those.
     """
 
-    slot: int
+    period: int
     time: int
     first_time: int
     first_until: int
@@ -64,31 +64,31 @@ class Meeting(NamedTuple):
 
 
 def meetings(
-    groups: Groups, *, span: int, gauge: Gauge, condition: Condition, judged: Callable[[int], bool]
+    groups: Groups, *, span: int, aggregate: Aggregate, condition: Condition, judged: Callable[[int], bool]
 ) -> Iterator[Meeting]:
     """Every interval that meets the condition, of those whose end is `judged`."""
     oldest = 0
     for tick, payloads in groups:
-        gauge.add(tick, payloads)
+        aggregate.add(tick, payloads)
         while groups[oldest][0] <= tick - span:
-            gauge.drop(*groups[oldest])
+            aggregate.drop(*groups[oldest])
             oldest += 1
-        if judged(tick) and condition.met(measure := gauge.measure()):
-            yield Meeting(tick, groups[oldest][0], gauge.count, measure)
+        if judged(tick) and condition.met(measure := aggregate.measure()):
+            yield Meeting(tick, groups[oldest][0], aggregate.count, measure)
 
 
-def first_of_each_slot(
+def first_of_each_period(
     found: Iterable[Meeting], grid: Grid, *, cooldown_ms: int, measured: bool = False
 ) -> Iterator[Crossing]:
     """The earliest crossing of every slot that has one, in order of time; with its value if `measured`."""
     reported: int | None = None
     for meeting in found:
-        slot = grid.start(meeting.tick) // cooldown_ms
-        if slot == reported:
+        period = grid.start(meeting.tick) // cooldown_ms
+        if period == reported:
             continue
-        reported = slot
+        reported = period
         yield Crossing(
-            slot,
+            period,
             grid.start(meeting.tick),
             grid.start(meeting.first),
             grid.until(meeting.first),
@@ -126,12 +126,12 @@ def count_crossings(
             index += 1
             continue
         first, last = bisect_right(times, time - span), bisect_right(times, time)
-        slot = time // cooldown_ms
-        yield Crossing(slot, time, times[first], times[first], last - first, time - span, time)
-        index = max(last, bisect_left(times, (slot + 1) * cooldown_ms))
+        period = time // cooldown_ms
+        yield Crossing(period, time, times[first], times[first], last - first, time - span, time)
+        index = max(last, bisect_left(times, (period + 1) * cooldown_ms))
 
 
-def culprit_at(crossing: Crossing, seen: Sequence[Seen]) -> int | None:
+def trigger_at(crossing: Crossing, seen: Sequence[Seen]) -> int | None:
     """Which of `seen` crossed: the first at the crossing's time, or `None` if that was seen elsewhere."""
     there = [
         (one.time, one.id, index)
@@ -141,7 +141,7 @@ def culprit_at(crossing: Crossing, seen: Sequence[Seen]) -> int | None:
     return min(there)[2] if there else None
 
 
-def culprit_by_value(
+def trigger_by_value(
     crossing: Crossing,
     by_tick: Mapping[int, Collection[Token]],
     grid: Grid,

@@ -33,7 +33,7 @@ class Layout:
 
     `suffix` keeps sets of two layouts apart should their windows have one digest. `repeats` if what
     happens often gives the same member again. `read` is from a set's step and a payload's bytes to what
-    gauges take.
+    aggregates take.
     """
 
     suffix: str

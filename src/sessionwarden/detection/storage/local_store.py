@@ -31,11 +31,11 @@ class KeptSets:
     def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, frozenset[bytes]]:
         return {epoch: frozenset(self._sets[key, epoch]) for epoch in epochs if (key, epoch) in self._sets}
 
-    def burnt(self, key: str, slots: Iterable[int]) -> frozenset[int]:
-        return frozenset(slot for slot in slots if (key, slot) in self._marks_until)
+    def suppressed(self, key: str, periods: Iterable[int]) -> frozenset[int]:
+        return frozenset(period for period in periods if (key, period) in self._marks_until)
 
-    def burn(self, key: str, slot: int, *, expires_at: int) -> None:
-        self._marks_until[key, slot] = expires_at
+    def suppress(self, key: str, period: int, *, expires_at: int) -> None:
+        self._marks_until[key, period] = expires_at
 
     def expire(self, *, now_ms: int) -> None:
         """Drop what is past its time when the log has reached `now_ms`."""

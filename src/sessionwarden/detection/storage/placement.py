@@ -1,9 +1,9 @@
-"""Where members lie: in sets of their key's own, or on a shelf that many keys share.
+"""Where members lie: in sets of their key's own, or on a shared log that many keys share.
 
-Enters: the keys of a batch with their members. Leaves: groups of keys that are written and read by one
-call, and what was read, key by key. Invariant: what a key has on a shelf, and in sets of its own if the
-shelf is full, is together what its own sets would have held: the theorem of docs/explanation/windows.md does
-not tell them apart. Only keys that stop growing once they fired are shelved. Figures:
+Enters: the keys of a batch with their members. Leaves: groups of keys that are written and read by one call,
+and what was read, key by key. Invariant: what a key has on a shared log, and in sets of its own if the shared
+log is full, is together what its own sets would have held: the theorem of docs/explanation/windows.md does
+not tell them apart. Only keys that stop growing once they fired are kept in a shared log. Figures:
 docs/explanation/cost.md
 """
 
@@ -18,33 +18,35 @@ from sessionwarden.detection.batch import Work
 from sessionwarden.detection.counting.member_encoding import Members
 from sessionwarden.detection.storage.admission import Admission
 from sessionwarden.detection.storage.shared_log import NOTHING
-from sessionwarden.detection.storage.shared_log_size import SHELF_LIMIT
+from sessionwarden.detection.storage.shared_log_size import SHARED_LOG_LIMIT
 from sessionwarden.detection.windows.window import Window
-from sessionwarden.ports import ShelfEpoch, ShelfStore, WindowStore
+from sessionwarden.ports import SharedLogEpoch, SharedLogStore, WindowStore
 
-SHELVED_TIMESPAN_MS = 60 * 60_000
-"""The longest timespan of windows that are shelved: every process keeps what it reads of a shelf."""
+SHARED_LOG_TIMESPAN_MS = 60 * 60_000
+"""The longest timespan of windows that are kept in a shared log: every process keeps what it reads of a
+shared log."""
 
-SHELF_FORMAT = 2
-"""Of shelves. It changes with `shelf_epoch.pack`, `SHELF_LIMIT`, and what `is_shelved` says."""
+SHARED_LOG_FORMAT = 2
+"""Of shared logs. It changes with `shared_log_epoch.pack`, `SHARED_LOG_LIMIT`, and what `is_in_shared_log`
+says."""
 
 
 class Group(NamedTuple):
-    """Keys of a batch that share a shelf, or one that has sets of its own (`shelf` is `None`)."""
+    """Keys of a batch that share a shared log, or one that has sets of its own (`shared log` is `None`)."""
 
-    shelf: str | None
+    shared_log: str | None
     works: list[Work]
 
 
 class Sets:
-    """Writes and reads the members of groups. Without `shelves`, every key has sets of its own.
+    """Writes and reads the members of groups. Without `shared logs`, every key has sets of its own.
 
     A new key has them only if `admission` serves it.
     """
 
-    def __init__(self, store: WindowStore, shelves: ShelfStore | None, admission: Admission) -> None:
+    def __init__(self, store: WindowStore, shared_logs: SharedLogStore | None, admission: Admission) -> None:
         self._store = store
-        self._shelves = shelves
+        self._shared_logs = shared_logs
         self._admission = admission
 
     def groups(self, works: Iterable[Work]) -> list[Group]:
@@ -53,22 +55,22 @@ class Sets:
         shared: dict[str, Group] = {}
         for work in works:
             window = work.state.window
-            shelf = self._shelf_of(window)
-            if shelf is None:
+            shared_log = self._shared_log_of(window)
+            if shared_log is None:
                 alone.append(Group(None, [work]))
             else:
-                shared.setdefault(shelf, Group(shelf, [])).works.append(work)
+                shared.setdefault(shared_log, Group(shared_log, [])).works.append(work)
         return [*shared.values(), *alone]
 
-    def _shelf_of(self, window: Window) -> str | None:
-        if self._shelves is None or not is_shelved(window):
+    def _shared_log_of(self, window: Window) -> str | None:
+        if self._shared_logs is None or not is_in_shared_log(window):
             return None
-        return shelf_name(window.timespan_ms, limit=self._shelves.shelf_limit)
+        return shared_log_name(window.timespan_ms, limit=self._shared_logs.shared_log_limit)
 
     def admitted(self, works: Iterable[Work]) -> list[Group]:
         """The groups, less the keys with sets of their own that are not served: these lose their members."""
         groups = self.groups(works)
-        own = [work for group in groups if group.shelf is None for work in group.works]
+        own = [work for group in groups if group.shared_log is None for work in group.works]
         self._admission.serve(own)
         for work in own:
             if work.dropped:
@@ -77,7 +79,7 @@ class Sets:
 
     def write(self, group: Group) -> None:
         """Add all members of the group. Raises `StoreError`."""
-        if group.shelf is None or self._shelves is None:
+        if group.shared_log is None or self._shared_logs is None:
             for work in group.works:
                 self._write_own(work, work.members)
             return
@@ -88,15 +90,17 @@ class Sets:
         full: list[int] = []
         for epoch, works in epochs.items():
             members = frozenset(
-                work.state.shelf_owner + member for work in works for member in work.members[epoch]
+                work.state.log_owner + member for work in works for member in work.members[epoch]
             )
             needed_until = max(work.state.window.needed_until(epoch) for work in works)
-            if not self._shelves.append(group.shelf, epoch, members, expires_at=expiry(needed_until)):
+            if not self._shared_logs.append(
+                group.shared_log, epoch, members, expires_at=expiry(needed_until)
+            ):
                 full.append(epoch)
         self._write_beside([work for work in group.works if not work.members.keys().isdisjoint(full)], full)
 
     def _write_beside(self, works: list[Work], full: list[int]) -> None:
-        """What full shelves did not take goes into sets of the keys' own, of those that are served."""
+        """What full shared logs did not take goes into sets of the keys' own, of those that are served."""
         self._admission.serve(works)
         for work in works:
             beside = {epoch: work.members[epoch] for epoch in full if epoch in work.members}
@@ -114,63 +118,71 @@ class Sets:
             self._store.add(additions, expires_at=expires_at)
 
     def read(self, group: Group) -> Callable[[Work], Members]:
-        """What is stored around the members of each key. Raises `StoreError`, a shelf's at once."""
-        if group.shelf is None or self._shelves is None:
+        """What is stored around the members of each key. Raises `StoreError`, a shared log's at once."""
+        if group.shared_log is None or self._shared_logs is None:
             return self._read_own
         nearby: dict[tuple[int, ...], list[int]] = {}
         for work in group.works:
             touched = tuple(work.members)
             if touched not in nearby:
                 nearby[touched] = _around(work)
-        shelf = self._shelves.read_shelf(group.shelf, sorted(set(chain.from_iterable(nearby.values()))))
-        full = {place for place, epoch in shelf.items() if epoch.count >= self._shelves.shelf_limit}
+        shared_log = self._shared_logs.read_shared_log(
+            group.shared_log, sorted(set(chain.from_iterable(nearby.values())))
+        )
+        full = {
+            place for place, epoch in shared_log.items() if epoch.count >= self._shared_logs.shared_log_limit
+        }
         if full:
             self._admission.serve(
                 work for work in group.works if not full.isdisjoint(nearby[tuple(work.members)])
             )
-        return lambda work: self._united(work, nearby[tuple(work.members)], shelf, full)
+        return lambda work: self._united(work, nearby[tuple(work.members)], shared_log, full)
 
     def _united(
-        self, work: Work, around: Iterable[int], shelf: Mapping[int, ShelfEpoch], full: set[int]
+        self, work: Work, around: Iterable[int], shared_log: Mapping[int, SharedLogEpoch], full: set[int]
     ) -> Members:
-        owner = work.state.shelf_owner
-        shelved = {place: shelf[place].of(owner) for place in around if place in shelf}
+        owner = work.state.log_owner
+        in_shared_log = {place: shared_log[place].of(owner) for place in around if place in shared_log}
         if work.dropped or full.isdisjoint(around):
-            return shelved
-        # whoever found the shelf full wrote here; whoever did not, and wrote later, finds it full by now
+            return in_shared_log
+        # whoever found the shared log full wrote here; whoever did not, and wrote later, finds it full by now
         own = self._read_own(work)
-        return {place: shelved.get(place, NOTHING) | own.get(place, NOTHING) for place in {*shelved, *own}}
+        return {
+            place: in_shared_log.get(place, NOTHING) | own.get(place, NOTHING)
+            for place in {*in_shared_log, *own}
+        }
 
     def _read_own(self, work: Work) -> Members:
         return self._store.read(work.state.table_key, _around(work))
 
 
-def is_shelved(window: Window) -> bool:
-    """Whether the window's keys share shelves.
+def is_in_shared_log(window: Window) -> bool:
+    """Whether the window's keys share shared logs.
 
-    A key must stop growing by itself, or it would fill the shelf: not one that a finding does not silence
-    (`feeds`), nor one of whose members more and more are needed. Ordered sequences have sets of their own.
+    A key must stop growing by itself, or it would fill the shared log: not one that a finding does not
+    silence (`feeds`), nor one of whose members more and more are needed. Ordered sequences have sets of their
+    own.
     """
     layout = window.layout
     return (
         layout is not None
         and layout.sets == 1
-        and layout.timespan_ms <= SHELVED_TIMESPAN_MS
+        and layout.timespan_ms <= SHARED_LOG_TIMESPAN_MS
         and window.bounded
         and not window.feeds
     )
 
 
-def shelf_name(timespan_ms: int, *, limit: int) -> str:
-    """The shelf of windows of a timespan: only then do their epochs have the same numbers and times.
+def shared_log_name(timespan_ms: int, *, limit: int) -> str:
+    """The shared log of windows of a timespan: only then do their epochs have the same numbers and times.
 
-    The format is part of the name, and so is a limit other than `SHELF_LIMIT`: two processes that pack
-    members differently, or disagree on when a shelf is full, must not meet at one. The one with the larger
-    limit would not look beside a shelf that the other found full. While one kind replaces the other, they do
-    not see each other's members.
+    The format is part of the name, and so is a limit other than `SHARED_LOG_LIMIT`: two processes that pack
+    members differently, or disagree on when a shared log is full, must not meet at one. The one with the
+    larger limit would not look beside a shared log that the other found full. While one kind replaces the
+    other, they do not see each other's members.
     """
-    size = "" if limit == SHELF_LIMIT else f"-{limit}"
-    return f"shelf{SHELF_FORMAT}{size}#{timespan_ms}"
+    size = "" if limit == SHARED_LOG_LIMIT else f"-{limit}"
+    return f"shelf{SHARED_LOG_FORMAT}{size}#{timespan_ms}"
 
 
 def _around(work: Work) -> list[int]:

@@ -1,13 +1,14 @@
-"""All members of one epoch of a shelf, by the key that owns them.
+"""All members of one epoch of a shared log, by the key that owns them.
 
-Enters: members as they lie on a shelf, the owner's hash before each. Leaves: those of one owner. Invariant:
-cost is that of the owner and its few neighbours alone, and memory about twice the members' bytes: whoever
-fills a shelf with invented keys must neither make every batch look at all of them, nor fill the process.
-Members of one length whose owners share a place lie behind each other in one byte string, found by a search
-through it: a dictionary with a key for each owner takes four times as much. Nobody can choose the place:
-it follows from a secret of this process, or keys could be invented that all lie in one, each dearer to add.
-`pack` and `add_packed` are how an item of a shelf carries members: for each length, that (1 byte), how many
-(4 bytes), and the members; reading a binary set costs twice as much. Figures: docs/explanation/cost.md
+Enters: members as they lie on a shared log, the owner's hash before each. Leaves: those of one owner.
+Invariant: cost is that of the owner and its few neighbours alone, and memory about twice the members' bytes:
+whoever fills a shared log with invented keys must neither make every batch look at all of them, nor fill the
+process. Members of one length whose owners share a place lie behind each other in one byte string, found by a
+search through it: a dictionary with a key for each owner takes four times as much. Nobody can choose the
+place: it follows from a secret of this process, or keys could be invented that all lie in one, each dearer to
+add. `pack` and `add_packed` are how an item of a shared log carries members: for each length, that (1 byte),
+how many (4 bytes), and the members; reading a binary set costs twice as much. Figures:
+docs/explanation/cost.md
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from collections.abc import Iterable
 from struct import Struct
 
 OWNER_BYTES = 10
-"""Of the hash that names a member's key on a shelf. To take a member for another key's, 2^80 tries."""
+"""Of the hash that names a member's key on a shared log. To take a member for another key's, 2^80 tries."""
 
 PLACES = 1 << 16
-"""Of members of one length, each with some four on a full shelf of the usual size."""
+"""Of members of one length, each with some four on a full shared log of the usual size."""
 
 _HEAD = Struct(">BI")
 
@@ -29,7 +30,7 @@ Places = dict[int, bytes]
 """Members of one length, by `_place` of their owners."""
 
 
-class ShelfEpoch:
+class SharedLogEpoch:
     """Grows only. `count` is the number of distinct members."""
 
     __slots__ = ("_by_length", "count")

@@ -116,13 +116,13 @@ def key_digest(key: GroupKey) -> str:
 
 
 def mark_digest(*, rule: str, window: str) -> str:
-    """Names a rule's marks: rules that share a window still burn their slots apart."""
+    """Names a rule's marks: rules that share a window still suppress their periods apart."""
     return sha256(f"{len(rule)}:{rule}{window}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def finding_id(*, mark_key: str, slot: int) -> str:
-    """128 bits of SHA-256 over rule, window, key and cooldown slot: the same abuse is one finding."""
-    return sha256(f"{mark_key}#{slot}".encode()).hexdigest()[:32]
+def finding_id(*, mark_key: str, period: int) -> str:
+    """128 bits of SHA-256 over rule, window, key and suppressed period: the same abuse is one finding."""
+    return sha256(f"{mark_key}#{period}".encode()).hexdigest()[:32]
 
 
 def shown_key(group_by: tuple[str, ...], key: GroupKey) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """What a rule set counts: one `Window` for what several rules may read, and how it is reached.
 
 Enters: compiled rules. Leaves: windows in the order in which they must be evaluated, since a rule may
-count the firings of another. Invariant: rules that share a window share its writes, but each burns its
-own cooldown slots; a member is only left out once no rule can need it any more.
+count the firings of another. Invariant: rules that share a window share its writes, but each suppresses its
+own suppressed periods; a member is only left out once no rule can need it any more.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class Simulation(NamedTuple):
 
 
 class _Line(NamedTuple):
-    """Sorts by when it was written; `number` settles ties, so that texts are never compared."""
+    """Sorts by when it was written; `number` commits ties, so that texts are never compared."""
 
     written_ms: int
     number: int

@@ -56,7 +56,7 @@ class Cells:
         self._least = least - (SLACK if of_values and least >= SLACK_FROM else 0)
         self._of_values = of_values
         self._parts: list[Counted] = []
-        self._settled = self._pending = 0
+        self._committed = self._pending = 0
         self._found: Keys = np.empty(0, np.uint32)
 
     def add(self, keys: Keys, times: Integers, values: Keys | None = None) -> None:
@@ -67,7 +67,7 @@ class Cells:
     def take(self) -> list[Counted]:
         """All that was added, to be merged into others; nothing is left here."""
         taken = [self._counted()] if self._parts else []
-        self._parts, self._settled = [], 0
+        self._parts, self._committed = [], 0
         return taken
 
     def merge(self, taken: Iterable[Counted], *, accepted_ms: int) -> None:
@@ -75,7 +75,7 @@ class Cells:
         for counted in taken:
             self._keep(counted)
         # judging costs as much as all that is kept: once for as much that is new
-        if self._pending > PENDING + self._settled:
+        if self._pending > PENDING + self._committed:
             self._forget(accepted_ms // self._length_ms - 2)
 
     def may_fire(self) -> Keys:
@@ -99,7 +99,7 @@ class Cells:
             together = _each_value_once if self._of_values else _summed
             pieces = [together(*piece) for piece in _pieces(places, numbers)]
             self._parts = [Counted(*map(np.concatenate, zip(*pieces, strict=True)))]
-            self._settled, self._pending = len(self._parts[0].places), 0
+            self._committed, self._pending = len(self._parts[0].places), 0
         return self._parts[0]
 
     def _forget(self, ended: int) -> None:
@@ -108,7 +108,7 @@ class Cells:
         end = int(np.searchsorted(counted.places, np.uint64(max(ended + 1, 0)) << _KEY_BITS))
         self._judge(counted, end=end)
         self._parts = [Counted(counted.places[end:].copy(), counted.numbers[end:].copy())]
-        self._settled = len(self._parts[0].places)
+        self._committed = len(self._parts[0].places)
 
     def _judge(self, counted: Counted, *, end: int) -> None:
         """Of the places up to `end`, find the keys that hold enough together with the next cell."""

@@ -28,7 +28,7 @@ def read_bounds(
     condition: dict[str, Any], kind: Kind | None, check: Check, path: Path
 ) -> tuple[Bound, ...] | None:
     """The bounds of a condition; `None` if there was a mistake. Without a kind, that is not known."""
-    before = len(check.mistakes)
+    before = len(check.diagnostics)
     operators = [operator for operator in OPERATORS if operator in condition]
     if not operators:
         check.refuse(path, f"needs one of {', '.join(OPERATORS)}")
@@ -39,16 +39,16 @@ def read_bounds(
         )
     # a value that YAML could not read is a mistake already, of the file
     unread = any(bound is None for _, bound in given)
-    if kind is None or unread or len(check.mistakes) > before:
+    if kind is None or unread or len(check.diagnostics) > before:
         return None
     # whether this rule can be sampled, `assembly` sees: it takes the rules that it refers to
     estimable = kind == "event_count" and len(given) == 1 and given[0][0] in LOWER
     most = SAMPLED_THRESHOLD if estimable else largest_bound(kind)
     for operator, bound in given:
         _check_limits(bound, *least_and_most(operator, kind, most), check, (*path, operator))
-    if len(check.mistakes) == before and len(given) == 2:
+    if len(check.diagnostics) == before and len(given) == 2:
         _check_not_empty(given, kind, check, path)
-    if len(check.mistakes) > before:
+    if len(check.diagnostics) > before:
         return None
     if len(given) == 1 and kind in WHOLE_KINDS and given[0][0] == "gt":
         return (("gte", given[0][1] + 1),)

@@ -16,7 +16,7 @@ import msgspec
 
 from sessionwarden.documents.check import Check
 from sessionwarden.documents.yaml import Document
-from sessionwarden.errors import InputFileError, Mistake
+from sessionwarden.errors import Diagnostic, InputFileError
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.compiler import files
 from sessionwarden.ruleset.compiler.assembly import assemble
@@ -34,7 +34,7 @@ class CheckedRules(NamedTuple):
     """
 
     ruleset: CompiledRuleset
-    notes: tuple[Mistake, ...]
+    notes: tuple[Diagnostic, ...]
     documents: tuple[Document, ...]
 
 
@@ -50,23 +50,25 @@ def check_rules(paths: Sequence[Path], policy: Path | None = None) -> CheckedRul
     Raises `InputFileError` with every mistake of every file.
     """
     policy_path = policy or files.policy_file(paths)
-    policy_file, mistakes = _read_policy_file(policy_path)
+    policy_file, diagnostics = _read_policy_file(policy_path)
     rule_files = [file for file in files.rule_files(paths) if file.name not in files.POLICY_NAMES]
     documents, unread = files.read_files(rule_files)
-    mistakes += unread
-    notes: list[Mistake] = []
-    drafts = [read_document(Check(document, mistakes, notes)) for document in documents]
+    diagnostics += unread
+    notes: list[Diagnostic] = []
+    drafts = [read_document(Check(document, diagnostics, notes)) for document in documents]
     rules = [draft for draft in drafts if isinstance(draft, RuleDraft)]
     filters = [draft for draft in drafts if isinstance(draft, FilterDraft)]
-    if not rules and not mistakes:
-        mistakes.append(Mistake(_named(paths), 0, 0, "", "no rules found"))
+    if not rules and not diagnostics:
+        diagnostics.append(Diagnostic(_named(paths), 0, 0, "", "no rules found"))
     links = link(rules, filters, complete=not unread)
     compiled = assemble(rules, links, policy_file.defaults)
     if (patterns := count_patterns(compiled)) > MAX_PATTERNS:
         what = f"{patterns:,} regular expressions, more than {MAX_PATTERNS:,}"
-        mistakes.append(Mistake(_named(paths), 0, 0, "", what, "most can be said with contains or endswith"))
-    if mistakes:
-        raise InputFileError(mistakes)
+        diagnostics.append(
+            Diagnostic(_named(paths), 0, 0, "", what, "most can be said with contains or endswith")
+        )
+    if diagnostics:
+        raise InputFileError(diagnostics)
     ruleset = CompiledRuleset(format=FORMAT, digest="", rules=tuple(compiled), policy=policy_file.policy)
     ruleset = msgspec.structs.replace(ruleset, digest=digest_of(ruleset))
     documents_of_rules = tuple(rule.check.document for rule in rules)
@@ -82,12 +84,12 @@ def dump_ruleset(ruleset: CompiledRuleset) -> bytes:
     return canonical_json(ruleset)
 
 
-def _read_policy_file(path: Path | None) -> tuple[PolicyFile, list[Mistake]]:
+def _read_policy_file(path: Path | None) -> tuple[PolicyFile, list[Diagnostic]]:
     if path is None:
         return BUILT_IN, []
-    documents, mistakes = files.read_files([path])
+    documents, diagnostics = files.read_files([path])
     if len(documents) > 1:
-        mistakes.append(documents[1].mistake((), "a policy is one document"))
+        diagnostics.append(documents[1].diagnostic((), "a policy is one document"))
     if not documents:
-        return BUILT_IN, mistakes
-    return read_policy(Check(documents[0], mistakes)), mistakes
+        return BUILT_IN, diagnostics
+    return read_policy(Check(documents[0], diagnostics)), diagnostics

@@ -45,9 +45,9 @@ def compile_condition(
     `detections` are expressions by name. Without an expression (`None`) there was a mistake, which
     `check` now holds.
     """
-    before = len(check.mistakes)
+    before = len(check.diagnostics)
     used = _check_words(text, detections, check, path)
-    if len(check.mistakes) > before:
+    if len(check.diagnostics) > before:
         return None, used
     try:
         tree = SigmaCondition(text, EmptySigmaDetections()).parse(postprocess=False)

@@ -63,7 +63,7 @@ class Draft(NamedTuple):
 
 def read_correlation(section: dict[str, Any], check: Check, path: Path) -> Draft:
     """Everything that can be read of a `correlation` section; `check` holds the mistakes."""
-    before = len(check.mistakes)
+    before = len(check.diagnostics)
     check.keys(section, KEYS, path)
     type_, kind = _read_kind(section, check, path)
     for key in sorted(KEYS - OPTIONAL_KEYS - _needless_keys(section, kind) - section.keys()):
@@ -77,7 +77,7 @@ def read_correlation(section: dict[str, Any], check: Check, path: Path) -> Draft
     generate = bool(check.option(section, "generate", bool, path))
     condition = read_condition(section, type_, kind, rules, check, path)
     correlation = None
-    if len(check.mistakes) == before and kind and group_by and timespan and condition:
+    if len(check.diagnostics) == before and kind and group_by and timespan and condition:
         correlation = Correlation(kind, group_by, timespan, *condition)
     return Draft(kind, rules, group_by, timespan, correlation, generate, aliases)
 
@@ -139,7 +139,7 @@ def _read_group_by(
     if value == []:
         check.refuse(here, "must not be empty", "name what the count is kept for, like user or source_ip")
         return None
-    before = len(check.mistakes)
+    before = len(check.diagnostics)
     names = check.texts(value, here)
     fields: list[str] = []
     for name in names:
@@ -153,7 +153,7 @@ def _read_group_by(
         check.refuse(
             (*path, "aliases", alias), "the group-by does not name this alias", "add it or remove it"
         )
-    return tuple(fields) if len(check.mistakes) == before else None
+    return tuple(fields) if len(check.diagnostics) == before else None
 
 
 def _group_field(name: str, check: Check, path: Path) -> str | None:

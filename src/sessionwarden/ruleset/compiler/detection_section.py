@@ -22,7 +22,7 @@ def compile_detection(section: dict[str, Any], category: str | None, check: Chec
 
     `category` is the log source's, as the rule names it: it decides what some field names mean.
     """
-    before = len(check.mistakes)
+    before = len(check.diagnostics)
     detections: dict[str, Any] = {}
     for name, definition in section.items():
         here = (*path, name)
@@ -35,7 +35,7 @@ def compile_detection(section: dict[str, Any], category: str | None, check: Chec
     if not detections:
         check.refuse(path, "has no detection")
     expression = _compile_conditions(section, detections, check, path)
-    return expression if len(check.mistakes) == before else None
+    return expression if len(check.diagnostics) == before else None
 
 
 def _compile_conditions(section: dict[str, Any], detections: dict[str, Any], check: Check, path: Path) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sessionwarden.documents.yaml import MAX_BYTES, Document, read_documents
-from sessionwarden.errors import Mistake
+from sessionwarden.errors import Diagnostic
 
 POLICY_NAMES = ("policy.yml", "policy.yaml")
 CASES_SUFFIXES = (".cases.yml", ".cases.yaml")
@@ -22,7 +22,7 @@ class Reading(NamedTuple):
     """The documents of some files, with what was wrong with them before their meaning."""
 
     documents: list[Document]
-    mistakes: list[Mistake]
+    diagnostics: list[Diagnostic]
 
 
 def rule_files(paths: Sequence[Path]) -> list[Path]:
@@ -47,9 +47,9 @@ def read_files(files: Iterable[Path]) -> Reading:
     """Every document of every file, and every mistake that kept one from being read."""
     reading = Reading([], [])
     for file in files:
-        documents, mistakes = _read(file)
+        documents, diagnostics = _read(file)
         reading.documents.extend(documents)
-        reading.mistakes.extend(mistakes)
+        reading.diagnostics.extend(diagnostics)
     return reading
 
 
@@ -65,15 +65,15 @@ def _under(folder: Path) -> list[Path]:
     ]
 
 
-def _read(file: Path) -> tuple[list[Document], list[Mistake]]:
+def _read(file: Path) -> tuple[list[Document], list[Diagnostic]]:
     name = str(file)
     try:
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
         return read_documents(data.decode("utf-8-sig"), file=name)
     except OSError as error:
-        return [], [Mistake(name, 0, 0, "", f"cannot be read: {error.strerror or error}")]
+        return [], [Diagnostic(name, 0, 0, "", f"cannot be read: {error.strerror or error}")]
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         column = error.start - data.rfind(b"\n", 0, error.start)
-        return [], [Mistake(name, line, column, "", "not UTF-8 text")]
+        return [], [Diagnostic(name, line, column, "", "not UTF-8 text")]

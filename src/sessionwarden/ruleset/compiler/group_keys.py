@@ -25,7 +25,7 @@ def key_fields(draft: RuleDraft, targets: Sequence[RuleDraft]) -> list[tuple[str
     """For each of `targets` the fields of the key; `None` if there was a mistake."""
     part = draft.correlation
     assert part is not None
-    before = len(draft.check.mistakes)
+    before = len(draft.check.diagnostics)
     chosen = _aliased(draft, targets)
     references = list(zip(part.rules, targets, strict=True))
     fields: list[tuple[str, ...]] = []
@@ -35,7 +35,7 @@ def key_fields(draft: RuleDraft, targets: Sequence[RuleDraft]) -> list[tuple[str
         if target.correlation is not None:
             _check_given(draft, reference, target, taken)
         fields.append(() if taken == part.group_by else taken)
-    return fields if len(draft.check.mistakes) == before else None
+    return fields if len(draft.check.diagnostics) == before else None
 
 
 def _aliased(draft: RuleDraft, targets: Sequence[RuleDraft]) -> dict[int, dict[str, str]]:

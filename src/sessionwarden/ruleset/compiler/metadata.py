@@ -99,7 +99,7 @@ def read_source(data: dict[str, Any], check: Check) -> LogSource | None:
     section = check.section(data, "logsource", ())
     if section is None:
         return None
-    before = len(check.mistakes)
+    before = len(check.diagnostics)
     # the server's make says nothing about a request: public rules of `webserver` may name one
     servers = ("product", "service") if section.get("category") == WEBSERVER else ()
     unsupported = {"product", "service"} - set(servers)
@@ -110,7 +110,10 @@ def read_source(data: dict[str, Any], check: Check) -> LogSource | None:
         check.refuse((*path, "service"), "an API has no error log", "webserver is about requests")
     if "category" not in section:
         check.refuse(path, "category is missing", f"known: {', '.join(CATEGORIES)}")
-    elif check.one_of(section["category"], CATEGORIES, (*path, "category")) and len(check.mistakes) == before:
+    elif (
+        check.one_of(section["category"], CATEGORIES, (*path, "category"))
+        and len(check.diagnostics) == before
+    ):
         return {key: section[key] for key in LOG_SOURCE_KEYS if key in section}
     return None
 

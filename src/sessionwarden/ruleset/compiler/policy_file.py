@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, cast
 from sessionwarden.documents.check import Check, quoted
 from sessionwarden.documents.durations import duration_seconds
 from sessionwarden.documents.yaml import Path
-from sessionwarden.model.finding import POLLED_SCOPES, Action, Mode, Scope
+from sessionwarden.model.finding import BROAD_SCOPES, Action, Mode, Scope
 from sessionwarden.ruleset.compiled import Policy, Protected
 from sessionwarden.ruleset.compiler.response_section import (
     MODES,
     Defaults,
     check_actions,
-    check_polled_seconds,
+    check_broad_seconds,
     read_actions,
 )
 from sessionwarden.ruleset.vocabulary import ACTIONS, SCOPES
@@ -36,13 +36,13 @@ BUILT_IN_ACTIONS: dict[Scope, tuple[Action, ...]] = {
 BUILT_IN_COOLDOWN_SECONDS = 15 * 60
 BUILT_IN_DURATIONS: dict[Scope, int] = {"client": 3600, "source_ip": 15 * 60}
 """An address is many people, or another one's soon; a machine that misbehaves is repaired within the hour."""
-BUILT_IN_LIMITS = {"enforcements_per_hour": 20, "alerts_per_hour": 60, "polled_denies_per_hour": 20}
-MAX_LIMITS = {"polled_denies_per_hour": 40}
+BUILT_IN_LIMITS = {"enforcements_per_hour": 20, "alerts_per_hour": 60, "broad_denies_per_hour": 20}
+MAX_LIMITS = {"broad_denies_per_hour": 40}
 WHY_MAX_LIMIT = "every authorizer reads a day's denies, every few seconds"
 ADVICE = {
     "enforcements_per_hour": "to act on nobody, deploy in observe",
     "alerts_per_hour": "to be told nothing, leave alert out of the actions",
-    "polled_denies_per_hour": "to deny no client and no address, let their rules alert alone",
+    "broad_denies_per_hour": "to deny no client and no address, let their rules alert alone",
 }
 
 
@@ -85,12 +85,12 @@ def _read_defaults(section: dict[str, Any], check: Check, path: Path) -> Default
 
 
 def _read_durations(section: dict[str, Any], check: Check, path: Path) -> dict[Scope, int]:
-    check.keys(section, POLLED_SCOPES, path)
+    check.keys(section, BROAD_SCOPES, path)
     chosen = dict(BUILT_IN_DURATIONS)
-    for scope in POLLED_SCOPES & section.keys():
+    for scope in BROAD_SCOPES & section.keys():
         seconds = duration_seconds(section[scope], check, (*path, scope))
         if seconds is not None:
-            check_polled_seconds(seconds, scope, check, (*path, scope))
+            check_broad_seconds(seconds, scope, check, (*path, scope))
             chosen[scope] = seconds
     return chosen
 

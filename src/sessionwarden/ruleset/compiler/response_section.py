@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, cast
 from sessionwarden.documents.check import Check
 from sessionwarden.documents.durations import duration_seconds
 from sessionwarden.documents.yaml import Path
-from sessionwarden.model.deny import MAX_POLLED_SECONDS
-from sessionwarden.model.finding import POLLED_SCOPES, Action, Mode, Response, Scope
+from sessionwarden.model.deny import MAX_BROAD_DENY_SECONDS
+from sessionwarden.model.finding import BROAD_SCOPES, Action, Mode, Response, Scope
 from sessionwarden.ruleset.vocabulary import ACTIONS, SCOPE_ACTIONS, SCOPES
 
 KEYS = frozenset({"scope", "mode", "actions", "duration", "cooldown"})
@@ -58,7 +58,7 @@ def read_response(section: dict[str, Any], check: Check, path: Path) -> Wish:
 
 def read_actions(value: Any, check: Check, path: Path) -> tuple[tuple[Action, Path], ...] | None:
     """The actions of a list, each with its place; `None` if there was a mistake."""
-    before = len(check.mistakes)
+    before = len(check.diagnostics)
     names = check.texts(value, path)
     if value == []:
         check.refuse(path, "must not be empty", "alert alone is the least")
@@ -67,7 +67,7 @@ def read_actions(value: Any, check: Check, path: Path) -> tuple[tuple[Action, Pa
         here = (*path, value.index(name))
         if check.one_of(name, ACTIONS, here) in ACTIONS:
             places.append((cast("Action", name), here))
-    return tuple(places) if len(check.mistakes) == before else None
+    return tuple(places) if len(check.diagnostics) == before else None
 
 
 def check_actions(actions: tuple[tuple[Action, Path], ...], scope: Scope, check: Check) -> None:
@@ -83,10 +83,10 @@ def check_actions(actions: tuple[tuple[Action, Path], ...], scope: Scope, check:
             )
 
 
-def check_polled_seconds(seconds: int, scope: Scope, check: Check, path: Path) -> None:
+def check_broad_seconds(seconds: int, scope: Scope, check: Check, path: Path) -> None:
     """Refuse a deny of a client or an address that is longer than any may be."""
-    if seconds > MAX_POLLED_SECONDS:
-        hours = MAX_POLLED_SECONDS // 3600
+    if seconds > MAX_BROAD_DENY_SECONDS:
+        hours = MAX_BROAD_DENY_SECONDS // 3600
         check.refuse(path, f"a {scope} is denied for {hours}h at most", "a new finding denies it again")
 
 
@@ -138,9 +138,9 @@ def resolve(
             else "it says how long to deny"
         )
         check.refuse((*here, "duration"), "duration needs the action deny, and no scope session", why)
-    if scope in POLLED_SCOPES and "deny" in chosen:
+    if scope in BROAD_SCOPES and "deny" in chosen:
         deny_seconds = deny_seconds or defaults.durations[scope]
-        check_polled_seconds(deny_seconds, scope, check, (*here, "duration"))
+        check_broad_seconds(deny_seconds, scope, check, (*here, "duration"))
     # twice the timespan: in a shorter slot every member still matters for the next, so writes never pause
     cooldown = wish.cooldown_seconds or max(defaults.cooldown_seconds, 2 * timespan_seconds)
     return Response(

@@ -76,7 +76,7 @@ def read_document(check: Check) -> RuleDraft | FilterDraft | None:
 
 
 def _read_filter(data: dict[str, Any], check: Check) -> FilterDraft:
-    before = len(check.mistakes)
+    before = len(check.diagnostics)
     check.keys(data, {*METADATA, "logsource", "filter"}, (), unsupported=NOT_SUPPORTED)
     check_metadata(data, check)
     source = read_source(data, check)
@@ -87,7 +87,7 @@ def _read_filter(data: dict[str, Any], check: Check) -> FilterDraft:
     detection = {key: value for key, value in section.items() if key != "rules"}
     category = None if source is None else source["category"]
     expression = compile_detection(detection, category, check, ("filter",)) if section else None
-    if len(check.mistakes) == before:
+    if len(check.diagnostics) == before:
         _check_as_sigma(data, check, SigmaFilter)
     return FilterDraft(check, _names(data), rules, source, expression)
 
@@ -108,7 +108,7 @@ def _read_filtered_rules(section: dict[str, Any], check: Check, path: Path) -> t
 
 
 def _read_rule(data: dict[str, Any], check: Check) -> RuleDraft:
-    before = len(check.mistakes)
+    before = len(check.diagnostics)
     is_correlation = "correlation" in data
     parts = ("correlation",) if is_correlation else ("logsource", "detection")
     check.keys(data, {*METADATA, *parts, "response"}, (), unsupported=NOT_SUPPORTED)
@@ -122,7 +122,7 @@ def _read_rule(data: dict[str, Any], check: Check) -> RuleDraft:
         wish=read_response(check.section(data, "response", ()) or {}, check, ("response",)),
     )
     draft = _read_correlation(data, draft) if is_correlation else _read_detection(data, draft)
-    if len(check.mistakes) == before:
+    if len(check.diagnostics) == before:
         if is_correlation:
             _check_as_sigma(_without_range(data), check, SigmaCorrelationRule)
         else:

@@ -45,12 +45,12 @@ def compile_item(key: str, value: Any, category: str | None, check: Check, path:
     for in the whole line that a web server would have logged.
     """
     name, *modifiers = key.split("|")
-    before = len(check.mistakes)
+    before = len(check.diagnostics)
     fields = _check_field(name, category, check, path)
     check_modifiers(modifiers, check, path)
     if value == []:
         check.refuse(path, "an empty list matches nothing")
-    if len(check.mistakes) > before:
+    if len(check.diagnostics) > before:
         return None
     item = _Item(name, fields, tuple(modifiers), check)
     values = value if isinstance(value, list) else [value]
@@ -110,7 +110,7 @@ class _Item:
         return None if None in found else joined("or", found)
 
     def _check_value(self, value: Any, path: Path) -> bool:
-        before = len(self._check.mistakes)
+        before = len(self._check.diagnostics)
         if value is not None and not isinstance(value, str | int | float):
             self._refuse(path, f"must be text or a number, not {describe(value)}", quote_hint(value, str))
         elif isinstance(value, bool) and "exists" not in self._modifiers:
@@ -121,7 +121,7 @@ class _Item:
             self._refuse(path, f"must be the name of a field, not {describe(value)}")
         elif "re" in self._modifiers:
             self._check_regex(value, path)
-        return len(self._check.mistakes) == before
+        return len(self._check.diagnostics) == before
 
     def _refuse(self, path: Path, message: str, hint: str = "") -> None:
         self._check.refuse(path, message, hint)

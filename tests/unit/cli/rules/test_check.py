@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from sessionwarden.cli import main as command
 from sessionwarden.cli.diagnostics import describe
 from sessionwarden.cli.rules.group import rules
-from sessionwarden.errors import Mistake
+from sessionwarden.errors import Diagnostic
 from sessionwarden.ruleset.compiler.compile import compile_rules
 from sessionwarden.ruleset.load import load_ruleset
 from tests.support.paths import PROJECT
@@ -115,7 +115,7 @@ def test_compile_leaves_the_old_file_alone_if_there_is_a_mistake(tmp_path: Path)
 def test_a_file_cannot_drive_the_terminal_through_its_mistakes(tmp_path: Path) -> None:
     file = tmp_path / "x.yml"
     file.write_text("a: \x1b[2J\n")
-    shown = describe([Mistake(str(file), 1, 4, "a\x1b[2J", "bad \x1b[31m", "no\x07")])
+    shown = describe([Diagnostic(str(file), 1, 4, "a\x1b[2J", "bad \x1b[31m", "no\x07")])
     assert "\x1b" not in shown
     assert "\x07" not in shown
 
@@ -123,13 +123,13 @@ def test_a_file_cannot_drive_the_terminal_through_its_mistakes(tmp_path: Path) -
 def test_the_caret_of_a_very_long_line_stands_under_its_place(tmp_path: Path) -> None:
     file = tmp_path / "x.yml"
     file.write_text("x" * 5000 + "HERE" + "y" * 5000 + "\n")
-    _, line, caret, _ = describe([Mistake(str(file), 1, 5001, "", "bad")]).splitlines()
+    _, line, caret, _ = describe([Diagnostic(str(file), 1, 5001, "", "bad")]).splitlines()
     assert line[caret.index("^") :].startswith("HERE")
     assert len(line) < 120
 
 
 def test_a_mistake_of_a_file_that_is_gone_is_still_told(tmp_path: Path) -> None:
-    shown = describe([Mistake(str(tmp_path / "gone.yml"), 3, 1, "a", "bad")])
+    shown = describe([Diagnostic(str(tmp_path / "gone.yml"), 3, 1, "a", "bad")])
     assert shown.splitlines() == [f"{tmp_path / 'gone.yml'}:3:1: a: bad", "1 mistake in 1 file"]
 
 

@@ -160,24 +160,24 @@ def test_a_file_stands_for_its_cases_and_cases_for_their_rule(folder: Path) -> N
     assert "3 cases of 1 rule: all hold" in run(file).output
 
 
-def mistakes(*arguments: object) -> list[str]:
+def diagnostics(*arguments: object) -> list[str]:
     result = run(*arguments)
     assert isinstance(result.exception, InputFileError)
-    return [str(mistake) for mistake in result.exception.mistakes]
+    return [str(diagnostic) for diagnostic in result.exception.diagnostics]
 
 
 def test_cases_of_a_rule_that_does_not_exist_are_a_mistake_with_its_place(folder: Path) -> None:
     file = write_cases(folder)
     file.write_text(file.read_text().replace(ID, ID[:-1] + "5"))
-    assert mistakes(folder) == [f"{file}:1:1: rule: no rule has the id '{ID[:-1]}5' (did you mean {ID}?)"]
+    assert diagnostics(folder) == [f"{file}:1:1: rule: no rule has the id '{ID[:-1]}5' (did you mean {ID}?)"]
 
 
 def test_cases_without_a_rule_beside_them_are_a_mistake(folder: Path) -> None:
     file = write_cases(folder)
     file.rename(folder / "lonely.cases.yml")
-    (mistake,) = mistakes(folder)
-    assert mistake.startswith(f"{folder / 'lonely.cases.yml'}: no rule stands beside these cases")
-    assert "lonely.yml" in mistake
+    (diagnostic,) = diagnostics(folder)
+    assert diagnostic.startswith(f"{folder / 'lonely.cases.yml'}: no rule stands beside these cases")
+    assert "lonely.yml" in diagnostic
 
 
 def test_cases_beside_another_rule_are_a_mistake(folder: Path) -> None:
@@ -187,20 +187,20 @@ def test_cases_beside_another_rule_are_a_mistake(folder: Path) -> None:
         text.replace(ID, ID[:-1] + "5").replace("2e16c8a4", "2e16c8a5").replace("signed_in_user", "other")
     )
     file.rename(folder / "other.cases.yml")
-    (mistake,) = mistakes(folder)
-    assert f"this rule stands in {folder / RULE}.yml, not beside these cases" in mistake
+    (diagnostic,) = diagnostics(folder)
+    assert f"this rule stands in {folder / RULE}.yml, not beside these cases" in diagnostic
 
 
 def test_cases_of_a_rule_that_only_serves_others_are_a_mistake(folder: Path) -> None:
     file = write_cases(folder)
     file.write_text(file.read_text().replace(ID, "2e16c8a4-ff19-490a-80f0-79cf745253bf"))
-    assert mistakes(folder) == [f"{file}:1:1: rule: this rule emits no findings, it only serves others"]
+    assert diagnostics(folder) == [f"{file}:1:1: rule: this rule emits no findings, it only serves others"]
 
 
 def test_a_key_that_no_finding_can_have_is_a_mistake(folder: Path) -> None:
     file = write_cases(folder)
     file.write_text(file.read_text().replace("[{user: mallory}]", "[{usr: mallory}]"))
-    assert mistakes(folder) == [
+    assert diagnostics(folder) == [
         f"{file}:7:5: cases[0].expect: no finding of this rule has the key usr (its group-by is user)"
     ]
 
@@ -209,7 +209,7 @@ def test_mistakes_of_rules_and_of_cases_are_told_together(folder: Path) -> None:
     write_cases(folder, more="surplus: 1\n")
     rule_file = folder / f"{RULE}.yml"
     rule_file.write_text(rule_file.read_text().replace("level: high", "level: hihg"))
-    assert [one.split(": ")[1] for one in mistakes(folder)] == ["surplus", "level"]
+    assert [one.split(": ")[1] for one in diagnostics(folder)] == ["surplus", "level"]
 
 
 def test_a_report_that_cannot_be_written_leaves_nothing_behind(folder: Path) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from sessionwarden.detection.counting.aggregates import (
+    Aggregate,
     Average,
     Distinct,
     Firings,
-    Gauge,
     Members,
     Ordered,
     Percentile,
@@ -23,7 +23,7 @@ from sessionwarden.detection.counting.aggregates import (
     "make", [Members, Distinct, Sum, Average, lambda: Percentile(30), Firings, lambda: Ordered([0, 1, 0], 5)]
 )
 def test_what_left_the_interval_leaves_no_trace(make: Any) -> None:
-    """A gauge that slid over everything measures what a fresh one measures of the last interval."""
+    """A aggregate that slid over everything measures what a fresh one measures of the last interval."""
     for seed in range(100):
         random = Random(seed)
         payloads: dict[type, Any] = {
@@ -35,14 +35,14 @@ def test_what_left_the_interval_leaves_no_trace(make: Any) -> None:
             (tick, random.sample(choices, random.randint(1, 2)))
             for tick in sorted(random.sample(range(40), 12))
         ]
-        slid: Gauge = make()
+        slid: Aggregate = make()
         oldest = 0
         for tick, found in groups:
             slid.add(tick, found)
             while groups[oldest][0] <= tick - 5:
                 slid.drop(*groups[oldest])
                 oldest += 1
-            fresh: Gauge = make()
+            fresh: Aggregate = make()
             for one in groups[oldest:]:
                 if one[0] <= tick:
                     fresh.add(*one)
@@ -50,25 +50,25 @@ def test_what_left_the_interval_leaves_no_trace(make: Any) -> None:
 
 
 def test_an_average_is_exact() -> None:
-    gauge = Average()
-    gauge.add(1, [1, 0, 0])
-    assert gauge.measure() == Fraction(1, 3)
+    aggregate = Average()
+    aggregate.add(1, [1, 0, 0])
+    assert aggregate.measure() == Fraction(1, 3)
 
 
 @pytest.mark.parametrize(
     ("percentile", "value"), [(0, 10), (1, 10), (20, 10), (21, 20), (50, 30), (80, 40), (81, 50), (100, 50)]
 )
 def test_a_percentile_is_by_nearest_rank(percentile: int, value: int) -> None:
-    gauge = Percentile(percentile)
-    gauge.add(1, [50, 30, 10, 40, 20])
-    assert (gauge.measure(), gauge.count) == (value, 5)
+    aggregate = Percentile(percentile)
+    aggregate.add(1, [50, 30, 10, 40, 20])
+    assert (aggregate.measure(), aggregate.count) == (value, 5)
 
 
 def fired(*ticks: int, apart: int = 10) -> int:
-    gauge = Firings()
+    aggregate = Firings()
     for tick in ticks:
-        gauge.add(tick, [(b"key", apart)])
-    return gauge.count
+        aggregate.add(tick, [(b"key", apart)])
+    return aggregate.count
 
 
 def test_a_burst_that_lasts_is_one_firing_for_each_timespan() -> None:
@@ -89,17 +89,17 @@ def test_more_firings_are_never_counted_as_fewer() -> None:
 
 
 def test_firings_of_two_keys_and_events_add_up() -> None:
-    gauge = Firings()
-    gauge.add(1, [(b"one", 10), (b"two", 10), None])
-    gauge.add(2, [(b"one", 10), None])
-    assert gauge.measure() == 4
+    aggregate = Firings()
+    aggregate.add(1, [(b"one", 10), (b"two", 10), None])
+    aggregate.add(2, [(b"one", 10), None])
+    assert aggregate.measure() == 4
 
 
 def steps(chain: list[int], *happened: tuple[int, list[tuple[int, bytes]]], span: int = 100) -> int:
-    gauge = Ordered(chain, span)
+    aggregate = Ordered(chain, span)
     for tick, payloads in happened:
-        gauge.add(tick, payloads)
-    return gauge.count
+        aggregate.add(tick, payloads)
+    return aggregate.count
 
 
 def test_steps_count_in_their_order() -> None:

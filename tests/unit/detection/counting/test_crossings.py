@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from sessionwarden.detection.counting.aggregates import Distinct, Gauge, Members
+from sessionwarden.detection.counting.aggregates import Aggregate, Distinct, Members
 from sessionwarden.detection.counting.condition import Condition
 from sessionwarden.detection.counting.crossings import (
     Crossing,
     Seen,
     anywhere,
     count_crossings,
-    culprit_at,
-    culprit_by_value,
-    first_of_each_slot,
+    first_of_each_period,
     meetings,
     near,
+    trigger_at,
+    trigger_by_value,
 )
 from sessionwarden.detection.counting.time_grid import Grid, exact, quantised
 
@@ -36,15 +36,19 @@ def groups(grid: Grid, seen: Iterable[tuple[int, Any]]) -> list[tuple[int, list[
 def crossings(
     grid: Grid,
     seen: Iterable[tuple[int, Any]],
-    gauge: Gauge,
+    aggregate: Aggregate,
     *,
     threshold: int,
     cooldown_ms: int = WEEK,
 ) -> list[Crossing]:
     found = meetings(
-        groups(grid, seen), span=grid.span, gauge=gauge, condition=at_least(threshold), judged=anywhere
+        groups(grid, seen),
+        span=grid.span,
+        aggregate=aggregate,
+        condition=at_least(threshold),
+        judged=anywhere,
     )
-    return list(first_of_each_slot(found, grid, cooldown_ms=cooldown_ms))
+    return list(first_of_each_period(found, grid, cooldown_ms=cooldown_ms))
 
 
 def counted(times: Sequence[int], *, threshold: int, cooldown_ms: int = WEEK) -> list[Crossing]:
@@ -76,9 +80,9 @@ def test_events_of_one_millisecond_all_count() -> None:
     assert (crossing.time, crossing.count) == (1000, 3)
 
 
-def test_the_earliest_crossing_of_every_slot_is_found() -> None:
+def test_the_earliest_crossing_of_every_period_is_found() -> None:
     found = counted(range(1000, 1400, 10), threshold=3, cooldown_ms=150)
-    assert [(crossing.slot, crossing.time) for crossing in found] == [
+    assert [(crossing.period, crossing.time) for crossing in found] == [
         (6, 1020),
         (7, 1050),
         (8, 1200),
@@ -141,17 +145,17 @@ def test_only_intervals_that_hold_something_fresh_are_near() -> None:
     assert [tick for tick in range(70) if is_near(tick)] == [*range(20, 30), *range(50, 60)]
 
 
-def test_the_event_that_brought_the_last_value_is_the_culprit() -> None:
+def test_the_event_that_brought_the_last_value_is_the_trigger() -> None:
     grid = quantised(32_000)
     seen = [Seen(64_300, "late", "c"), Seen(64_100, "a", "a"), Seen(64_200, "b", "b")]
     by_tick = dict(groups(grid, [(one.time, one.token) for one in seen]))
     (crossing,) = valued((64_300, "c"), (64_100, "a"), (64_200, "b"), threshold=2, span=32_000)
-    assert culprit_by_value(crossing, by_tick, grid, threshold=2, seen=seen) == 2
-    assert culprit_by_value(crossing, by_tick, grid, threshold=2, seen=seen[:1]) is None
+    assert trigger_by_value(crossing, by_tick, grid, threshold=2, seen=seen) == 2
+    assert trigger_by_value(crossing, by_tick, grid, threshold=2, seen=seen[:1]) is None
 
 
-def test_a_count_s_culprit_is_the_event_of_that_time() -> None:
+def test_a_count_s_trigger_is_the_event_of_that_time() -> None:
     (crossing,) = counted([1000, 1010], threshold=2)
     seen = [Seen(1000, "a", "a"), Seen(1010, "c", "c"), Seen(1010, "b", "b")]
-    assert culprit_at(crossing, seen) == 2
-    assert culprit_at(crossing, seen[:1]) is None
+    assert trigger_at(crossing, seen) == 2
+    assert trigger_at(crossing, seen[:1]) is None

@@ -24,8 +24,8 @@ BY_ADDRESS: dict[str, Any] = {"group_by": ("source_ip",), "selections": (selecti
 class Meter(MemoryWindowStore):
     """Counts the keys that the table is called for."""
 
-    def __init__(self, *, shelf_limit: int = 1_000_000) -> None:
-        super().__init__(shelf_limit=shelf_limit)
+    def __init__(self, *, shared_log_limit: int = 1_000_000) -> None:
+        super().__init__(shared_log_limit=shared_log_limit)
         self.written: Counter[str] = Counter()
         self.read_of: Counter[str] = Counter()
         self.looked_up: Counter[str] = Counter()
@@ -35,13 +35,13 @@ class Meter(MemoryWindowStore):
         super().add(additions, expires_at=expires_at)
 
     def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, frozenset[bytes]]:
-        if not key.startswith("shelf"):
+        if not key.startswith("shared_log"):
             self.read_of[key] += 1
         return super().read(key, epochs)
 
-    def burnt(self, key: str, slots: Iterable[int]) -> frozenset[int]:
+    def suppressed(self, key: str, periods: Iterable[int]) -> frozenset[int]:
         self.looked_up[key] += 1
-        return super().burnt(key, slots)
+        return super().suppressed(key, periods)
 
 
 class Watch:
@@ -51,7 +51,7 @@ class Watch:
         self,
         *rules: CompiledRule,
         store: Meter | None = None,
-        on_shelves: bool = False,
+        on_shared_logs: bool = False,
         budget: int | None = BUDGET,
         salt: bytes = b"salt",
     ) -> None:
@@ -59,23 +59,23 @@ class Watch:
         self.engine = Engine(
             ruleset(*rules),
             self.store,
-            shelves=self.store if on_shelves else None,
+            shared_logs=self.store if on_shared_logs else None,
             admission=Admission(new_keys_per_minute=budget, salt=salt),
         )
 
     def see(self, happened: Sequence[Event], *, at: int = 0) -> Outcome:
         outcome = self.engine.process(happened, now_ms=START + at)
-        self.engine.settle(outcome.findings)
+        self.engine.commit(outcome.findings)
         return outcome
 
     def remembered(self) -> int:
         return sum(len(window.states) for window in self.engine._windows)
 
 
-def full_shelf() -> Meter:
-    """A store whose shelf of the minute of `START` takes no more."""
-    store = Meter(shelf_limit=100)
-    Watch(rule(**BY_ADDRESS), store=store, on_shelves=True, budget=None).see(addresses(100, first=1_000))
+def full_shared_log() -> Meter:
+    """A store whose shared log of the minute of `START` takes no more."""
+    store = Meter(shared_log_limit=100)
+    Watch(rule(**BY_ADDRESS), store=store, on_shared_logs=True, budget=None).see(addresses(100, first=1_000))
     store.read_of.clear()
     return store
 
@@ -215,50 +215,50 @@ def test_firings_of_addresses_are_counted_for_the_small_budget() -> None:
     assert (len(outcome.findings), outcome.dropped_keys) == (BUDGET, 2 * BUDGET)
 
 
-def test_keys_on_a_shelf_with_room_cost_no_budget() -> None:
-    watch = Watch(rule(**BY_ADDRESS), on_shelves=True)
+def test_keys_on_a_shared_log_with_room_cost_no_budget() -> None:
+    watch = Watch(rule(**BY_ADDRESS), on_shared_logs=True)
     assert watch.see(addresses(500)).dropped_keys == 0
     assert watch.store.written == {}
 
 
-def test_keys_beside_a_full_shelf_cost_their_budget() -> None:
-    watch = Watch(rule(**BY_ADDRESS), store=full_shelf(), on_shelves=True)
+def test_keys_beside_a_full_shared_log_cost_their_budget() -> None:
+    watch = Watch(rule(**BY_ADDRESS), store=full_shared_log(), on_shared_logs=True)
     outcome = watch.see(addresses(500))
     assert (len(watch.store.written), len(watch.store.read_of)) == (BUDGET, BUDGET)
     assert outcome.dropped_keys == 500 - BUDGET
     assert watch.remembered() == BUDGET
 
 
-def test_keys_that_were_on_the_shelf_are_served_when_it_is_full() -> None:
-    store = Meter(shelf_limit=90)
-    watch = Watch(rule(**BY_ADDRESS), store=store, on_shelves=True)
+def test_keys_that_were_on_the_shared_log_are_served_when_it_is_full() -> None:
+    store = Meter(shared_log_limit=90)
+    watch = Watch(rule(**BY_ADDRESS), store=store, on_shared_logs=True)
     watch.see(addresses(80))
-    Watch(rule(**BY_ADDRESS), store=store, on_shelves=True, budget=None).see(addresses(20, first=1_000))
+    Watch(rule(**BY_ADDRESS), store=store, on_shared_logs=True, budget=None).see(addresses(20, first=1_000))
     again = [event(900 + number, at=9, source_ip=f"10.0.0.{number}") for number in range(80)]
     outcome = watch.see([*again, *addresses(30, first=80)])
     assert outcome.dropped_keys == 30 - BUDGET
     assert len(store.written) == 80 + BUDGET
 
 
-def test_a_heavy_key_beside_a_full_shelf_is_found_among_invented_ones() -> None:
-    watch = Watch(rule(**BY_ADDRESS), store=full_shelf(), on_shelves=True, budget=1)
+def test_a_heavy_key_beside_a_full_shared_log_is_found_among_invented_ones() -> None:
+    watch = Watch(rule(**BY_ADDRESS), store=full_shared_log(), on_shared_logs=True, budget=1)
     outcome = watch.see([*addresses(200), *of_one(3, source_ip="192.0.2.99")])
     assert [finding.source_ip for finding in outcome.findings] == ["192.0.2.99"]
 
 
-def test_keys_on_a_shelf_next_to_a_full_one_are_read_apart_for_their_budget() -> None:
-    store = full_shelf()
-    watch = Watch(rule(**BY_ADDRESS), store=store, on_shelves=True)
+def test_keys_on_a_shared_log_next_to_a_full_one_are_read_apart_for_their_budget() -> None:
+    store = full_shared_log()
+    watch = Watch(rule(**BY_ADDRESS), store=store, on_shared_logs=True)
     outcome = watch.see(addresses(90, at=MINUTE))
     assert store.written == {}
     assert len(store.read_of) == BUDGET
     assert outcome.dropped_keys == 90 - BUDGET
 
 
-def test_a_key_that_full_shelves_leave_out_still_counts_on_shelves_with_room() -> None:
-    store = Meter(shelf_limit=3)
-    Watch(rule(**BY_ADDRESS), store=store, on_shelves=True, budget=None).see(addresses(3))
-    watch = Watch(rule(**BY_ADDRESS), store=store, on_shelves=True, budget=1)
+def test_a_key_that_full_shared_logs_leave_out_still_counts_on_shared_logs_with_room() -> None:
+    store = Meter(shared_log_limit=3)
+    Watch(rule(**BY_ADDRESS), store=store, on_shared_logs=True, budget=None).see(addresses(3))
+    watch = Watch(rule(**BY_ADDRESS), store=store, on_shared_logs=True, budget=1)
     watch.see(addresses(1, first=10))
     victim = [event(number, at=number, source_ip="192.0.2.99") for number in (MINUTE, MINUTE + 1)]
     crossing = event(99, at=MINUTE + 2, source_ip="192.0.2.99")
@@ -325,18 +325,23 @@ RULES = (
 )
 
 
-@pytest.mark.parametrize("on_shelves", [True, False], ids=["on shelves", "in sets of their own"])
+@pytest.mark.parametrize("on_shared_logs", [True, False], ids=["on shared logs", "in sets of their own"])
 def test_within_its_budget_a_process_finds_what_it_finds_without_and_beyond_it_nothing_else(
-    on_shelves: bool,
+    on_shared_logs: bool,
 ) -> None:
     random = Random(7)
     dropped = 0
     for _ in range(20):
         batches = random_traffic(random)
-        shelf_limit = random.choice((1, 5, 1_000))
+        shared_log_limit = random.choice((1, 5, 1_000))
         found: dict[int | None, list[Any]] = {}
         for budget in (None, 12, 1):
-            watch = Watch(*RULES, store=Meter(shelf_limit=shelf_limit), on_shelves=on_shelves, budget=budget)
+            watch = Watch(
+                *RULES,
+                store=Meter(shared_log_limit=shared_log_limit),
+                on_shared_logs=on_shared_logs,
+                budget=budget,
+            )
             outcomes = [watch.see(batch, at=3 * MINUTE) for batch in batches]
             found[budget] = [finding for outcome in outcomes for finding in outcome.findings]
             dropped += sum(outcome.dropped_keys for outcome in outcomes) if budget == 1 else 0

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionwarden.detection.storage.shared_log import OWNER_BYTES, ShelfEpoch, pack
+from sessionwarden.detection.storage.shared_log import OWNER_BYTES, SharedLogEpoch, pack
 
 OWNER, OTHER = b"an owner 1", b"an owner 2"
 
@@ -13,7 +13,7 @@ members = st.builds(bytes.__add__, owners, st.text("ab\0", min_size=2, max_size=
 
 
 def test_an_epoch_counts_each_member_of_each_owner_once() -> None:
-    epoch = ShelfEpoch()
+    epoch = SharedLogEpoch()
     for _ in range(2):
         epoch.add([OWNER + b"a", OWNER + b"b", OTHER + b"a", OTHER + b"a", OWNER + b"c"])
     assert epoch.count == 4
@@ -26,7 +26,7 @@ def test_an_epoch_counts_each_member_of_each_owner_once() -> None:
 
 @given(st.lists(members, max_size=40))
 def test_an_epoch_is_the_set_of_its_members_whatever_their_bytes(added: list[bytes]) -> None:
-    epoch, expected = ShelfEpoch(added), set(added)
+    epoch, expected = SharedLogEpoch(added), set(added)
     assert epoch.count == len(expected)
     for owner in {member[:OWNER_BYTES] for member in added} | {b"b" * OWNER_BYTES}:
         own = {member[OWNER_BYTES:] for member in expected if member.startswith(owner)}
@@ -38,7 +38,7 @@ def test_an_epoch_is_the_set_of_its_members_whatever_their_bytes(added: list[byt
 
 @given(st.lists(st.sets(members, max_size=20), max_size=5))
 def test_what_items_carry_is_what_was_packed(items: list[set[bytes]]) -> None:
-    epoch, known = ShelfEpoch(), set[bytes]()
+    epoch, known = SharedLogEpoch(), set[bytes]()
     for item in items:
         fresh = item - known
         epoch.add_packed(pack(fresh))
@@ -55,7 +55,7 @@ def test_keys_that_were_searched_for_their_hash_do_not_pile_up_in_one_place() ->
         *(b"same" + number.to_bytes(6) for number in range(2_000)),
         *(number.to_bytes(6) + b"same" for number in range(2_000)),
     ]
-    epoch = ShelfEpoch()
+    epoch = SharedLogEpoch()
     epoch.add_packed(pack(owner + b"member" for owner in searched))
     (places,) = epoch._by_length.values()
     assert max(map(len, places.values())) < 20 * len(searched[0] + b"member")

@@ -47,7 +47,7 @@ def found(happened: list[Event], *rules: CompiledRule) -> list[Finding]:
         again = set()
         for one in (*reversed(happened), *happened):
             outcome = engine.process([one], now_ms=NOW)
-            engine.settle(outcome.findings)
+            engine.commit(outcome.findings)
             again |= {finding.id for finding in outcome.findings}
         assert again == {finding.id for finding in at_once}
     return list(at_once)
@@ -79,11 +79,11 @@ def test_one_burst_across_a_border_of_time_is_one_firing() -> None:
     assert found(happened, burst(), counting()) == []
 
 
-def test_firings_are_counted_whether_or_not_the_inner_rule_emits_and_is_burnt() -> None:
+def test_firings_are_counted_whether_or_not_the_inner_rule_emits_and_is_suppressed() -> None:
     inner = burst(emits=True, cooldown_ms=24 * HOUR)
     engine = Engine(ruleset(inner, counting()), MemoryWindowStore())
     first = engine.process(three(1, at=0), now_ms=NOW).findings
-    engine.settle(first)
+    engine.commit(first)
     second = engine.process(three(2, at=10 * MINUTE), now_ms=NOW).findings
     assert ([one.rule for one in first], [one.rule for one in second]) == (["burst"], ["outer"])
 

@@ -102,9 +102,9 @@ def test_rules_that_share_a_window_have_marks_of_their_own() -> None:
     assert mark_digest(rule="a", window="bw") != mark_digest(rule="ab", window="w")
 
 
-def test_a_finding_is_named_by_mark_and_slot_alone() -> None:
-    assert finding_id(mark_key="m#k", slot=1) == finding_id(mark_key="m#k", slot=1)
-    assert finding_id(mark_key="m#k", slot=1) != finding_id(mark_key="m#k", slot=2)
+def test_a_finding_is_named_by_mark_and_period_alone() -> None:
+    assert finding_id(mark_key="m#k", period=1) == finding_id(mark_key="m#k", period=1)
+    assert finding_id(mark_key="m#k", period=1) != finding_id(mark_key="m#k", period=2)
 
 
 def test_an_endless_key_is_cut_where_it_is_shown() -> None:

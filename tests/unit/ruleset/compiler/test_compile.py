@@ -289,7 +289,7 @@ def test_rules_observe_and_limits_hold_without_a_policy(compiled: Compile) -> No
     ruleset = compiled(BASE + count("[user]"))
     assert only(ruleset).response.mode == "observe"
     assert (ruleset.policy.enforcements_per_hour, ruleset.policy.alerts_per_hour) == (20, 60)
-    assert ruleset.policy.polled_denies_per_hour == 20
+    assert ruleset.policy.broad_denies_per_hour == 20
 
 
 def test_cases_policy_and_hidden_folders_are_no_rules(compiled: Compile, tmp_path: Path) -> None:

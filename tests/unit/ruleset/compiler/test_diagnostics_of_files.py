@@ -59,12 +59,12 @@ def test_the_rules_that_these_tests_break_are_in_order(tmp_path: Path) -> None:
             "1:26: protected.source_ips[0]: '::ffff:203.0.113.7' is an IPv4 address in IPv6 (write it as IPv4)",
         ),
         (
-            "limits: {polled_denies_per_hour: 0}",
-            "1:10: limits.polled_denies_per_hour: must be at least 1, not 0 (to deny no client and no address, let their rules alert alone)",
+            "limits: {broad_denies_per_hour: 0}",
+            "1:10: limits.broad_denies_per_hour: must be at least 1, not 0 (to deny no client and no address, let their rules alert alone)",
         ),
         (
-            "limits: {polled_denies_per_hour: 41}",
-            "1:10: limits.polled_denies_per_hour: must be at most 40, not 41 (every authorizer reads a day's denies, every few seconds)",
+            "limits: {broad_denies_per_hour: 41}",
+            "1:10: limits.broad_denies_per_hour: must be at most 40, not 41 (every authorizer reads a day's denies, every few seconds)",
         ),
         ("protected: {user: [a]}", "1:13: protected.user: unknown key (did you mean users?)"),
         ("protected: {users: a}", "1:13: protected.users: must be a list, not text"),
@@ -134,16 +134,16 @@ def test_a_file_that_does_not_exist_or_is_not_text_is_a_mistake(tmp_path: Path) 
     (tmp_path / "binary.yml").write_bytes(b"title: a\nx: \xff\n")
     with pytest.raises(InputFileError) as caught:
         compile_rules([tmp_path / "absent.yml", tmp_path / "binary.yml"])
-    assert [str(mistake).replace(f"{tmp_path}/", "") for mistake in caught.value.mistakes] == [
+    assert [str(diagnostic).replace(f"{tmp_path}/", "") for diagnostic in caught.value.diagnostics] == [
         "absent.yml: cannot be read: No such file or directory",
         "binary.yml:2:4: not UTF-8 text",
     ]
 
 
 def test_a_mistake_never_shows_more_than_a_line_of_hostile_text(tmp_path: Path) -> None:
-    (mistake,) = found(tmp_path, rule=changed(SINGLE, "level: high", 'level: "' + "\\e[2J" * 1000 + '"'))
-    assert mistake.isprintable()
-    assert len(mistake) < 250
+    (diagnostic,) = found(tmp_path, rule=changed(SINGLE, "level: high", 'level: "' + "\\e[2J" * 1000 + '"'))
+    assert diagnostic.isprintable()
+    assert len(diagnostic) < 250
 
 
 def test_more_regular_expressions_than_a_process_can_hold_are_refused(tmp_path: Path) -> None:

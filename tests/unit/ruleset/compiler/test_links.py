@@ -61,14 +61,14 @@ def compiled(tmp_path: Path) -> Compile:
 
 
 @pytest.fixture
-def mistakes(tmp_path: Path) -> Callable[[str], list[str]]:
-    def mistakes_of(text: str) -> list[str]:
+def diagnostics(tmp_path: Path) -> Callable[[str], list[str]]:
+    def diagnostics_of(text: str) -> list[str]:
         (tmp_path / "rule.yml").write_text(text.removesuffix("---\n"))
         with pytest.raises(InputFileError) as caught:
             compile_rules([tmp_path])
-        return [str(mistake).replace(f"{tmp_path}/", "") for mistake in caught.value.mistakes]
+        return [str(diagnostic).replace(f"{tmp_path}/", "") for diagnostic in caught.value.diagnostics]
 
-    return mistakes_of
+    return diagnostics_of
 
 
 A, B = detection("a"), detection("b", "path|startswith: /b")
@@ -366,18 +366,18 @@ def test_filters_apply_in_an_order_that_no_file_name_decides(tmp_path: Path) -> 
     ],
 )  # fmt: skip
 def test_mistake_between_rules_is_named_at_its_place(
-    mistakes: Callable[[str], list[str]], text: str, expected: list[str]
+    diagnostics: Callable[[str], list[str]], text: str, expected: list[str]
 ) -> None:
-    assert mistakes(text) == [f"rule.yml:{line}" for line in expected]
+    assert diagnostics(text) == [f"rule.yml:{line}" for line in expected]
 
 
-def test_a_rule_above_a_circle_is_not_blamed_for_it(mistakes: Callable[[str], list[str]]) -> None:
+def test_a_rule_above_a_circle_is_not_blamed_for_it(diagnostics: Callable[[str], list[str]]) -> None:
     text = correlation("x", "y") + correlation("y", "x") + correlation("1", "x")
-    assert [line.split(":")[1] for line in mistakes(text)] == ["5", "14"]
+    assert [line.split(":")[1] for line in diagnostics(text)] == ["5", "14"]
 
 
-def test_one_correlation_takes_a_bounded_number_of_steps(mistakes: Callable[[str], list[str]]) -> None:
+def test_one_correlation_takes_a_bounded_number_of_steps(diagnostics: Callable[[str], list[str]]) -> None:
     names = [f"d{number}" for number in range(65)]
     text = "".join(map(detection, names)) + correlation("1", ", ".join(names), kind="temporal", condition="")
-    (mistake,) = mistakes(text)
-    assert "correlation.rules[64]: one correlation can order or build on 64 rules at most" in mistake
+    (diagnostic,) = diagnostics(text)
+    assert "correlation.rules[64]: one correlation can order or build on 64 rules at most" in diagnostic

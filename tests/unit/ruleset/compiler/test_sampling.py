@@ -85,9 +85,9 @@ def test_the_rate_is_the_smallest_power_of_two_that_leaves_the_documented_size(
 
 @pytest.mark.parametrize("condition", ["{gte: 1000001}", "{gt: 1000000}"])
 def test_a_threshold_above_the_largest_is_refused(tmp_path: Path, condition: str) -> None:
-    (mistake,) = found(tmp_path, rules=with_condition(condition))
-    assert "rules.yml:14:15: correlation.condition.g" in mistake
-    assert f"not {condition[-8:-1].strip()}" in mistake
+    (diagnostic,) = found(tmp_path, rules=with_condition(condition))
+    assert "rules.yml:14:15: correlation.condition.g" in diagnostic
+    assert f"not {condition[-8:-1].strip()}" in diagnostic
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_other_conditions_stay_exact_up_to_their_limit(tmp_path: Path, condition
     "condition", ["{lt: 10001}", "{lte: 10001}", "{eq: 10001}", "{neq: 10001}", "{gte: 9000, lt: 10001}"]
 )
 def test_other_conditions_have_no_higher_limit_than_before(tmp_path: Path, condition: str) -> None:
-    (mistake,) = found(tmp_path, rules=with_condition(condition))
-    assert "must be from" in mistake
+    (diagnostic,) = found(tmp_path, rules=with_condition(condition))
+    assert "must be from" in diagnostic
 
 
 def test_a_rule_whose_firings_others_count_looks_at_every_event(tmp_path: Path) -> None:
@@ -119,13 +119,15 @@ def test_a_rule_whose_firings_others_count_looks_at_every_event(tmp_path: Path) 
 def test_a_rule_on_events_whose_ids_an_application_chooses_looks_at_every_event(tmp_path: Path) -> None:
     application = changed(with_condition("{gte: 10000}"), "category: api_access", "category: application")
     assert many(tmp_path, application).sampled_one_in == 1
-    (mistake,) = found(tmp_path, rules=changed(application, "{gte: 10000}", "{gte: 10001}"))
-    assert mistake.endswith("no event is left out: an application chooses the ids of its events")
+    (diagnostic,) = found(tmp_path, rules=changed(application, "{gte: 10000}", "{gte: 10001}"))
+    assert diagnostic.endswith("no event is left out: an application chooses the ids of its events")
 
 
 def test_firings_are_counted_as_far_as_before(tmp_path: Path) -> None:
-    (mistake,) = found(tmp_path, rules=with_condition("{gte: 3}") + changed(CHAIN, "{gte: 2}", "{gte: 5000}"))
-    assert mistake.endswith("correlations can be counted up to 625, not to 5000")
+    (diagnostic,) = found(
+        tmp_path, rules=with_condition("{gte: 3}") + changed(CHAIN, "{gte: 2}", "{gte: 5000}")
+    )
+    assert diagnostic.endswith("correlations can be counted up to 625, not to 5000")
 
 
 def test_a_rule_that_is_not_sampled_has_the_bytes_and_the_window_it_had_before(tmp_path: Path) -> None:

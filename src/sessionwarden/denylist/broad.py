@@ -15,7 +15,7 @@ from typing import Any
 
 from sessionwarden.denylist.item import MAX_EPOCH_DIGITS, Item, read_epoch, read_text
 from sessionwarden.errors import DamagedItemError
-from sessionwarden.model.deny import Claims, PolledDeny, Verdict
+from sessionwarden.model.deny import BroadDeny, Claims, Verdict
 
 PARTITION = "#polled"
 """No principal is called so: a pool id is never empty."""
@@ -42,12 +42,12 @@ def end_key(epoch_s: int) -> str:
     return f"{epoch_s:0{MAX_EPOCH_DIGITS}d}#"
 
 
-def sort_key(entry: PolledDeny) -> str:
+def sort_key(entry: BroadDeny) -> str:
     """The entry's sort key: its end, then its decision's id."""
     return end_key(entry.deny_until) + entry.decision_id
 
 
-def to_polled_item(entry: PolledDeny) -> Item:
+def to_broad_item(entry: BroadDeny) -> Item:
     """The item of `entry`; raises `ValueError` unless it names either a client or a network."""
     if (entry.client is None) == (entry.network is None):
         raise ValueError("a polled entry denies either a client or a network")
@@ -67,8 +67,8 @@ def to_polled_item(entry: PolledDeny) -> Item:
     return item
 
 
-def from_polled_item(item: Mapping[str, Any]) -> PolledDeny:
-    """The entry of `item`; raises `DamagedItemError` for what `to_polled_item` does not write."""
+def from_broad_item(item: Mapping[str, Any]) -> BroadDeny:
+    """The entry of `item`; raises `DamagedItemError` for what `to_broad_item` does not write."""
     known = {"principal", "decision_id", "deny_until", "expires_at", "client", "network", "lifted_at"}
     if (
         not isinstance(item, Mapping)
@@ -81,7 +81,7 @@ def from_polled_item(item: Mapping[str, Any]) -> PolledDeny:
     decision_id = key.removeprefix(end_key(deny_until))
     if decision_id in ("", key):
         raise DamagedItemError("a polled denylist item is not stored under its own end")
-    return PolledDeny(
+    return BroadDeny(
         decision_id=decision_id,
         deny_until=deny_until,
         client=read_text(item, "client") if "client" in item else None,
@@ -90,10 +90,10 @@ def from_polled_item(item: Mapping[str, Any]) -> PolledDeny:
     )
 
 
-class PolledDenies:
+class BroadDenies:
     """The denied clients and networks of one poll, ready to be looked at on each request."""
 
-    def __init__(self, entries: Iterable[PolledDeny] = ()) -> None:
+    def __init__(self, entries: Iterable[BroadDeny] = ()) -> None:
         self._clients: dict[str, int] = {}
         self._networks: dict[Network, int] = {}
         for entry in entries:
@@ -134,7 +134,7 @@ class PolledDenies:
             raise DamagedItemError("a polled denylist item holds no network") from None
 
 
-NOTHING_POLLED = PolledDenies()
+NOTHING_BROAD = BroadDenies()
 
 
 def network_of(text: str) -> Network:

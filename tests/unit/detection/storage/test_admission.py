@@ -35,7 +35,7 @@ class Meter(MemoryWindowStore):
         super().add(additions, expires_at=expires_at)
 
     def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, frozenset[bytes]]:
-        if not key.startswith("shared_log"):
+        if not key.startswith("shelf"):
             self.read_of[key] += 1
         return super().read(key, epochs)
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast, get_args
 from sessionwarden.documents.yaml import Document, load_documents
 from sessionwarden.errors import Diagnostic, InputFileError, SourceError
 from sessionwarden.model.event import FIELDS, INTEGER_FIELDS, LIST_FIELDS, Category, Event
-from sessionwarden.sources.strict_json import Flat, Scalar, read_flat_object
+from sessionwarden.sources.strict_json import Scalar, read_flat_object
 from sessionwarden.sources.values import (
     MAX_ID_CHARS,
     address,
@@ -153,13 +153,14 @@ def parse_mapped_line(line: str, mapping: FieldMapping, *, position: int, now_ms
         value = members.get(key)
         if value is None or value == [] or (isinstance(value, str) and value in mapping.missing):
             continue
-        values[field] = _convert(field, value)
-    time_ms = checked_time(_time(members, mapping), now_ms=now_ms)
+        values[field] = convert(field, value)
+    time_ms = checked_time(time_of(members[mapping.time_key], mapping), now_ms=now_ms)
     event_id = values.pop("id", None) or _derived_id(line, position)
     return Event(id=event_id, time=time_ms, source=mapping.source, **values)
 
 
-def _convert(field: str, value: Scalar | list[str]) -> int | str | tuple[str, ...]:
+def convert(field: str, value: Scalar | list[str]) -> int | str | tuple[str, ...]:
+    """What an event field holds for a value of a log. Raises `SourceError` if it can hold no such value."""
     if field in INTEGER_FIELDS:
         return _integer(value)
     if field in LIST_FIELDS:
@@ -184,8 +185,8 @@ def _integer(value: Scalar | list[str]) -> int:
     return checked_integer(value)
 
 
-def _time(members: Flat, mapping: FieldMapping) -> int:
-    value = members[mapping.time_key]
+def time_of(value: Scalar | list[str], mapping: FieldMapping) -> int:
+    """Epoch milliseconds of the value under the time's key. Raises `SourceError`."""
     if value is None or value in ("", "-"):
         raise SourceError("missing_field")
     if mapping.time_unit == "ms":

@@ -49,10 +49,11 @@ def code(page: Path) -> Iterator[str]:
 @cache
 def anchors(page: Path) -> frozenset[str]:
     """The anchors that GitHub makes of a page's headings."""
-    return frozenset(map(_anchor, _HEADING.findall(prose(page))))
+    return frozenset(map(anchor, _HEADING.findall(prose(page))))
 
 
-def _anchor(heading: str) -> str:
+def anchor(heading: str) -> str:
+    """The anchor that GitHub makes of a heading."""
     words = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
     return re.sub(r"[^\w\- ]", "", words.strip().lower()).replace(" ", "-")
 

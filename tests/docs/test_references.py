@@ -98,3 +98,16 @@ def _references() -> Iterator[tuple[str, str]]:
             if file.suffix in {".py", ".yml"} and file.parent != Path(__file__).parent:
                 for reference in PAGE.findall(file.read_text(encoding="utf-8")):
                     yield file.relative_to(PROJECT).as_posix(), reference
+
+
+def test_every_page_is_linked_from_the_front_door_or_from_a_page_that_is() -> None:
+    seen: set[Path] = set()
+    waiting = [PROJECT / "README.md", PROJECT / "docs/README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in seen:
+            continue
+        seen.add(page)
+        targets = ((page.parent / link.partition("#")[0]).resolve() for link in links(page))
+        waiting += [target for target in targets if target.suffix == ".md"]
+    assert set(PAGES) <= seen

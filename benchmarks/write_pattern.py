@@ -96,7 +96,7 @@ def scenarios() -> Iterator[Scenario]:
     """What an operator would ask about."""
     yield _scenario("one user at 100/s", 100, 30, _one_user)
     yield _scenario("the same, as the suppressed period ends", 100, 40, _one_user, start_ms=LATE_MS)
-    yield _scenario("one user at 4/s, who never fires", 4, 240, _one_user)
+    yield _scenario("one user at 4/s, who never matches", 4, 240, _one_user)
     yield _scenario("one address (NAT), 10,000 users, 1,000/s", 1_000, 20, _one_address)
     yield _scenario("the same, as the suppressed period ends", 1_000, 40, _one_address, start_ms=LATE_MS)
     yield _scenario("one address, refused, 1,000/s", 1_000, 20, _one_address_refused)

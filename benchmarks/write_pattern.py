@@ -100,7 +100,9 @@ def scenarios() -> Iterator[Scenario]:
     yield _scenario("one address (NAT), 10,000 users, 1,000/s", 1_000, 20, _one_address)
     yield _scenario("the same, as the suppressed period ends", 1_000, 40, _one_address, start_ms=LATE_MS)
     yield _scenario("one address, refused, 1,000/s", 1_000, 20, _one_address_refused)
-    yield _scenario("the same, as the suppressed period ends", 1_000, 40, _one_address_refused, start_ms=LATE_MS)
+    yield _scenario(
+        "the same, as the suppressed period ends", 1_000, 40, _one_address_refused, start_ms=LATE_MS
+    )
     yield _scenario("1,000,000 addresses, refused, 1,000/s", 1_000, 10, _many_addresses)
     yield _scenario("one stolen session, 100,000 addresses, 100/s", 100, 20, _one_session)
 

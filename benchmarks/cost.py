@@ -5,7 +5,7 @@
 Enters: honest people at a steady rate, as lines in deliveries of CloudWatch Logs. They go through ingest's
 handler, a queue with `--pollers` receivers that each wait `--wait-seconds` for a fuller batch, and detect's
 handler over the real window store; `cost_meter` counts what AWS would bill, `prices.toml` prices it. What is
-assumed and not measured is printed with the figures. docs/explanation/cost.md discusses them.
+assumed and not measured is printed with the figures. Figures: benchmarks/RESULTS.md.
 """
 
 from __future__ import annotations

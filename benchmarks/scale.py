@@ -3,8 +3,8 @@
     PYTHONPATH=src:. .venv/bin/python -m benchmarks.scale
 
 Enters: figures that other benchmarks of this folder print, defaults of the stack, and quotas of AWS. Leaves:
-the table of docs/explanation/scale.md, which a test holds equal to this one. It measures nothing itself.
-Quotas are defaults of us-east-1; those of other Regions can be far lower.
+the table of docs/explanation/scale.md and two of benchmarks/RESULTS.md, which a test holds equal to these.
+It measures nothing itself. Quotas are defaults of us-east-1; those of other Regions can be far lower.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 Each writer is a process of detect with batches for one shared log: it appends, reads, and works for a while.
 Their calls run against one table in simulated time, in which a call takes as long as `--call-ms` says on
 average: half of that before it takes effect, half after, so that whoever is overtaken in between loses.
-Invariant: the same arguments give the same interleaving. docs/explanation/cost.md has the figures.
+Invariant: the same arguments give the same interleaving. benchmarks/RESULTS.md has the figures.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ RULES = Path(__file__).resolve().parents[1] / "rules"
 EARLY_MS = 20_718 * 86_400_000
 """Midnight: the suppressed period of every rule begins."""
 LATE_MS = EARLY_MS - 50_000
-"""Every slot is about to end: a member matters to the next one too, so that a suppressed slot stops no
+"""Every suppressed period is about to end: a member matters to the next one too, so that suppression stops no
 write."""
 WRITE_LIMIT = 1_000
 READ_LIMIT = 3_000
@@ -95,12 +95,14 @@ class Row(NamedTuple):
 def scenarios() -> Iterator[Scenario]:
     """What an operator would ask about."""
     yield _scenario("one user at 100/s", 100, 30, _one_user)
-    yield _scenario("the same, as the slot ends", 100, 40, _one_user, start_ms=LATE_MS)
-    yield _scenario("one user at 4/s, who never fires", 4, 240, _one_user)
+    yield _scenario("the same, as the suppressed period ends", 100, 40, _one_user, start_ms=LATE_MS)
+    yield _scenario("one user at 4/s, who never matches", 4, 240, _one_user)
     yield _scenario("one address (NAT), 10,000 users, 1,000/s", 1_000, 20, _one_address)
-    yield _scenario("the same, as the slot ends", 1_000, 40, _one_address, start_ms=LATE_MS)
+    yield _scenario("the same, as the suppressed period ends", 1_000, 40, _one_address, start_ms=LATE_MS)
     yield _scenario("one address, refused, 1,000/s", 1_000, 20, _one_address_refused)
-    yield _scenario("the same, as the slot ends", 1_000, 40, _one_address_refused, start_ms=LATE_MS)
+    yield _scenario(
+        "the same, as the suppressed period ends", 1_000, 40, _one_address_refused, start_ms=LATE_MS
+    )
     yield _scenario("1,000,000 addresses, refused, 1,000/s", 1_000, 10, _many_addresses)
     yield _scenario("one stolen session, 100,000 addresses, 100/s", 100, 20, _one_session)
 

@@ -11,7 +11,8 @@ import pytest
 from sessionwarden.ruleset.vocabulary import W3C_FIELDS
 from sessionwarden.sources import authorizer_log
 from sessionwarden.sources.access_log import line as access_log
-from tests.support.pack_page import PAGE, ROOT, RULES, documents, page
+from tests.support.pack_page import INDEX, PAGES, RULES, documents, pages
+from tests.support.paths import PROJECT
 
 DOCUMENTS = [document for _, document in documents(RULES)]
 BY_NAME = {document["name"]: document for document in DOCUMENTS if "name" in document}
@@ -101,7 +102,7 @@ def test_a_rule_asks_only_for_fields_that_its_source_carries(document: dict[str,
 
 
 def test_every_reason_that_a_rule_waits_for_is_one_that_the_authorizer_gives() -> None:
-    reference = (ROOT / "docs" / "reference" / "authorizer.md").read_text(encoding="utf-8")
+    reference = (PROJECT / "docs" / "reference" / "authorizer.md").read_text(encoding="utf-8")
     given = set(re.findall(r"`([a-z_]+)`", reference.split("## Reasons")[1].split("\n## ")[0]))
     asked = {
         reason
@@ -130,6 +131,6 @@ def test_every_event_rule_is_counted_by_somebody() -> None:
     assert {document["name"] for document in DOCUMENTS if "logsource" in document} <= REFERRED
 
 
-def test_the_page_shows_the_rules_as_they_are() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    assert text == page(text), "run: python -m tests.support.pack_page"
+def test_the_pages_show_the_rules_as_they_are() -> None:
+    written = {file: file.read_text(encoding="utf-8") for file in (*PAGES.glob("*.md"), INDEX)}
+    assert written == pages(), "run: python -m tests.support.pack_page"

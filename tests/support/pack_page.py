@@ -1,42 +1,76 @@
-"""The tables of docs/reference/pack.md, made from the shipped rules.
+"""The reference pages of the shipped rules, made from the rules: one page a category, and the index's table.
 
     PYTHONPATH=src:. .venv/bin/python -m tests.support.pack_page
 
-Enters: `rules/`. Leaves: the page, with everything between its two marks written anew; a test holds
-that it is what this would write. The rest of the page is written by people.
+writes docs/reference/pack/<category>.md whole, and in docs/reference/pack.md what stands between the two
+marks. People write the rest of the index. A test compares the pages with what this would write, so a rule
+that changes changes its page in the same commit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from sessionwarden.ruleset.compiled import CompiledRule
 from sessionwarden.ruleset.compiler.compile import compile_rules
+from tests.support.pages import anchor
 from tests.support.paths import PROJECT
 
-ROOT = PROJECT
-RULES, PAGE = ROOT / "rules", ROOT / "docs" / "reference" / "pack.md"
+RULES, INDEX = PROJECT / "rules", PROJECT / "docs" / "reference" / "pack.md"
+PAGES = INDEX.with_suffix("")
 BEGIN, END = "<!-- from the rules: tests/support/pack_page.py -->\n", "<!-- end -->\n"
 
-HEADINGS = "| rule | catches | when | level | acts on | tags |\n| --- | --- | --- | --- | --- | --- |"
+ABOUT = {
+    "abuse": "people and addresses that ask for more than an honest client does",
+    "credentials": "passwords, one-time codes and tokens that are guessed, sprayed, forged or replayed",
+    "exfiltration": "data that is taken out in bulk",
+    "machines": "app clients whose secret may have leaked",
+    "reconnaissance": "an API that is mapped and probed for what it should not reveal",
+    "sessions": "sessions and accounts that are in use by more people than their owner",
+}
+"""What each category is about."""
+
+TITLE = """# The pack: {category}
+
+For rule authors who tune these rules, and for on-call engineers who have an alert of one. They catch
+{about}.
+How to adapt them, and what they need: [the pack](../pack.md). This page is made from `rules/{category}/`.
+
+| rule | catches | level | acts on |
+| --- | --- | --- | --- |
+"""
+
+SECTION = """
+## {title}
+[{file}](../../../{file}) · level {level} · {when} · {acts} · {tags}
+
+{description}
+
+{falsepositives}
+"""
 
 
-def page(text: str) -> str:
-    """The page `text` with its tables as the rules are now."""
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}{tables()}\n{END}{after}"
+class ShippedRule(NamedTuple):
+    """A rule that emits findings: where it is written, as its author wrote it, and as it is compiled."""
+
+    file: Path
+    document: dict[str, Any]
+    compiled: CompiledRule
 
 
-def tables() -> str:
-    """One table for each folder that holds rules which emit findings."""
-    compiled = {rule.id: rule for rule in compile_rules([RULES]).rules if rule.emits}
-    sections = [_section(folder, compiled) for folder in sorted(RULES.iterdir()) if folder.is_dir()]
-    return "\n".join(section for section in sections if section)
+def pages() -> dict[Path, str]:
+    """Every page of the pack, by its file, as the rules are now."""
+    rules = list(_shipped_rules())
+    categories = sorted({rule.file.parent.name for rule in rules})
+    by_category = {
+        category: [rule for rule in rules if rule.file.parent.name == category] for category in categories
+    }
+    written = {PAGES / f"{category}.md": _page(category, some) for category, some in by_category.items()}
+    return written | {INDEX: _index(INDEX.read_text(encoding="utf-8"), by_category)}
 
 
 def documents(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -47,31 +81,68 @@ def documents(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
                 yield file, document
 
 
-def _section(folder: Path, compiled: dict[str, CompiledRule]) -> str:
+def _shipped_rules() -> Iterator[ShippedRule]:
+    compiled = {rule.id: rule for rule in compile_rules([RULES]).rules if rule.emits}
+    for file, document in documents(RULES):
+        if document["id"] in compiled:
+            yield ShippedRule(file, document, compiled[document["id"]])
+
+
+def _index(text: str, by_category: dict[str, list[ShippedRule]]) -> str:
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
     rows = [
-        _row(file, document, compiled[document["id"]])
-        for file, document in documents(folder)
-        if document["id"] in compiled
+        f"| [{category}](pack/{category}.md) | {ABOUT[category]} | {len(rules)} | {_enforcing(rules)} |"
+        for category, rules in by_category.items()
     ]
-    return "\n".join(["", f"### {folder.name}", HEADINGS, *rows]) if rows else ""
+    table = "\n".join(["| category | catches | rules | enforce |", "| --- | --- | ---: | --- |", *rows])
+    return f"{before}{BEGIN}\n{table}\n\n{END}{after}"
 
 
-def _row(file: Path, document: dict[str, Any], rule: CompiledRule) -> str:
-    response = rule.response
-    cells = (
-        f"[{document['title']}](../../{file.relative_to(ROOT)})",
-        _first_sentence(document["description"]),
-        _when(document["correlation"]),
-        rule.level,
-        f"{response.scope}: {response.mode}, {' + '.join(response.actions)}",
-        " ".join(f"`{tag}`" for tag in document["tags"] if "." in tag and any(map(str.isdigit, tag))),
+def _enforcing(rules: list[ShippedRule]) -> str:
+    names = [rule.document["title"] for rule in rules if rule.compiled.response.mode == "enforce"]
+    return ", ".join(names) or "none"
+
+
+def _page(category: str, rules: list[ShippedRule]) -> str:
+    head = TITLE.format(category=category, about=ABOUT[category])
+    return head + "".join(map(_row, rules)) + "".join(map(_section, rules))
+
+
+def _row(rule: ShippedRule) -> str:
+    first, _, _ = " ".join(rule.document["description"].split()).partition(". ")
+    title = rule.document["title"]
+    cells = (f"[{title}](#{anchor(title)})", f"{first.rstrip('.')}.", rule.compiled.level, _acts(rule))
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+
+
+def _section(rule: ShippedRule) -> str:
+    paragraphs = [" ".join(one.split()) for one in rule.document["description"].strip().split("\n\n")]
+    tags = (tag for tag in rule.document["tags"] if "." in tag and any(map(str.isdigit, tag)))
+    return SECTION.format(
+        title=rule.document["title"],
+        file=rule.file.relative_to(PROJECT).as_posix(),
+        level=rule.compiled.level,
+        when=_when(rule.document["correlation"]),
+        acts=_acts(rule),
+        tags=" ".join(f"`{tag}`" for tag in tags),
+        description="\n\n".join(map(_label, paragraphs)),
+        falsepositives="\n".join(
+            ["**False positives:**", "", *(f"- {one}" for one in rule.document["falsepositives"])]
+        ),
     )
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def _first_sentence(description: str) -> str:
-    sentence, _, _ = " ".join(description.split()).partition(". ")
-    return f"{sentence.rstrip('.')}."
+def _label(paragraph: str) -> str:
+    for label in ("Threshold:", "Runbook:"):
+        if paragraph.startswith(label):
+            return f"**{label}**{paragraph.removeprefix(label)}"
+    return paragraph
+
+
+def _acts(rule: ShippedRule) -> str:
+    response = rule.compiled.response
+    return f"{response.scope}: {response.mode}, {' + '.join(response.actions)}"
 
 
 def _when(correlation: dict[str, Any]) -> str:
@@ -88,4 +159,6 @@ def _when(correlation: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGES.mkdir(exist_ok=True)
+    for file, text in pages().items():
+        file.write_text(text, encoding="utf-8")

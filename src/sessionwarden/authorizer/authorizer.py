@@ -2,7 +2,7 @@
 
 Invariants: the denylist is asked only about a verified token, so a stranger cannot make us read;
 whatever fails, fails closed unless the route says otherwise; no input escapes as an exception.
-Failure directions: docs/explanation/failure-directions-authorizer.md.
+Failure directions: docs/explanation/failure-directions.md.
 """
 
 from __future__ import annotations

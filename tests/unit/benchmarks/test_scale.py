@@ -5,12 +5,16 @@ import pytest
 from benchmarks.scale import PARTS, RATES, Part, carries, first_to_saturate, memory, order, table
 from tests.support.paths import PROJECT
 
-PAGE = PROJECT / "docs/explanation/scale.md"
+PAGE, RESULTS = PROJECT / "docs/explanation/scale.md", PROJECT / "benchmarks/RESULTS.md"
 
 
-@pytest.mark.parametrize("printed", [table(), order(), memory()], ids=["table", "order", "memory"])
-def test_the_page_shows_what_the_script_prints(printed: str) -> None:
-    assert printed in PAGE.read_text(encoding="utf-8")
+def test_the_page_shows_what_the_script_prints() -> None:
+    assert table() in PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("printed", [order(), memory()], ids=["order", "memory"])
+def test_the_results_show_what_the_script_prints(printed: str) -> None:
+    assert printed in RESULTS.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)

@@ -24,7 +24,7 @@ from benchmarks.write_pattern import (
 from sessionwarden.model.event import Event
 from tests.support.paths import PROJECT
 
-PAGE = PROJECT / "docs/explanation/scale.md"
+RESULTS = PROJECT / "benchmarks/RESULTS.md"
 
 NAMES = len("k" + "e#1" + "key" + "slot" + "expires_at" + "members") + 6 + 3
 
@@ -110,10 +110,10 @@ def test_a_flood_that_nothing_silences_stays_far_from_what_a_partition_gives() -
 
 
 @pytest.mark.parametrize("make_engine", [with_shared_logs, with_own_sets])
-def test_the_page_shows_what_the_script_prints(make_engine: MakeEngine) -> None:
+def test_the_results_show_what_the_script_prints(make_engine: MakeEngine) -> None:
     first = next(scenarios())
     printed = line(row(first, play(first, ten_rules(), make_engine=make_engine)))
-    assert printed in PAGE.read_text(encoding="utf-8")
+    assert printed in RESULTS.read_text(encoding="utf-8")
 
 
 def test_the_simulation_is_deterministic() -> None:

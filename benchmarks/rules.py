@@ -21,7 +21,6 @@ from sessionwarden.detection.engine import Engine
 from sessionwarden.model.event import Event
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import compile_rules, dump_ruleset
-from sessionwarden.ruleset.filters import compile_filter
 from sessionwarden.ruleset.load import load_ruleset
 from sessionwarden.ruleset.matching.predicates import compile_expression
 from sessionwarden.ruleset.matching.selection_index import SelectionIndex
@@ -156,7 +155,6 @@ def match_row(ruleset: CompiledRuleset, happened: Sequence[Event], repeat: int) 
     """Microseconds per event of each way to find what matches."""
     expressions = [selection.expression for rule in ruleset.rules for selection in rule.selections]
     predicates = [compile_expression(expression) for expression in expressions]
-    filters = [compile_filter(expression) for expression in expressions]
     index = SelectionIndex(expressions)
     batches = [happened[start : start + BATCH] for start in range(0, len(happened), BATCH)]
     found: dict[str, int] = {}
@@ -169,27 +167,13 @@ def match_row(ruleset: CompiledRuleset, happened: Sequence[Event], repeat: int) 
             predicates[number](event) for event in happened for number in index.candidates(event)
         )
 
-    def in_batches() -> None:
-        found["batches"] = sum(len(matching(batch)) for batch in batches for matching in filters)
-
-    def split() -> None:
-        found["split"] = sum(
-            len(filters[number](some)) for batch in batches for number, some in index.split(batch).items()
-        )
-
     engine, now_ms = Engine(ruleset, MemoryWindowStore()), happened[-1].time
 
     def in_engine() -> None:
         for batch in batches:
             engine.collect(batch, now_ms=now_ms)
 
-    works = {
-        "all": one_by_one,
-        "index": indexed,
-        "batches": in_batches,
-        "split": split,
-        "engine": in_engine,
-    }
+    works = {"all": one_by_one, "index": indexed, "engine": in_engine}
     row = {name: seconds(work, repeat) / len(happened) * 1e6 for name, work in works.items()}
     assert len(set(found.values())) == 1, found
     row["candidates"] = sum(len(index.candidates(event)) for event in happened) / len(happened)
@@ -219,8 +203,8 @@ def main() -> None:
         load = seconds(lambda data=data: load_ruleset(data), 5 * arguments.repeat)  # type: ignore[misc]
         print(f"load {count} compiled rules, {len(data):,} bytes: {load * 1000:.1f} ms")
     happened = events(EVENTS)
-    ways = ("all", "index", "batches", "split", "engine")
-    headings = "".join(f"{heading:>10}" for heading in ("each", "indexed", "batch", "split", "engine"))
+    ways = ("all", "index", "engine")
+    headings = "".join(f"{heading:>10}" for heading in ("each", "indexed", "engine"))
     print(f"\nµs per event{headings}   candidates per event")
     for count in (10, 100, 1000):
         row = match_row(first(ruleset, count), happened, arguments.repeat)

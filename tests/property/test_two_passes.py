@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from random import Random
 
 import numpy as np
 import pytest
 
+from sessionwarden.adapters.memory.windows import NO_LIMIT, MemoryWindowStore
 from sessionwarden.detection.batch import Outcome
-from sessionwarden.detection.in_process import InProcessEngine
+from sessionwarden.detection.engine import Engine
 from sessionwarden.model.event import Event
 from sessionwarden.replay.columnar import coarse_counts
 from sessionwarden.replay.columnar.columns import EventColumns, JoinedColumns, TextNumbers
 from sessionwarden.replay.columnar.prefilter import Survey, wanted_rows
 from sessionwarden.ruleset.compiled import CompiledRuleset, Inner
-from tests.property.test_in_process_engine import (
-    Batches,
-    deliveries,
-    outcomes,
-    random_events,
-    random_rules,
-)
 from tests.support.detection import HOUR, event, rule, ruleset, selection
+from tests.support.histories.logs import Batches, deliveries, random_events, random_rules
 
 HISTORIES = 600
 SLICES = 6
@@ -52,6 +48,14 @@ def wanted(rules: CompiledRuleset, batches: Batches, *, secret: int) -> Batches:
     ]
 
 
+def outcomes(rules: CompiledRuleset, batches: Batches) -> Iterator[Outcome]:
+    engine = Engine(rules, MemoryWindowStore(member_limit=NO_LIMIT))
+    for now_ms, batch in batches:
+        outcome = engine.process(batch, now_ms=now_ms)
+        engine.commit(outcome.findings)
+        yield outcome
+
+
 def findings(outcome: Outcome) -> object:
     return outcome.findings, [str(failure.error) for failure in outcome.failures]
 
@@ -63,8 +67,8 @@ def check(random: Random) -> tuple[int, int]:
     happened = list(random_events(random, count=random.randint(1, 60), within=random.choice((6, 60)) * span))
     batches = deliveries(random, happened, disorder=random.choice((0, span // 2, 6 * span)))
     some = wanted(rules, batches, secret=random.randrange(2**64))
-    every = list(outcomes(InProcessEngine(rules), batches))
-    for whole, less in zip(every, outcomes(InProcessEngine(rules), some), strict=True):
+    every = list(outcomes(rules, batches))
+    for whole, less in zip(every, outcomes(rules, some), strict=True):
         assert findings(less) == findings(whole)
     left_out = sum(len(batch) for _, batch in batches) - sum(len(batch) for _, batch in some)
     return sum(len(outcome.findings) for outcome in every), left_out
@@ -119,7 +123,7 @@ def test_one_event_is_enough_beside_a_firing() -> None:
     batches = [(happened[-1].time, happened)]
 
     assert wanted(ruleset(failed, then), batches, secret=1) == batches
-    ((outcome,),) = [list(outcomes(InProcessEngine(ruleset(failed, then)), batches))]
+    ((outcome,),) = [list(outcomes(ruleset(failed, then), batches))]
     assert [one.rule for one in outcome.findings] == ["then"]
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
+from sessionwarden.adapters.memory.windows import NO_LIMIT, MemoryWindowStore
 from sessionwarden.authoring.catalog import Catalog
 from sessionwarden.authoring.window_progress import Held, held, members_by_key, membership
 from sessionwarden.detection.acceptance import is_our_refusal
@@ -91,7 +92,7 @@ class Past:
 def look_back(ruleset: CompiledRuleset, log: Iterable[Event], event: Event) -> Past:
     """The past of `event`: those of the log up to its time, itself left out."""
     longest_ms = max(rule.timespan_ms for rule in ruleset.rules)
-    replayer = Replayer(ruleset)
+    replayer = Replayer(ruleset, MemoryWindowStore(member_limit=NO_LIMIT))
     earlier = (
         one for one in log if one.time <= event.time and (one.source, one.id) != (event.source, event.id)
     )

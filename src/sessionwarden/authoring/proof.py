@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sessionwarden.adapters.memory.windows import NO_LIMIT, MemoryWindowStore
 from sessionwarden.authoring.case_runs import run_case
 from sessionwarden.authoring.suite import Suite
 from sessionwarden.authoring.words import line
 from sessionwarden.replay.impact import Impact, ImpactCount
 from sessionwarden.replay.log_events import parsers, read_logs
 from sessionwarden.replay.log_lines import LineReader
+from sessionwarden.replay.replayer import Replayer
 from sessionwarden.ruleset.compiled import CompiledRuleset
 
 
@@ -32,7 +34,7 @@ def rehearse(ruleset: CompiledRuleset, logs: Sequence[str], fields: Path | None)
     """Replay the logs, in the order given. Raises `InputFileError` for a wrong field mapping."""
     parse, parse_batch = parsers(fields)
     reader = LineReader(parse, lambda line: None, parse_batch=parse_batch)
-    count = ImpactCount(ruleset)
+    count = ImpactCount(Replayer(ruleset, MemoryWindowStore(member_limit=NO_LIMIT)))
     for events in read_logs(reader, logs):
         count.feed(events)
     return Rehearsal(count.impact(), reader.events, reader.quarantined.total(), count.replayer.failed)

@@ -14,7 +14,6 @@ from typing import NamedTuple
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding, Mode
 from sessionwarden.replay.replayer import Replayer
-from sessionwarden.ruleset.compiled import CompiledRuleset
 
 Principal = tuple[str, ...]
 
@@ -47,8 +46,8 @@ class Impact(NamedTuple):
 class ImpactCount:
     """Feed it a log, then ask for `impact`. Keeps every user's name in memory until then."""
 
-    def __init__(self, ruleset: CompiledRuleset) -> None:
-        self.replayer = Replayer(ruleset)
+    def __init__(self, replayer: Replayer) -> None:
+        self.replayer = replayer
         self._seen: set[Principal] = set()
         self._touched: dict[Mode, set[Principal]] = {"enforce": set(), "observe": set()}
         self._others: set[Principal] = set()

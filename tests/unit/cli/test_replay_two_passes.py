@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 
+from sessionwarden.adapters.memory.windows import NO_LIMIT, MemoryWindowStore
 from sessionwarden.cli.replay.command import ReadOnce, Replay, replay_of
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
@@ -20,6 +21,7 @@ from sessionwarden.replay.columnar import first_pass, two_pass
 from sessionwarden.replay.columnar.two_pass import ReadTwice
 from sessionwarden.replay.log_files import LogFileError, ranges_of, read_blocks
 from sessionwarden.replay.log_lines import LineReader, QuarantinedLine, own_formats, own_formats_at_once
+from sessionwarden.replay.replayer import Replayer
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import compile_rules
 from sessionwarden.sources.access_log.line import format_access_line
@@ -115,6 +117,10 @@ def a_log() -> list[str]:
     return lines
 
 
+def replayer(rules: CompiledRuleset) -> Replayer:
+    return Replayer(rules, MemoryWindowStore(member_limit=NO_LIMIT))
+
+
 class Seen:
     """What a replay said; without `jobs`, of one reading."""
 
@@ -123,7 +129,7 @@ class Seen:
         reader = LineReader(own_formats(NOW), bad.append, parse_batch=own_formats_at_once(NOW))
         run: Replay = ReadOnce(logs, rules, reader)
         if jobs:
-            run = ReadTwice(logs, rules, reader, now_ms=NOW, jobs=jobs)
+            run = ReadTwice(logs, rules, reader, replayer(rules), now_ms=NOW, jobs=jobs)
         self.findings: list[Finding] = []
         self.error = ""
         try:
@@ -202,7 +208,7 @@ def test_a_log_that_changes_between_the_readings_is_refused_and_one_that_grows_i
     def run(change: bytes) -> list[Finding]:
         log.write_text("\n".join(lines) + "\n")
         reader = LineReader(own_formats(NOW), lambda one: None, parse_batch=own_formats_at_once(NOW))
-        found = ReadTwice([str(log)], rules, reader, now_ms=NOW).findings()
+        found = ReadTwice([str(log)], rules, reader, replayer(rules), now_ms=NOW).findings()
         first = next(found)
         log.write_bytes(change)
         return [first, *found]

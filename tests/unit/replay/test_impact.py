@@ -7,14 +7,20 @@ from typing import Any
 import msgspec
 import pytest
 
+from sessionwarden.adapters.memory.windows import MemoryWindowStore
 from sessionwarden.replay.impact import Impact, ImpactCount
+from sessionwarden.replay.replayer import Replayer
 from sessionwarden.ruleset.compiled import CompiledRule
 from tests.support.detection import ANY_ADDRESS, event, events, response, rule, ruleset, selection
 
 
+def counting(*rules: CompiledRule) -> ImpactCount:
+    return ImpactCount(Replayer(ruleset(*rules), MemoryWindowStore()))
+
+
 def impact_of(*rules: CompiledRule, users: int = 10, abusers: int = 1) -> Impact:
     """Of users with one event each, and abusers with three."""
-    count = ImpactCount(ruleset(*rules))
+    count = counting(*rules)
     count.feed([event(number, user=f"u{number}") for number in range(users)])
     for number in range(abusers):
         count.feed([event(100 + 10 * number + n, at=1000 + n, user=f"u{number}") for n in range(3)])
@@ -44,7 +50,7 @@ def test_who_is_touched_anyway_is_not_counted_as_observed_too() -> None:
 
 
 def test_users_of_two_pools_with_one_name_are_two() -> None:
-    count = ImpactCount(ruleset(rule()))
+    count = counting(rule())
     count.feed([event(1, pool="one"), event(2, pool="two"), event(3, user=None)])
     assert count.impact().users_seen == 2
 
@@ -55,10 +61,10 @@ def test_acting_on_an_address_counts_as_acting_on_everybody_behind_it(mode: str,
     by_address = rule(
         group_by=("source_ip",), selections=(selection(ANY_ADDRESS),), response=answer, threshold=3
     )
-    count = ImpactCount(ruleset(by_address))
+    count = counting(by_address)
     count.feed(events(3))
     assert (count.impact().share, count.impact().others) == (share, int(share))
 
 
 def test_a_log_without_users_has_no_share() -> None:
-    assert ImpactCount(ruleset(rule())).impact().share == 0.0
+    assert counting(rule()).impact().share == 0.0

@@ -1,24 +1,29 @@
-"""The window store of tests: the same contract as DynamoDB's, in this process.
+"""A window store in the memory of one process: for replay, for the cases beside rules, and for tests.
 
-Invariant: what `add` acknowledged, every later `read` returns, up to `MEMBER_LIMIT` members a set.
-It forgets nothing by itself, but what `expire` finds past its time. Replay has no store: see
-`detection.in_process`.
+It promises what the store in DynamoDB promises (`ports.WindowStore`, `ports.SharedLogStore`; one contract
+suite holds both). Invariant: what `add` acknowledged, every later `read` returns, up to `member_limit`
+members a set. It forgets nothing by itself: whoever feeds it a long log calls `expire`.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterable, Mapping
 
 from sessionwarden.detection.storage.shared_log import SharedLogEpoch
 from sessionwarden.ports import MEMBER_LIMIT
 
-NOTHING: frozenset[bytes] = frozenset()
+NO_LIMIT = sys.maxsize
+"""The `member_limit` of a process that has a whole log to read: nothing is lost to a full set."""
+
+NO_MEMBERS: frozenset[bytes] = frozenset()
 
 
 class MemoryWindowStore:
-    """Sets, shared logs and marks in dictionaries. Reads hand out immutable sets: nobody can change the
-    store.
+    """Sets, shared logs and suppression markers in dictionaries; several threads may call it.
+
+    Reads return immutable sets, so that no caller can change the store.
     """
 
     def __init__(self, *, member_limit: int = MEMBER_LIMIT, shared_log_limit: int = MEMBER_LIMIT) -> None:
@@ -27,7 +32,7 @@ class MemoryWindowStore:
         self._lock = threading.Lock()
         self._sets: dict[tuple[str, int], frozenset[bytes]] = {}
         self._expiry: dict[tuple[str, int], int] = {}
-        self._mark_expiry: dict[tuple[str, int], int] = {}
+        self._marker_expiry: dict[tuple[str, int], int] = {}
 
     def add(
         self,
@@ -37,14 +42,14 @@ class MemoryWindowStore:
     ) -> None:
         with self._lock:
             for place, members in additions.items():
-                known = self._sets.get(place, NOTHING)
+                known = self._sets.get(place, NO_MEMBERS)
                 if len(known) < self.member_limit:
                     self._sets[place] = known | members
                     self._expiry[place] = expires_at[place]
 
     def append(self, shared_log: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
         with self._lock:
-            known = self._sets.get((shared_log, epoch), NOTHING)
+            known = self._sets.get((shared_log, epoch), NO_MEMBERS)
             if members <= known:
                 return True
             if len(known) >= self.shared_log_limit:
@@ -61,14 +66,15 @@ class MemoryWindowStore:
         return {epoch: SharedLogEpoch(found) for epoch, found in self.read(shared_log, epochs).items()}
 
     def suppressed(self, key: str, periods: Iterable[int]) -> frozenset[int]:
-        return frozenset(period for period in periods if (key, period) in self._mark_expiry)
+        return frozenset(period for period in periods if (key, period) in self._marker_expiry)
 
     def suppress(self, key: str, period: int, *, expires_at: int) -> None:
-        self._mark_expiry[key, period] = expires_at
+        self._marker_expiry[key, period] = expires_at
 
     def expire(self, *, now: int) -> None:
-        """Forget what DynamoDB's TTL would have removed by `now` (epoch seconds)."""
-        for place in [place for place, expires_at in self._expiry.items() if expires_at <= now]:
-            del self._sets[place], self._expiry[place]
-        for mark in [mark for mark, expires_at in self._mark_expiry.items() if expires_at <= now]:
-            del self._mark_expiry[mark]
+        """Forget what DynamoDB's time to live would have removed by `now` (epoch seconds)."""
+        with self._lock:
+            for place in [place for place, expires_at in self._expiry.items() if expires_at <= now]:
+                del self._sets[place], self._expiry[place]
+            for marker in [at for at, expires_at in self._marker_expiry.items() if expires_at <= now]:
+                del self._marker_expiry[marker]

@@ -21,6 +21,7 @@ import click
 import msgspec
 from rich.console import Console
 
+from sessionwarden.adapters.memory.windows import NO_LIMIT, MemoryWindowStore
 from sessionwarden.cli.replay.report import (
     MAX_ROWS,
     Tally,
@@ -122,7 +123,7 @@ class ReadOnce:
 
     def __init__(self, logs: Sequence[str], ruleset: CompiledRuleset, reader: LineReader) -> None:
         self._batches = read_logs(reader, logs)
-        self._replayer = Replayer(ruleset)
+        self._replayer = Replayer(ruleset, MemoryWindowStore(member_limit=NO_LIMIT))
 
     @property
     def late(self) -> int:
@@ -150,7 +151,8 @@ def replay_of(
     # numpy takes a tenth of a second to load, and nothing else needs it
     from sessionwarden.replay.columnar.two_pass import ReadTwice
 
-    return ReadTwice(logs, ruleset, reader, now_ms=time.time_ns() // 1_000_000, jobs=jobs)
+    replayer = Replayer(ruleset, MemoryWindowStore(member_limit=NO_LIMIT))
+    return ReadTwice(logs, ruleset, reader, replayer, now_ms=time.time_ns() // 1_000_000, jobs=jobs)
 
 
 def _are_large_files(logs: Sequence[str]) -> bool:

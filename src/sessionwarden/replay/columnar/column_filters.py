@@ -16,7 +16,6 @@ import numpy as np
 
 from sessionwarden.model.event import FIELDS, LIST_FIELDS, Event
 from sessionwarden.replay.columnar.columns import MISSING, Columns, Integers, Known, among, combined
-from sessionwarden.ruleset.filters import fields_named
 from sessionwarden.ruleset.matching.event_fields import PARTS
 from sessionwarden.ruleset.matching.predicates import Predicate, compile_expression
 
@@ -29,8 +28,15 @@ NOTHING = Event(id="", time=0, source="api_access")
 
 def fields_read(expression: Any) -> frozenset[str]:
     """The event fields that an expression reads."""
-    parts = (part for name in fields_named(expression) for part in PARTS.get(name, (name,)))
+    parts = (part for name in _names_read(expression) for part in PARTS.get(name, (name,)))
     return frozenset(parts) & FIELDS  # `never` names what no event has
+
+
+def _names_read(expression: Any) -> set[str]:
+    name, *operands = expression
+    if name in ("and", "or", "not"):
+        return {field for operand in operands for field in _names_read(operand)}
+    return set(operands[:2]) if name == "fieldref" else {operands[0]}
 
 
 def compile_column_filter(expression: Any) -> ColumnFilter:

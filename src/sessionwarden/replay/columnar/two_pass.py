@@ -48,6 +48,7 @@ class ReadTwice:
         logs: Sequence[str],
         ruleset: CompiledRuleset,
         reader: LineReader,
+        replayer: Replayer,
         *,
         now_ms: int,
         jobs: int = 1,
@@ -59,7 +60,7 @@ class ReadTwice:
         self._jobs = jobs
         self._secret = secrets.randbits(128)
         self._survey = Survey(ruleset, TextNumbers(self._secret))
-        self._replayer = Replayer(ruleset)
+        self._replayer = replayer
         self.late = 0
         self.refused = 0
 

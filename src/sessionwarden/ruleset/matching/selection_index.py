@@ -9,7 +9,7 @@ Leaves out: whether they do match, which `predicates` says.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sessionwarden.model.event import Event
@@ -39,23 +39,3 @@ class SelectionIndex:
             if value is not None and (numbers := probe(value)):
                 found.update(numbers)
         return sorted(found)
-
-    def split(self, events: Sequence[Event]) -> Mapping[int, Sequence[Event]]:
-        """For each expression the events that it may match, in order; those without any are left out.
-
-        Each value is looked up once, however many events have it.
-        """
-        places: dict[int, list[list[int]]] = defaultdict(list)
-        for read, probe in self._probes:
-            by_value: dict[Any, list[int]] = defaultdict(list)
-            for place, value in enumerate(map(read, events)):
-                by_value[value].append(place)
-            by_value.pop(None, None)
-            for value, where in by_value.items():
-                for number in set(probe(value)):  # a number can be there for several tests of the field
-                    places[number].append(where)
-        found: dict[int, Sequence[Event]] = dict.fromkeys(self._always, events)
-        for number, lists in places.items():
-            where = lists[0] if len(lists) == 1 else sorted(set().union(*lists))
-            found[number] = events if len(where) == len(events) else [events[place] for place in where]
-        return found

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from sessionwarden.adapters.memory.windows import MemoryWindowStore
+from sessionwarden.adapters.memory.windows import NO_LIMIT, MemoryWindowStore
 from sessionwarden.detection.counting.sampling import sample_of
 from sessionwarden.detection.engine import Engine
-from sessionwarden.detection.in_process import InProcessEngine
 from sessionwarden.errors import RulesetError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
@@ -134,7 +133,7 @@ def test_firings_of_a_sampled_rule_cannot_be_counted() -> None:
 
 def fired(one: CompiledRule, *, keys: int, each: int) -> int:
     """How many of so many keys fire that have so many events each, all within one interval."""
-    engine, found = InProcessEngine(ruleset(one)), 0
+    engine, found = Engine(ruleset(one), MemoryWindowStore(member_limit=NO_LIMIT)), 0
     for key in range(keys):
         happened = [
             Event(id=f"{key}-{number}", time=START + number, source="api_access", user=f"user-{key}")

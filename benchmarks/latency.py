@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from sessionwarden.errors import LocalStackError
 from sessionwarden.local.demo.load import REFUSED
 from sessionwarden.local.demo.mailboxes import Mailbox, listen_to_bus
-from sessionwarden.local.demo.sample_attacker import Suspect
+from sessionwarden.local.demo.sample_attacker import SampleAttacker
 from sessionwarden.local.demo.stack import LocalStack, Step, running_local_stack
 from sessionwarden.local.demo.traffic import AccessLog, Answer
 
@@ -82,15 +82,15 @@ def measure(course: Course) -> Run:
 
     Raises `LocalStackError` if the finding, the deny or the refusal does not come within 30 s.
     """
-    suspect = Suspect(course.stack)
-    lines = suspect.abuse()
+    attacker = SampleAttacker(course.stack)
+    lines = attacker.abuse()
     course.log.write(lines)
-    answers = _ask_until_refused(course.stack, suspect)
+    answers = _ask_until_refused(course.stack, attacker)
     written = course.log.written_at[lines[-1].id]
     # rules that observe may tell of the same user; only one denies
     done = course.enforcements.wait_for(
         lambda message: (
-            message.body["detail"]["decision"]["user"] == suspect.user
+            message.body["detail"]["decision"]["user"] == attacker.user
             and bool(_denies(message.body["detail"]))
         ),
         "the deny",
@@ -106,10 +106,10 @@ def measure(course: Course) -> Run:
     )
 
 
-def _ask_until_refused(stack: LocalStack, suspect: Suspect) -> list[Answer]:
+def _ask_until_refused(stack: LocalStack, attacker: SampleAttacker) -> list[Answer]:
     answers: list[Answer] = []
     deadline = time.monotonic() + REFUSAL_SECONDS
-    visitor = suspect.visitor()
+    visitor = attacker.visitor()
     try:
         while not answers or answers[-1].status != REFUSED:
             if time.monotonic() > deadline:

@@ -34,7 +34,7 @@ from tests.support.authorizer_events import (
 )
 from tests.support.tokens import NOW, POOL, claims, jwks, sign
 
-DOORS = (http_event, http_1_event, rest_event, token_event, websocket_event, appsync_event)
+API_KINDS = (http_event, http_1_event, rest_event, token_event, websocket_event, appsync_event)
 HEADER = b'{"kid":"key-1=","alg":"RS256"}'
 
 
@@ -58,20 +58,20 @@ SERVICE = Service(
 
 
 def event_of(data: bytes) -> Any:
-    """What the bytes stand for: an event, a token at some door, or a payload that was really signed."""
+    """The event that the bytes stand for: raw, with a made-up token, or with a really signed payload."""
     choice, rest = data[:1], data[1:]
     number = choice[0] if choice else 0
-    door = DOORS[number % len(DOORS)]
-    kind = number // len(DOORS) % 3
+    make_event = API_KINDS[number % len(API_KINDS)]
+    kind = number // len(API_KINDS) % 3
     if kind == 0:
         try:
             return json.loads(rest)
         except (ValueError, RecursionError):
             return rest.decode("utf-8", "replace")
     if kind == 1:
-        return door(rest.decode("utf-8", "surrogateescape"))
+        return make_event(rest.decode("utf-8", "surrogateescape"))
     # an expired token with the fuzzer's text inside: signed, so that every claim is reached
-    return door(sign(HEADER, json.dumps(claims(exp=NOW)).encode()[:-1] + b"," + rest + b"}"))
+    return make_event(sign(HEADER, json.dumps(claims(exp=NOW)).encode()[:-1] + b"," + rest + b"}"))
 
 
 def test_one(data: bytes) -> None:

@@ -176,17 +176,17 @@ class SessionwardenStack(Stack):
         self._describe_rules(shipped)
 
     def _open_doors(self) -> None:
-        doors, settings = self.authorizer.doors, self.settings
+        registrations, settings = self.authorizer.registrations, self.settings
         for api_id in settings.http_api_ids:
-            doors.register_http_api(api_id, answer=settings.http_api_answer)
+            registrations.register_http_api(api_id, answer=settings.http_api_answer)
         for api_id in settings.rest_api_ids:
-            doors.register_rest_api(api_id)
+            registrations.register_rest_api(api_id)
         for api_id in settings.rest_token_api_ids:
-            doors.register_rest_token_api(api_id)
+            registrations.register_rest_token_api(api_id)
         for api_id in settings.websocket_api_ids:
-            doors.register_websocket_api(api_id, token_parameter=settings.websocket_token_parameter)
+            registrations.register_websocket_api(api_id, token_parameter=settings.websocket_token_parameter)
         for api_id in settings.appsync_api_ids:
-            doors.admit_appsync_api(api_id)
+            registrations.admit_appsync_api(api_id)
 
     def _user_pools_json(self) -> str:
         """The value of `SESSIONWARDEN_USER_POOLS`: docs/reference/data.md."""
@@ -252,9 +252,9 @@ class SessionwardenStack(Stack):
         self._output("RestApiLogFormat", log_formats.rest_api)
         for api_id, log_group in self.ingest.access_logs.items():
             self._output(f"AccessLogGroup{api_id}", log_group.log_group_arn)
-        for api_id, authorizer_id in self.authorizer.doors.registrations.items():
+        for api_id, authorizer_id in self.authorizer.registrations.authorizer_ids.items():
             self._output(f"AuthorizerId{api_id}", authorizer_id)
-        for api_id, config in self.authorizer.doors.appsync.items():
+        for api_id, config in self.authorizer.registrations.appsync.items():
             self._output(f"AppSyncAuthorizer{api_id}", self.to_json_string(config))
 
     def _describe_rules(self, shipped: ShippedRules) -> None:

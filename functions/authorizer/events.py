@@ -1,6 +1,6 @@
 """An API's authorizer event in; what is asked, with which token, and how to answer out.
 
-Enters: any JSON value at all. Leaves: a `Door`; never an exception for JSON. Doors: HTTP API payload
+Enters: any JSON value at all. Leaves: a `ParsedEvent`; never an exception for JSON. Doors: HTTP API payload
 2.0 and 1.0, REST `REQUEST` and `TOKEN`, WebSocket `$connect`, AppSync. Sources:
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-input.html
@@ -31,7 +31,7 @@ Answer = Literal["simple", "policy", "graphql", "unknown"]
 Event = Mapping[Any, Any]
 
 
-class Door(NamedTuple):
+class ParsedEvent(NamedTuple):
     """One request and how its API wants to be answered.
 
     `resource` is the ARN for a policy, else empty. `raises`: a 401 is the exception `Unauthorized`.
@@ -45,7 +45,7 @@ class Door(NamedTuple):
     raises: bool = False
 
 
-class Reading(NamedTuple):
+class EventOptions(NamedTuple):
     """What events do not say. `country_header`: the header of a CDN that clients cannot go around.
 
     `token_parameter`: the query parameter that may hold the token of a WebSocket's `$connect`, since
@@ -57,39 +57,39 @@ class Reading(NamedTuple):
     http_api_answer: Literal["simple", "policy"] = "simple"
 
 
-UNKNOWN = Door("unknown")
+UNKNOWN = ParsedEvent("unknown")
 
 
-def read_event(event: object, reading: Reading = Reading()) -> Door:  # noqa: B008 - immutable
+def read_event(event: object, options: EventOptions = EventOptions()) -> ParsedEvent:  # noqa: B008 - immutable
     """What `event` asks."""
-    door = _read(event, reading)
-    if door.answer == "policy" and any(sign in door.resource for sign in _UNNAMEABLE):
-        return door._replace(request=door.request._replace(nameable=False))
-    return door
+    parsed = _read(event, options)
+    if parsed.answer == "policy" and any(sign in parsed.resource for sign in _UNNAMEABLE):
+        return parsed._replace(request=parsed.request._replace(nameable=False))
+    return parsed
 
 
-def _read(event: object, reading: Reading) -> Door:
+def _read(event: object, options: EventOptions) -> ParsedEvent:
     if not isinstance(event, dict):
         return UNKNOWN
     version, kind = event.get("version"), event.get("type")
     if version == "2.0":
-        return _http_2(event, reading)
+        return _http_2(event, options)
     arn = event.get("methodArn")
     if isinstance(arn, str) and 0 < len(arn) <= MAX_ARN_LENGTH:
         if kind == "TOKEN":
             return _rest_token(event, arn)
         if kind == "REQUEST" and version == "1.0":
-            return _http_1(event, arn, reading)
+            return _http_1(event, arn, options)
         if kind == "REQUEST" and _object(event, "requestContext").get("eventType") == "CONNECT":
-            return _websocket(event, arn, reading)
+            return _websocket(event, arn, options)
         if kind == "REQUEST":
-            return _rest_request(event, arn, reading)
+            return _rest_request(event, arn, options)
     if kind is None and version is None and isinstance(event.get("authorizationToken"), str):
         return _appsync(event)
     return UNKNOWN
 
 
-def _http_2(event: Event, reading: Reading) -> Door:
+def _http_2(event: Event, options: EventOptions) -> ParsedEvent:
     context = _object(event, "requestContext")
     http = _object(context, "http")
     headers = _headers(event)
@@ -105,23 +105,25 @@ def _http_2(event: Event, reading: Reading) -> Door:
         "source_ip": http.get("sourceIp"),
         "user_agent": http.get("userAgent"),
     }
-    fields = _fields(texts, context.get("timeEpoch"), headers, reading)
+    fields = _fields(texts, context.get("timeEpoch"), headers, options)
     request = _request(Asked(_text(route), _text(method), _text(path)), headers, fields)
     authorization = headers.get("authorization", ())
     arn = _text(event.get("routeArn"))
-    if reading.http_api_answer == "policy" and 0 < len(arn) <= MAX_ARN_LENGTH:
-        return Door("policy", request, authorization, arn)
-    return Door("simple", request, authorization)
+    if options.http_api_answer == "policy" and 0 < len(arn) <= MAX_ARN_LENGTH:
+        return ParsedEvent("policy", request, authorization, arn)
+    return ParsedEvent("simple", request, authorization)
 
 
-def _http_1(event: Event, arn: str, reading: Reading) -> Door:
+def _http_1(event: Event, arn: str, options: EventOptions) -> ParsedEvent:
     # an HTTP API's requestId is AWS's own, unlike a REST API's
-    door = _rest_request(event, arn, reading, id_name="requestId")
+    parsed = _rest_request(event, arn, options, id_name="requestId")
     # a failed function is documented as 500 only: a Deny, which is 403, is the best there is
-    return door._replace(raises=False)
+    return parsed._replace(raises=False)
 
 
-def _rest_request(event: Event, arn: str, reading: Reading, *, id_name: str = "extendedRequestId") -> Door:
+def _rest_request(
+    event: Event, arn: str, options: EventOptions, *, id_name: str = "extendedRequestId"
+) -> ParsedEvent:
     context = _object(event, "requestContext")
     headers = _headers(event)
     method = _text(event.get("httpMethod"))
@@ -134,33 +136,33 @@ def _rest_request(event: Event, arn: str, reading: Reading, *, id_name: str = "e
         "method": method,
         "path": event.get("path"),
     }
-    fields = _fields(texts, context.get("requestTimeEpoch"), headers, reading)
+    fields = _fields(texts, context.get("requestTimeEpoch"), headers, options)
     request = _request(Asked(route, method, _text(event.get("path"))), headers, fields)
-    return Door("policy", request, headers.get("authorization", ()), arn, raises=True)
+    return ParsedEvent("policy", request, headers.get("authorization", ()), arn, raises=True)
 
 
-def _rest_token(event: Event, arn: str) -> Door:
+def _rest_token(event: Event, arn: str) -> ParsedEvent:
     # nothing but the token and the ARN: arn:...:<api>/<stage>/<method>/<path>
     # from the left: the path is the client's and may hold colons of its own
     api_id, stage, method, path = (*arn.split(":", 5)[-1].split("/", 3), "", "", "")[:4]
     token = event.get("authorizationToken")
     texts = {"api_id": api_id, "stage": stage, "method": method, "path": f"/{path}"}
     request = Request(Asked("", method, f"/{path}"), fields=line_fields(texts))
-    return Door("policy", request, (token,) if isinstance(token, str) else (), arn, raises=True)
+    return ParsedEvent("policy", request, (token,) if isinstance(token, str) else (), arn, raises=True)
 
 
-def _websocket(event: Event, arn: str, reading: Reading) -> Door:
+def _websocket(event: Event, arn: str, options: EventOptions) -> ParsedEvent:
     context = _object(event, "requestContext")
     headers = _headers(event)
     authorization = headers.get("authorization", ())
-    if not authorization and reading.token_parameter:
-        authorization = _values(event, "QueryStringParameters").get(reading.token_parameter, ())
+    if not authorization and options.token_parameter:
+        authorization = _values(event, "QueryStringParameters").get(options.token_parameter, ())
     texts = _gateway_texts(context) | {"id": context.get("extendedRequestId"), "route": CONNECT}
-    fields = _fields(texts, context.get("requestTimeEpoch"), headers, reading)
-    return Door("policy", Request(Asked(CONNECT), fields=fields), authorization, arn, raises=True)
+    fields = _fields(texts, context.get("requestTimeEpoch"), headers, options)
+    return ParsedEvent("policy", Request(Asked(CONNECT), fields=fields), authorization, arn, raises=True)
 
 
-def _appsync(event: Event) -> Door:
+def _appsync(event: Event) -> ParsedEvent:
     context = _object(event, "requestContext")
     agents = _lower(_object(event, "requestHeaders")).get("user-agent", ())
     texts = {
@@ -171,7 +173,7 @@ def _appsync(event: Event) -> Door:
         "user_agent": agents[0] if agents else None,
     }
     request = Request(graphql=True, fields=line_fields(texts))
-    return Door("graphql", request, (event["authorizationToken"],))
+    return ParsedEvent("graphql", request, (event["authorizationToken"],))
 
 
 def _gateway_texts(context: Event) -> dict[str, object]:
@@ -199,10 +201,10 @@ def _request(
 
 
 def _fields(
-    texts: Mapping[str, object], time: object, headers: Mapping[str, tuple[str, ...]], reading: Reading
+    texts: Mapping[str, object], time: object, headers: Mapping[str, tuple[str, ...]], options: EventOptions
 ) -> dict[str, str | int]:
     fields = line_fields(texts, time=_time(time))
-    country = _country(headers.get(reading.country_header, ())) if reading.country_header else None
+    country = _country(headers.get(options.country_header, ())) if options.country_header else None
     return fields if country is None else fields | {"country": country}
 
 

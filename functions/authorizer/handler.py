@@ -12,7 +12,7 @@ import time
 from typing import Any, NamedTuple
 
 from functions.authorizer.answer import shape_answer
-from functions.authorizer.events import UNKNOWN, Door, Reading, read_event
+from functions.authorizer.events import UNKNOWN, EventOptions, ParsedEvent, read_event
 from sessionwarden.authorizer.assemble import build_authorizer
 from sessionwarden.authorizer.authorizer import Authorizer
 from sessionwarden.authorizer.decision import Decision, shape_line
@@ -25,27 +25,27 @@ class Service(NamedTuple):
     """An authorizer and how its events are to be read. `authorizer` is `None` if it cannot be built."""
 
     authorizer: Authorizer | None
-    reading: Reading = Reading()
+    options: EventOptions = EventOptions()
 
     def answer(self, event: object, *, invocation_id: str) -> dict[str, Any]:
         """The answer to `event`; raises only `Unauthorized`, which some APIs turn into 401."""
         try:
-            door = read_event(event, self.reading)
+            parsed = read_event(event, self.options)
         except Exception as error:  # no event may escape as an exception
             note(error)
-            door = UNKNOWN
-        decision = self._decide(door)
+            parsed = UNKNOWN
+        decision = self._decide(parsed)
         clock = time.time if self.authorizer is None else self.authorizer.clock
-        line = shape_line(door.request, decision, fallback_id=invocation_id, now_ms=int(clock() * 1000))
+        line = shape_line(parsed.request, decision, fallback_id=invocation_id, now_ms=int(clock() * 1000))
         write_line(line)
-        return shape_answer(door, decision)
+        return shape_answer(parsed, decision)
 
-    def _decide(self, door: Door) -> Decision:
+    def _decide(self, parsed: ParsedEvent) -> Decision:
         if self.authorizer is None:
             return Decision(403, "misconfigured")
-        if door.answer == "unknown":
+        if parsed.answer == "unknown":
             return Decision(403, "unsupported_event")
-        return self.authorizer.decide(door.authorization, door.request)
+        return self.authorizer.decide(parsed.authorization, parsed.request)
 
 
 def write_line(line: str) -> None:
@@ -61,8 +61,8 @@ def build() -> Service:
     """The service of this environment; one that refuses everything, with a note, if it is wrong."""
     try:
         settings = read_settings(os.environ)
-        reading = Reading(settings.country_header, settings.token_parameter, settings.http_api_answer)
-        return Service(build_authorizer(settings, os.environ), reading)
+        options = EventOptions(settings.country_header, settings.token_parameter, settings.http_api_answer)
+        return Service(build_authorizer(settings, os.environ), options)
     except (SessionwardenError, ValueError) as error:
         note(error)
         return Service(None)

@@ -21,7 +21,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.detect.detector import Detector
 from functions.detect.live_rules import InUse, LiveRules, NothingToPoll
 from functions.detect.settings import Settings
-from sessionwarden.adapters.aws.appconfig import AppConfigRules, Place
+from sessionwarden.adapters.aws.appconfig import AppConfigRules, ConfigurationIds
 from sessionwarden.adapters.aws.clients import client
 from sessionwarden.adapters.aws.deadline import Deadline
 from sessionwarden.adapters.aws.eventbridge import EventBridgePublisher
@@ -86,7 +86,7 @@ def detector() -> Detector:
     )
 
 
-def _published(place: Place | None) -> PublishedRules:
+def _published(place: ConfigurationIds | None) -> PublishedRules:
     if place is None:
         return NothingToPoll()
     # short: the batch waits for it, and the next poll comes soon

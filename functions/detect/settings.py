@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PositiveInt, StringConstraints
 
-from sessionwarden.adapters.aws.appconfig import Place
+from sessionwarden.adapters.aws.appconfig import ConfigurationIds
 from sessionwarden.detection.storage.admission import NEW_KEYS_PER_MINUTE
 from sessionwarden.detection.storage.shared_log_size import SMALLEST_MEMORY_MB, shared_log_limit_for
 
@@ -23,10 +23,10 @@ def _place(value: Any) -> Any:
     parts = value.split("/") if isinstance(value, str) else ()
     if len(parts) != 3 or not all(parts):
         raise ValueError("must be application/environment/profile, by their ids")
-    return Place(*parts)
+    return ConfigurationIds(*parts)
 
 
-LivePlace = Annotated[Place, BeforeValidator(_place)]
+LivePlace = Annotated[ConfigurationIds, BeforeValidator(_place)]
 
 CODE = Path(__file__).parents[2]
 """The folder that holds the `functions` package: the root of the bundle."""

@@ -15,7 +15,7 @@ from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.ingest.records import Reading, read_records
+from functions.ingest.records import Delivery, read_records
 from functions.ingest.settings import Settings
 from sessionwarden.adapters.aws.eventbridge import EventBridgePublisher
 from sessionwarden.adapters.clock import system_clock
@@ -49,17 +49,17 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
     metrics.add_metric(name="Deliveries", unit=MetricUnit.Count, value=1)
     batch = open_payload(event)
     kind = settings().log_groups.get(batch.log_group)
-    reading = read_records(batch.records, kind, now_ms=system_clock())
-    publisher().publish("Events", pack_events(reading.events))
-    _report(reading)
+    delivery = read_records(batch.records, kind, now_ms=system_clock())
+    publisher().publish("Events", pack_events(delivery.events))
+    _report(delivery)
 
 
-def _report(reading: Reading) -> None:
-    metrics.add_metric(name="Events", unit=MetricUnit.Count, value=len(reading.events))
-    metrics.add_metric(name="Quarantined", unit=MetricUnit.Count, value=len(reading.quarantined))
-    for reason, count in Counter(line.reason for line in reading.quarantined).items():
+def _report(delivery: Delivery) -> None:
+    metrics.add_metric(name="Events", unit=MetricUnit.Count, value=len(delivery.events))
+    metrics.add_metric(name="Quarantined", unit=MetricUnit.Count, value=len(delivery.quarantined))
+    for reason, count in Counter(line.reason for line in delivery.quarantined).items():
         with single_metric(name="QuarantinedByReason", unit=MetricUnit.Count, value=count) as metric:
             metric.add_dimension(name="reason", value=reason)
-    for line in reading.quarantined[:MAX_LOGGED_LINES]:
+    for line in delivery.quarantined[:MAX_LOGGED_LINES]:
         # never the line itself: it is hostile text and may hold a token
         logger.warning("quarantined", extra={"log_event_id": line.record_id, "reason": line.reason})

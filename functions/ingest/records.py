@@ -34,19 +34,19 @@ class QuarantinedLine(NamedTuple):
     reason: str
 
 
-class Reading(NamedTuple):
+class Delivery(NamedTuple):
     """What became of a delivery's records."""
 
     events: list[Event]
     quarantined: list[QuarantinedLine]
 
 
-def read_records(records: Sequence[LogRecord], kind: LogKind | None, *, now_ms: int) -> Reading:
+def read_records(records: Sequence[LogRecord], kind: LogKind | None, *, now_ms: int) -> Delivery:
     """Read each record as `kind`; a log group that nobody configured (`None`) is quarantined whole."""
     if records and kind in ("http_api", "rest_api"):
         events = _read_at_once(records, now_ms=now_ms)
         if events is not None:
-            return Reading(events, [])
+            return Delivery(events, [])
     return _read_one_by_one(records, kind, now_ms=now_ms)
 
 
@@ -59,17 +59,17 @@ def _read_at_once(records: Sequence[LogRecord], *, now_ms: int) -> list[Event] |
     return parse_access_block(block.encode(), now_ms=now_ms)
 
 
-def _read_one_by_one(records: Sequence[LogRecord], kind: LogKind | None, *, now_ms: int) -> Reading:
-    reading = Reading([], [])
+def _read_one_by_one(records: Sequence[LogRecord], kind: LogKind | None, *, now_ms: int) -> Delivery:
+    delivery = Delivery([], [])
     for record in records:
         try:
             event = _read(record.message, kind, now_ms=now_ms)
         except SourceError as error:
-            reading.quarantined.append(QuarantinedLine(record.id, error.reason))
+            delivery.quarantined.append(QuarantinedLine(record.id, error.reason))
         else:
             if event is not None:
-                reading.events.append(event)
-    return reading
+                delivery.events.append(event)
+    return delivery
 
 
 def _read(message: str, kind: LogKind | None, *, now_ms: int) -> Event | None:

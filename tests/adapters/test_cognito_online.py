@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sessionwarden.adapters.lean.cognito import OnlineCheck, online_check
+from sessionwarden.adapters.lean.cognito import CognitoOnlineCheck, online_check
 from sessionwarden.errors import StoreError
 from sessionwarden.model.deny import Claims
 from tests.support.scripted_server import CLOSE, Server, Turn, http, say
@@ -29,7 +29,7 @@ class World:
     def __init__(self, *turns: Turn, deadline_seconds: float = 10) -> None:
         self.now = float(NOW)
         self.server = Server(*turns)
-        self.check = OnlineCheck(
+        self.check = CognitoOnlineCheck(
             endpoint_of=lambda region: self.server.url,
             clock=lambda: self.now,
             deadline_seconds=deadline_seconds,
@@ -146,7 +146,7 @@ def test_a_connection_that_died_is_tried_again_once(world: Callable[..., World])
 def test_an_endpoint_where_nobody_listens_is_no_word_of_cognitos() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    check = OnlineCheck(endpoint_of=lambda region: url, clock=lambda: NOW)
+    check = CognitoOnlineCheck(endpoint_of=lambda region: url, clock=lambda: NOW)
     with pytest.raises(StoreError, match="was not asked"):
         check.confirms(CLAIMS, "a.b.c", max_age_seconds=0)
 

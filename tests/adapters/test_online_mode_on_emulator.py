@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessionwarden.adapters.lean.cognito import OnlineCheck
+from sessionwarden.adapters.lean.cognito import CognitoOnlineCheck
 from sessionwarden.authorizer.authorizer import Authorizer
 from sessionwarden.authorizer.operator_notes import note
 from sessionwarden.authorizer.request import web_request
@@ -38,7 +38,7 @@ class SilentDenylist:
 class CountedCheck:
     """The real check, with the number of questions that it got."""
 
-    def __init__(self, check: OnlineCheck) -> None:
+    def __init__(self, check: CognitoOnlineCheck) -> None:
         self._check = check
         self.questions = 0
 
@@ -53,7 +53,7 @@ class World:
     def __init__(self, emulator: Emulator) -> None:
         self.people = EmulatedPool(emulator)
         self.late_seconds = 0
-        self.real_check = OnlineCheck(
+        self.real_check = CognitoOnlineCheck(
             endpoint_of=lambda region: emulator.endpoint_url,
             clock=self.clock,
             deadline_seconds=30,  # a busy machine is no reason to refuse here

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from functions.detect.live_rules import LiveRules
-from sessionwarden.adapters.aws.appconfig import AppConfigRules, Place
+from sessionwarden.adapters.aws.appconfig import AppConfigRules, ConfigurationIds
 from sessionwarden.adapters.aws.appconfig_publishing import AppConfigPublishing
 from sessionwarden.adapters.memory.windows import MemoryWindowStore
 from sessionwarden.cli.deployment import Target
@@ -78,7 +78,7 @@ class Deployed:
         profile = self.appconfig.create_configuration_profile(
             ApplicationId=application, Name="ruleset", LocationUri="hosted"
         )["Id"]
-        self.place = Place(application, environment, profile)
+        self.place = ConfigurationIds(application, environment, profile)
         self.slow, self.fast = (self._strategy(minutes) for minutes in (60, 0))
         self.publishing = AppConfigPublishing(self.appconfig, self.place)
         self.outputs = {

@@ -11,11 +11,11 @@ import pytest
 from sessionwarden.local.demo.report import Report
 from sessionwarden.local.demo.scenario import play
 from sessionwarden.local.demo.stack import LocalStack, Step, running_local_stack
-from tests.support.probe import Probe
+from tests.support.emulated_deployment import EmulatedDeployment
 
 
 class Silent:
-    """Progress that nobody watches."""
+    """Progress that is shown nowhere."""
 
     @contextmanager
     def step(self, text: str) -> Iterator[Step]:
@@ -33,11 +33,11 @@ def stack() -> Iterator[LocalStack]:
 
 @pytest.fixture(scope="session")
 def report(stack: LocalStack) -> Report:
-    """The demo's story, played once."""
+    """The report of the demo, which is played once."""
     return play(stack, Silent(), started=time.monotonic())
 
 
 @pytest.fixture(scope="session")
-def probe(stack: LocalStack, report: Report) -> Probe:
-    """For the tests after the story: by then every function is warm."""
-    return Probe(stack)
+def deployment(stack: LocalStack, report: Report) -> EmulatedDeployment:
+    """A view of the deployment after the demo has run, so that every function is warm."""
+    return EmulatedDeployment(stack)

@@ -1,4 +1,4 @@
-"""The doors that the demo leaves out, from the stack to a client: WebSocket, REST TOKEN, AppSync."""
+"""The guarded that the demo leaves out, from the stack to a client: WebSocket, REST TOKEN, AppSync."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sessionwarden.local.emulator.emulator import Emulator
 from sessionwarden.model.deny import DenyEntry
 from sessionwarden.model.principal import principal
 
-STACK = "doors"
+STACK = "guarded-apis"
 STAGE = "live"
 TOKEN_PARAMETER = "token"
 PASSWORD = "Correct-horse-1"
@@ -36,7 +36,7 @@ class Apis(NamedTuple):
     appsync: str
 
 
-class Doors(NamedTuple):
+class GuardedApis(NamedTuple):
     """What a client and an operator need to know of the deployment."""
 
     emulator: Emulator
@@ -60,7 +60,7 @@ class Doors(NamedTuple):
             ),
         }
 
-    def committed(self, token: str, wanted: Callable[[dict[str, int]], bool]) -> dict[str, int]:
+    def statuses_once(self, token: str, wanted: Callable[[dict[str, int]], bool]) -> dict[str, int]:
         """The statuses once they are as wanted, or as they are when every poll must be long over."""
         for _ in range(20):
             statuses = self.statuses(token)
@@ -112,21 +112,23 @@ class Doors(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def doors(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Doors:
+def guarded(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> GuardedApis:
     cognito = emulator.client("cognito-idp")
-    pool = cognito.create_user_pool(PoolName="doors")["UserPool"]["Id"]
+    pool = cognito.create_user_pool(PoolName="guarded-apis")["UserPool"]["Id"]
     client = cognito.create_user_pool_client(
         UserPoolId=pool, ClientName="c", ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"]
     )["UserPoolClient"]["ClientId"]
     apis = _create_apis(emulator)
-    outputs = _deploy(emulator, apis, pool, client, tmp_path_factory.mktemp("doors"))
+    outputs = _deploy(emulator, apis, pool, client, tmp_path_factory.mktemp("guarded-apis"))
     _attach(emulator, apis, outputs)
-    return Doors(emulator, apis, pool, client, outputs)
+    return GuardedApis(emulator, apis, pool, client, outputs)
 
 
-def test_every_door_lets_a_session_in_until_it_is_denied_and_never_a_stranger(doors: Doors) -> None:
-    user, token = doors.sign_in("alice")
-    assert doors.statuses(token) == {
+def test_every_api_kind_lets_a_session_in_until_it_is_denied_and_never_a_stranger(
+    guarded: GuardedApis,
+) -> None:
+    user, token = guarded.sign_in("alice")
+    assert guarded.statuses(token) == {
         "websocket, header": 101,
         "websocket, parameter": 101,
         "rest token": 200,
@@ -134,36 +136,38 @@ def test_every_door_lets_a_session_in_until_it_is_denied_and_never_a_stranger(do
     }
 
     later = int(time.time()) + 900
-    item = to_item(principal(doors.pool, user), DenyEntry("d-1", later, deny_until=later))
-    doors.emulator.client("dynamodb").put_item(TableName=doors.outputs["DenylistTable"], Item=item)
+    item = to_item(principal(guarded.pool, user), DenyEntry("d-1", later, deny_until=later))
+    guarded.emulator.client("dynamodb").put_item(TableName=guarded.outputs["DenylistTable"], Item=item)
 
-    refused = doors.statuses(token)
+    refused = guarded.statuses(token)
     assert refused == {
         "websocket, header": 403,
         "websocket, parameter": 403,
         "rest token": 403,
         "appsync": 401,
     }
-    stranger = doors.statuses("a.b.c")
-    assert {door: status for door, status in stranger.items() if status < 400} == {}
+    stranger = guarded.statuses("a.b.c")
+    assert {kind: status for kind, status in stranger.items() if status < 400} == {}
 
 
-def test_an_operator_s_deny_of_the_app_client_shuts_every_door_and_its_lift_opens_them(doors: Doors) -> None:
-    _, token = doors.sign_in("bob")
-    opened = doors.statuses(token)
+def test_an_operator_s_deny_of_the_app_client_closes_every_api_kind_and_its_lift_opens_them(
+    guarded: GuardedApis,
+) -> None:
+    _, token = guarded.sign_in("bob")
+    opened = guarded.statuses(token)
     assert max(opened.values()) < 400
 
-    added = doors.command("add", "--client", doors.client, "--duration", "1h", "--reason", "leaked")
-    shut = doors.committed(token, lambda statuses: min(statuses.values()) >= 400)
-    assert set(shut.values()) == {401, 403}
+    added = guarded.command("add", "--client", guarded.client, "--duration", "1h", "--reason", "leaked")
+    closed = guarded.statuses_once(token, lambda statuses: min(statuses.values()) >= 400)
+    assert set(closed.values()) == {401, 403}
 
-    doors.command("delete", added["decision"]["id"])
-    assert doors.committed(token, lambda statuses: statuses == opened) == opened
+    guarded.command("delete", added["decision"]["id"])
+    assert guarded.statuses_once(token, lambda statuses: statuses == opened) == opened
 
 
-def test_what_answers_is_a_version_that_was_started_when_it_was_published(doors: Doors) -> None:
-    live = doors.outputs["AuthorizerFunction"]
-    configuration = doors.emulator.client("lambda").get_function_configuration(FunctionName=live)
+def test_what_answers_is_a_version_that_was_started_when_it_was_published(guarded: GuardedApis) -> None:
+    live = guarded.outputs["AuthorizerFunction"]
+    configuration = guarded.emulator.client("lambda").get_function_configuration(FunctionName=live)
 
     assert live.endswith(":live")
     assert configuration["Version"] == "1"

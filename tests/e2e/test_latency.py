@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 from benchmarks.latency import Course, Run, measure, table
-from tests.support.probe import Probe
+from tests.support.emulated_deployment import EmulatedDeployment
 
 
-def test_every_run_of_the_latency_benchmark_is_found_out_denied_and_refused(probe: Probe) -> None:
+def test_every_run_of_the_latency_benchmark_is_found_out_denied_and_refused(
+    deployment: EmulatedDeployment,
+) -> None:
     course = Course(
-        stack=probe.stack, log=probe.log, findings=probe.findings, enforcements=probe.enforcements
+        stack=deployment.stack,
+        log=deployment.log,
+        findings=deployment.findings,
+        enforcements=deployment.enforcements,
     )
     runs = [measure(course) for _ in range(2)]
     assert all(min(run.finding, run.deny, run.refused) >= 0 for run in runs)

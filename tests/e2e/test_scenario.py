@@ -19,7 +19,7 @@ def test_a_deny_comes_after_its_finding_and_before_the_first_refusal(report: Rep
 
 
 def test_only_cognitos_own_authorizer_lets_the_dead_token_in(report: Report) -> None:
-    still_open = [door.door for door in report.doors if door.after == "200"]
+    still_open = [endpoint.name for endpoint in report.endpoints if endpoint.after == "200"]
     assert still_open == ["Cognito's own JWT authorizer, same API"]
 
 

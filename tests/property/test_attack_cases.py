@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.authorizer.events import Reading
+from functions.authorizer.events import EventOptions
 from tests.support.attacks.cases import ASKING, GUARDED, LAX, PREFLIGHTS, Attack, attacks, decide, table
 from tests.support.attacks.events import ARN, PREFLIGHT, options_event
 from tests.support.attacks.tokens import GOOD
@@ -44,8 +44,8 @@ PARAMETER: dict[str, Any] = {
 @pytest.mark.parametrize(
     "honest",
     [
-        *(Attack(door(GOOD)) for door in (http_event, http_1_event, rest_event, token_event)),
-        Attack(websocket_event(**PARAMETER), reading=Reading(token_parameter="t")),
+        *(Attack(make_event(GOOD)) for make_event in (http_event, http_1_event, rest_event, token_event)),
+        Attack(websocket_event(**PARAMETER), options=EventOptions(token_parameter="t")),
         Attack(appsync_event(GOOD)),
         Attack(http_event(RIGHT), routes=ASKING),
         Attack(http_event(token(claims(nbf=NOW)))),

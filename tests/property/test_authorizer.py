@@ -31,8 +31,8 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
     max_leaves=8,
 )
-DOORS = (http_event, http_1_event, rest_event, token_event, websocket_event, appsync_event)
-names = st.sampled_from(sorted({name for door in DOORS for name in door()}))
+API_KINDS = (http_event, http_1_event, rest_event, token_event, websocket_event, appsync_event)
+names = st.sampled_from(sorted({name for make_event in API_KINDS for name in make_event()}))
 
 
 class Unreadable:
@@ -81,7 +81,7 @@ def test_any_json_value_is_refused(event: object, capsys: pytest.CaptureFixture[
 
 
 @lenient
-@given(base=st.sampled_from(DOORS), name=names, value=values)
+@given(base=st.sampled_from(API_KINDS), name=names, value=values)
 def test_an_event_with_any_part_replaced_is_refused(
     base: Any, name: str, value: object, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,9 +1,9 @@
 """The Lambda authorizer: the function, its published version, and the alias that APIs invoke.
 
-Enters: the denylist, the pools, what the function is told. Leaves: `authorizer` (the function), `live` (its
-alias), `doors` (its registration with APIs), `malfunctions` and `stale_keys` (metrics). Invariants: each
-change of code or settings publishes a version, and the alias moves to it only when that one is ready;
-a version that was replaced is deleted, since a kept snapshot is billed.
+It exposes `authorizer` (the function), `live` (its alias), `registrations` (its registrations with APIs),
+and the metrics `malfunctions` and `stale_keys`. Invariants: each change of code or settings publishes a
+version, and the alias moves to that version only when it is ready; a version that was replaced is deleted,
+since a kept snapshot is billed.
 https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html
 """
 
@@ -18,7 +18,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from sessionwarden.constructs.function import METRICS_NAMESPACE, WardenFunction
-from sessionwarden.constructs.registrations import Doors
+from sessionwarden.constructs.registrations import Registrations
 
 MALFUNCTIONS = (
     "denylist_damaged",
@@ -27,7 +27,7 @@ MALFUNCTIONS = (
     "keys_unavailable",
     "misconfigured",
 )
-"""Reasons of the decision line that are our own fault: nobody can cause them with a token."""
+"""Reasons on the decision line that are our own fault: no token, however malformed, can cause them."""
 
 TIMEOUT_SECONDS = 5
 MEMORY_MB = 512
@@ -35,11 +35,11 @@ ALIAS = "live"
 
 
 class Authorizer(Construct):
-    """The function that every guarded request passes.
+    """The function that decides on every guarded request.
 
     `reserved_concurrency` keeps other functions from starving it, and bounds what a flood can cost.
-    `options` are environment variables that have defaults. `snap_start` of `None` starts each environment
-    anew; Lambda allows no provisioned concurrency beside it.
+    `options` are environment variables that have defaults. With a `snap_start` of `None`, each environment
+    starts cold; Lambda does not combine SnapStart with provisioned concurrency.
     """
 
     def __init__(
@@ -77,16 +77,16 @@ class Authorizer(Construct):
         self.live = lambda_.Alias(
             self, "Live", alias_name=ALIAS, version=self.authorizer.function.current_version
         )
-        self.doors = Doors(self, authorizer=self.live)
+        self.registrations = Registrations(self, authorizer=self.live)
         self.malfunctions = _count_malfunctions(self, self.authorizer.log_group, stack_name)
         self.stale_keys = _count_stale_keys(self, self.authorizer.log_group, stack_name)
 
 
 def _count_malfunctions(scope: Construct, log_group: logs.ILogGroup, stack_name: str) -> cloudwatch.Metric:
-    """Refusals that are our own fault, counted from decision lines.
+    """Counts refusals that are our own fault, from decision lines.
 
-    Lambda's `Errors` would not do: a REST API's 401 is an exception by contract, so anybody could raise
-    an alarm on it with a bad token.
+    Lambda's own `Errors` metric is no use for this: a REST API's 401 is an exception by contract, so any
+    client could set off an alarm with a bad token.
     """
     metric_name = f"AuthorizerMalfunctions-{stack_name}"
     pattern = logs.FilterPattern.any(
@@ -104,9 +104,9 @@ def _count_malfunctions(scope: Construct, log_group: logs.ILogGroup, stack_name:
 
 
 def _count_stale_keys(scope: Construct, log_group: logs.ILogGroup, stack_name: str) -> cloudwatch.Metric:
-    """Failed fetches of signing keys: known ones go on serving for a day at most, so somebody must look.
+    """Counts failed fetches of signing keys: known keys serve for a day at most, so an operator must act.
 
-    Decision lines are left out: they quote what clients write, and anybody could write these words.
+    Decision lines are left out: they quote what clients write, and a client could write these words.
     """
     log_filter = logs.MetricFilter(
         scope,

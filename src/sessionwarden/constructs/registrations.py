@@ -1,9 +1,8 @@
-"""The authorizer's registration with each kind of API that already runs.
+"""Registers the authorizer with APIs that already run, one method for each API kind.
 
-Enters: the function's alias, API ids in plain text. Leaves: `registrations` (authorizer ids by API id) and
-`appsync` (what an AppSync API must be set to, by API id); whoever owns the API attaches them.
-Invariants: results are never cached, since a cached allow would outlive the deny; each API may invoke
-the function as its own authorizer only.
+It exposes `authorizer_ids` by API id, and `appsync` (the settings an AppSync API needs, by API id); the
+API's owner attaches them to routes. Invariants: results are never cached, since a cached allow would
+outlive the deny; each API may invoke the function as its own authorizer only.
 
 Without an Authorization header API Gateway answers 401 by itself: a flood without tokens costs no
 invocation (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html).
@@ -24,14 +23,14 @@ HttpApiAnswer = Literal["simple", "policy"]
 
 RESULT_TTL_SECONDS = 0
 TOKEN_PATTERN = r"^ *([Bb][Ee][Aa][Rr][Ee][Rr] +)?[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+ *$"  # noqa: S105
-"""Fits whatever the function could accept; anything else is 401 without an invocation."""
+"""Matches every token that the function could accept; API Gateway answers 401 to others by itself."""
 
 
-class Doors:
-    """Registers `authorizer` with APIs, as resources of `scope`."""
+class Registrations:
+    """The registrations of `authorizer` with APIs, made as resources of `scope`."""
 
     def __init__(self, scope: Construct, *, authorizer: lambda_.Alias) -> None:
-        self.registrations: dict[str, str] = {}
+        self.authorizer_ids: dict[str, str] = {}
         self.appsync: dict[str, dict[str, object]] = {}
         self._scope = scope
         self._stack = Stack.of(scope)
@@ -45,7 +44,7 @@ class Doors:
         )
 
     def register_http_api(self, api_id: str, *, answer: HttpApiAnswer) -> None:
-        """Make it known to an HTTP API: payload 2.0. `answer` is what the function is told to give."""
+        """Register it with an HTTP API, payload 2.0. `answer` is the format the function is set to return."""
         resource = apigatewayv2.CfnAuthorizer(
             self._scope,
             f"HttpApi{api_id}",
@@ -61,7 +60,7 @@ class Doors:
         self._register(api_id, resource.ref)
 
     def register_rest_api(self, api_id: str) -> None:
-        """Make it known to a REST API, as an authorizer of type REQUEST."""
+        """Register it with a REST API, as an authorizer of type REQUEST."""
         resource = apigateway.CfnAuthorizer(
             self._scope,
             f"RestApi{api_id}",
@@ -75,12 +74,12 @@ class Doors:
         self._register(api_id, resource.ref)
 
     def register_rest_token_api(self, api_id: str) -> None:
-        """Make it known to a REST API, as an authorizer of type TOKEN: told the token and nothing else."""
+        """Register it with a REST API, as an authorizer of type TOKEN, which receives only the token."""
         resource = apigateway.CfnAuthorizer(
             self._scope,
             f"RestTokenApi{api_id}",
             rest_api_id=api_id,
-            # an API takes no name twice, and CloudFormation makes the new type before it deletes the old
+            # an API refuses a name twice, and CloudFormation creates the new type before deleting the old
             name=f"{self._name}-token",
             type="TOKEN",
             authorizer_uri=self._uri,
@@ -91,10 +90,10 @@ class Doors:
         self._register(api_id, resource.ref)
 
     def register_websocket_api(self, api_id: str, *, token_parameter: str | None) -> None:
-        """Make it known to a WebSocket API, for `$connect`.
+        """Register it with a WebSocket API, for `$connect`.
 
-        Every identity source that is named must be there, or API Gateway answers 401. So none is named
-        where the token may come in the header or in `token_parameter`. There is no result cache.
+        Every identity source that is named must be present, or API Gateway answers 401. So none is named
+        if the token may be in the header or in `token_parameter`. WebSocket APIs have no result cache.
         https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-authorizers.html
         """
         resource = apigatewayv2.CfnAuthorizer(
@@ -109,7 +108,7 @@ class Doors:
         self._register(api_id, resource.ref)
 
     def admit_appsync_api(self, api_id: str) -> None:
-        """Let an AppSync API invoke it. Its Lambda authorizer is a setting of the API, which is not ours.
+        """Let an AppSync API invoke it. The API's owner sets the authorizer, in the API's own settings.
 
         https://docs.aws.amazon.com/appsync/latest/APIReference/API_LambdaAuthorizerConfig.html
         """
@@ -125,7 +124,7 @@ class Doors:
         )
 
     def _register(self, api_id: str, authorizer_id: str) -> None:
-        self.registrations[api_id] = authorizer_id
+        self.authorizer_ids[api_id] = authorizer_id
         self._authorizer.add_permission(
             f"InvokeFor{api_id}",
             principal=iam.ServicePrincipal("apigateway.amazonaws.com"),

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from functions.authorizer.events import Reading, read_event
+from functions.authorizer.events import EventOptions, read_event
 from sessionwarden.authorizer.authorizer import Authorizer
 from sessionwarden.authorizer.decision import Decision
 from sessionwarden.errors import DamagedItemError, StoreError
@@ -93,7 +93,7 @@ class Attack(NamedTuple):
     routes: Routes = NO_ROUTES
     before: object = None
     now: int = NOW
-    reading: Reading = Reading()
+    options: EventOptions = EventOptions()
 
 
 class Denylist:
@@ -125,13 +125,13 @@ def decide(attack: Attack) -> Decision:
         routes=attack.routes,
     )
     if attack.before is not None:
-        door = read_event(attack.before)
-        assert service.decide(door.authorization, door.request).allowed
+        parsed = read_event(attack.before)
+        assert service.decide(parsed.authorization, parsed.request).allowed
     clock[0] = attack.now
-    door = read_event(attack.event, attack.reading)
-    if door.answer == "unknown":
+    parsed = read_event(attack.event, attack.options)
+    if parsed.answer == "unknown":
         return Decision(403, "unsupported_event")
-    return service.decide(door.authorization, door.request)
+    return service.decide(parsed.authorization, parsed.request)
 
 
 def attacks() -> Iterator[tuple[str, list[Attack]]]:
@@ -257,7 +257,7 @@ def attacks() -> Iterator[tuple[str, list[Attack]]]:
             Attack(token_event(authorizationToken=None)),
             Attack(appsync_event("")),
         ]
-        + [Attack(event, reading=Reading(token_parameter="t")) for event in CARRIERS],
+        + [Attack(event, options=EventOptions(token_parameter="t")) for event in CARRIERS],
     )
     yield (
         "a request claims to be a preflight",

@@ -1,4 +1,4 @@
-"""Each door from its documented event to its documented answer."""
+"""Each API kind from its documented event to its documented answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from functions.authorizer.answer import Unauthorized
-from functions.authorizer.events import Reading, read_event
+from functions.authorizer.events import EventOptions, read_event
 from functions.authorizer.handler import Service
 from sessionwarden.authorizer.authorizer import Authorizer
 from sessionwarden.authorizer.decision import Decision
@@ -33,7 +33,7 @@ from tests.support.authorizer_events import (
 from tests.support.tokens import CLIENT, NOW, POOL, SUB, claims, jwks, token
 
 DENIED = DenyEntry("d-1", NOW + 900, deny_until=NOW + 900)
-POLICY_DOORS = (http_1_event, rest_event, token_event, websocket_event)
+EVENTS_ANSWERED_BY_POLICY = (http_1_event, rest_event, token_event, websocket_event)
 EXPIRED = token(claims(exp=NOW))
 BASE = RoutePolicy()
 
@@ -52,7 +52,7 @@ class Denylist:
 def service(
     *entries: DenyEntry,
     routes: Routes = NO_ROUTES,
-    reading: Reading = Reading(),  # noqa: B008
+    options: EventOptions = EventOptions(),  # noqa: B008
     error: Exception | None = None,
 ) -> Service:
     return Service(
@@ -65,7 +65,7 @@ def service(
             report=note,
             routes=routes,
         ),
-        reading,
+        options,
     )
 
 
@@ -78,9 +78,11 @@ def effect(found: dict[str, Any]) -> str:
     return str(statement["Effect"])
 
 
-@pytest.mark.parametrize("door", POLICY_DOORS)
-def test_a_policy_names_exactly_the_method_and_stage_asked_for(door: Callable[..., dict[str, Any]]) -> None:
-    event = door(token())
+@pytest.mark.parametrize("make_event", EVENTS_ANSWERED_BY_POLICY)
+def test_a_policy_names_exactly_the_method_and_stage_asked_for(
+    make_event: Callable[..., dict[str, Any]],
+) -> None:
+    event = make_event(token())
     found = answer(event)
     assert found["principalId"] == SUB
     assert found["policyDocument"] == {
@@ -91,31 +93,31 @@ def test_a_policy_names_exactly_the_method_and_stage_asked_for(door: Callable[..
     assert all(isinstance(value, str) for value in found["context"].values())
 
 
-@pytest.mark.parametrize("door", POLICY_DOORS)
-def test_a_denied_token_is_a_deny_policy_which_is_403(door: Callable[..., dict[str, Any]]) -> None:
-    found = answer(door(token()), DENIED)
+@pytest.mark.parametrize("make_event", EVENTS_ANSWERED_BY_POLICY)
+def test_a_denied_token_is_a_deny_policy_which_is_403(make_event: Callable[..., dict[str, Any]]) -> None:
+    found = answer(make_event(token()), DENIED)
     assert (effect(found), found["context"]["reason"]) == ("Deny", "denied_until")
 
 
-@pytest.mark.parametrize("door", [rest_event, token_event, websocket_event])
+@pytest.mark.parametrize("make_event", [rest_event, token_event, websocket_event])
 @pytest.mark.parametrize("bad", ["", "x", EXPIRED])
 def test_an_expired_or_malformed_token_is_the_exception_that_is_401(
-    door: Callable[..., dict[str, Any]], bad: str
+    make_event: Callable[..., dict[str, Any]], bad: str
 ) -> None:
     with pytest.raises(Unauthorized):
-        answer(door(bad))
+        answer(make_event(bad))
 
 
 @pytest.mark.parametrize("bad", ["", "x", EXPIRED])
 def test_an_http_api_has_no_401_so_a_bad_token_is_a_deny(bad: str) -> None:
     assert effect(answer(http_1_event(bad))) == "Deny"
     assert answer(http_event(bad))["isAuthorized"] is False
-    assert effect(answer(http_event(bad), reading=Reading(http_api_answer="policy"))) == "Deny"
+    assert effect(answer(http_event(bad), options=EventOptions(http_api_answer="policy"))) == "Deny"
 
 
 def test_an_http_api_of_payload_2_can_be_answered_with_a_policy_for_its_route_arn() -> None:
     event = http_event(token())
-    found = answer(event, reading=Reading(http_api_answer="policy"))
+    found = answer(event, options=EventOptions(http_api_answer="policy"))
     assert found["policyDocument"]["Statement"][0]["Resource"] == event["routeArn"]
     assert effect(found) == "Allow"
 
@@ -150,16 +152,16 @@ def test_a_web_socket_of_a_browser_brings_its_token_in_the_parameter_that_the_op
         queryStringParameters={"access_token": token()},
         multiValueQueryStringParameters={"access_token": [token()]},
     )
-    named = Reading(token_parameter="access_token")
-    assert effect(answer(event, reading=named)) == "Allow"
+    named = EventOptions(token_parameter="access_token")
+    assert effect(answer(event, options=named)) == "Allow"
     with pytest.raises(Unauthorized):
         answer(event)
     twice = event | {"multiValueQueryStringParameters": {"access_token": [token(), token()]}}
     with pytest.raises(Unauthorized):
-        answer(twice, reading=named)
+        answer(twice, options=named)
     both = event | {"multiValueHeaders": {"Authorization": ["x"]}}
     with pytest.raises(Unauthorized):
-        answer(both, reading=named)
+        answer(both, options=named)
 
 
 def test_what_each_door_asks_for_is_what_its_api_says() -> None:
@@ -186,7 +188,7 @@ def test_a_colon_in_the_path_does_not_move_what_a_token_authorizer_is_told() -> 
 
 
 @pytest.mark.parametrize(
-    ("door", "fields"),
+    ("make_event", "fields"),
     [
         (http_1_event, {"id": "http-request-id=", "stage": "test", "route": "GET /request"}),
         (token_event, {"api_id": "abc123", "stage": "prod", "method": "GET", "path": "/items/5"}),
@@ -195,9 +197,9 @@ def test_a_colon_in_the_path_does_not_move_what_a_token_authorizer_is_told() -> 
     ],
 )
 def test_each_door_writes_one_line_that_ingest_reads(
-    door: Callable[..., dict[str, Any]], fields: dict[str, str], capsys: pytest.CaptureFixture[str]
+    make_event: Callable[..., dict[str, Any]], fields: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer(door(token()))
+    answer(make_event(token()))
     (text,) = capsys.readouterr().out.splitlines()
     assert parse_decision_line(text, now_ms=NOW * 1000) is not None
     line = json.loads(text)

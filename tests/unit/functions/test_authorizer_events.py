@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.authorizer.events import Reading, read_event
+from functions.authorizer.events import EventOptions, read_event
 from sessionwarden.authorizer.request import bearer_token, printable
 from sessionwarden.errors import TokenError
 from tests.support.authorizer_events import http_event, rest_event
@@ -52,15 +52,15 @@ def test_the_headers_name_is_read_in_any_case(name: str) -> None:
 
 
 def test_two_spellings_of_the_header_are_two_headers() -> None:
-    door = read_event(rest_event(multiValueHeaders={"Authorization": ["a"], "authorization": ["b"]}))
-    assert reason_of(door.authorization) == "many_tokens"
+    parsed = read_event(rest_event(multiValueHeaders={"Authorization": ["a"], "authorization": ["b"]}))
+    assert reason_of(parsed.authorization) == "many_tokens"
 
 
 def test_a_repeated_header_of_a_rest_api_is_seen_though_the_single_one_hides_it() -> None:
-    door = read_event(
+    parsed = read_event(
         rest_event(headers={"Authorization": "b"}, multiValueHeaders={"Authorization": ["a", "b"]})
     )
-    assert reason_of(door.authorization) == "many_tokens"
+    assert reason_of(parsed.authorization) == "many_tokens"
 
 
 def test_an_http_apis_event_gives_the_fields_of_the_decision_line() -> None:
@@ -79,11 +79,11 @@ def test_an_http_apis_event_gives_the_fields_of_the_decision_line() -> None:
 
 
 def test_a_rest_apis_event_gives_the_extended_request_id() -> None:
-    door = read_event(rest_event())
-    assert door.answer == "policy"
-    assert door.resource.endswith("/prod/GET/items/5")
-    assert door.request.fields["id"] == "extended-id="
-    assert door.request.fields["route"] == "GET /items/{id}"
+    parsed = read_event(rest_event())
+    assert parsed.answer == "policy"
+    assert parsed.resource.endswith("/prod/GET/items/5")
+    assert parsed.request.fields["id"] == "extended-id="
+    assert parsed.request.fields["route"] == "GET /items/{id}"
 
 
 def test_a_request_id_that_clients_can_set_is_never_the_id() -> None:
@@ -95,13 +95,13 @@ def test_a_request_id_that_clients_can_set_is_never_the_id() -> None:
 def test_a_country_is_believed_only_from_the_header_that_the_operator_named() -> None:
     event = http_event(headers={"CloudFront-Viewer-Country": "de"})
     assert "country" not in read_event(event).request.fields
-    assert read_event(event, Reading("cloudfront-viewer-country")).request.fields["country"] == "DE"
+    assert read_event(event, EventOptions("cloudfront-viewer-country")).request.fields["country"] == "DE"
 
 
 @pytest.mark.parametrize("value", ["", "D", "DEU", "d1", "дe", ["DE", "FR"], 5])
 def test_a_country_is_two_letters(value: Any) -> None:
     event = rest_event(multiValueHeaders={"Cc": value if isinstance(value, list) else [value]})
-    assert "country" not in read_event(event, Reading("cc")).request.fields
+    assert "country" not in read_event(event, EventOptions("cc")).request.fields
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from functions.detect import handler as detect
 from functions.detect.detector import Detector
 from functions.detect.live_rules import InUse
 from functions.detect.settings import CODE, MEMORY_SIZE, Settings
-from sessionwarden.adapters.aws.appconfig import Place
+from sessionwarden.adapters.aws.appconfig import ConfigurationIds
 from sessionwarden.adapters.memory.windows import MemoryWindowStore
 from sessionwarden.detection.engine import Engine
 from sessionwarden.detection.storage.admission import NEW_KEYS_PER_MINUTE, Admission
@@ -314,7 +314,7 @@ def test_the_rule_set_is_beside_the_code_unless_told_otherwise() -> None:
 def test_the_place_of_published_rules_is_read_by_its_three_ids() -> None:
     assert Settings.from_environment(ENVIRONMENT).live_rules is None
     told = Settings.from_environment(ENVIRONMENT | {"SESSIONWARDEN_LIVE_RULES": "a1/e1/p1"})
-    assert told.live_rules == Place("a1", "e1", "p1")
+    assert told.live_rules == ConfigurationIds("a1", "e1", "p1")
 
 
 @pytest.mark.parametrize("value", ["", "a1", "a1/e1", "a1//p1", "a1/e1/p1/x"])

@@ -17,7 +17,7 @@ from sessionwarden.errors import LocalStackError
 from sessionwarden.local.demo.report import (
     SIMULATED,
     CommandRun,
-    DoorResult,
+    EndpointResult,
     Expectation,
     Incident,
     Moment,
@@ -45,7 +45,7 @@ REPORT = Report(
     simulated=SIMULATED,
     replayed_lines=0,
     incidents=(INCIDENT,),
-    doors=(DoorResult(door="Cognito's own JWT authorizer", before="200", after="200"),),
+    endpoints=(EndpointResult(name="Cognito's own JWT authorizer", before="200", after="200"),),
     honest_users=4,
     honest_requests=113,
     honest_errors=0,
@@ -59,7 +59,7 @@ REPORT = Report(
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """The command with a given end of the story, and without a stack to play it on."""
+    """The command with a given outcome of the scenario, and without a deployment."""
 
     def invoke(outcome: Report | BaseException, *arguments: str) -> Result:
         @contextmanager
@@ -136,7 +136,7 @@ def test_the_undo_command_is_never_folded() -> None:
     assert f"$ {long.command}" in _shown(replace(REPORT, undo=long))
 
 
-def test_the_screen_shows_what_the_doors_answered_after_the_undo_and_not_what_was_hoped() -> None:
+def test_the_screen_shows_what_the_api_answered_after_the_undo_and_not_what_was_hoped() -> None:
     assert "with the new token: 500; the old token: 403." in _shown(
         replace(REPORT, new_token_after_undo="500")
     )

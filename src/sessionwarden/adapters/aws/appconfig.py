@@ -33,7 +33,7 @@ UNDEPLOYED = frozenset({"Deployment", "Configuration"})
 """Kinds of a missing resource that mean: nobody has put anything live yet."""
 
 
-class Place(NamedTuple):
+class ConfigurationIds(NamedTuple):
     """Which configuration. Ids, not names: those need not be unique."""
 
     application: str
@@ -44,9 +44,9 @@ class Place(NamedTuple):
 class AppConfigRules:
     """`ports.PublishedRules` over one hosted configuration. One thread at a time."""
 
-    def __init__(self, client: AppConfigDataClient, place: Place, *, clock: Clock) -> None:
+    def __init__(self, client: AppConfigDataClient, ids: ConfigurationIds, *, clock: Clock) -> None:
         self._client = client
-        self._place = place
+        self._ids = ids
         self._clock = clock
         self._token: str | None = None
         self._opened_ms = self._asked_ms = self._next_ms = 0
@@ -85,8 +85,8 @@ class AppConfigRules:
 
     def _open(self) -> str:
         return self._client.start_configuration_session(
-            ApplicationIdentifier=self._place.application,
-            EnvironmentIdentifier=self._place.environment,
-            ConfigurationProfileIdentifier=self._place.profile,
+            ApplicationIdentifier=self._ids.application,
+            EnvironmentIdentifier=self._ids.environment,
+            ConfigurationProfileIdentifier=self._ids.profile,
             RequiredMinimumPollIntervalInSeconds=MIN_POLL_SECONDS,
         )["InitialConfigurationToken"]

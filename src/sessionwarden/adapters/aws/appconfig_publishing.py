@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sessionwarden.adapters.aws.appconfig import Place
+from sessionwarden.adapters.aws.appconfig import ConfigurationIds
 from sessionwarden.errors import PublishingError, PublishingRefusedError, RulesetError
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.load import load_ruleset
@@ -75,7 +75,7 @@ class History(NamedTuple):
 class AppConfigPublishing:
     """Versions and deployments of one profile. Raises `PublishingError`."""
 
-    def __init__(self, client: Any, place: Place) -> None:
+    def __init__(self, client: Any, place: ConfigurationIds) -> None:
         self._client = client
         self._of_environment = {"ApplicationId": place.application, "EnvironmentId": place.environment}
         self._of_profile = {"ApplicationId": place.application, "ConfigurationProfileId": place.profile}

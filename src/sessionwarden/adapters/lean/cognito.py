@@ -34,7 +34,7 @@ class _Known(NamedTuple):
     asked_at: float
 
 
-class OnlineCheck:
+class CognitoOnlineCheck:
     """Asks the pools' own Regions. Not for several threads at once: it keeps one connection per Region.
 
     `endpoint_of` gives a Region's endpoint URL; `clock` is epoch seconds.
@@ -116,10 +116,12 @@ class OnlineCheck:
         return self._connections[region]
 
 
-def online_check(environ: Mapping[str, str]) -> OnlineCheck:
+def online_check(environ: Mapping[str, str]) -> CognitoOnlineCheck:
     """The check as a Lambda function makes it; the environment may name another endpoint."""
     named = environ.get("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER") or environ.get("AWS_ENDPOINT_URL")
-    return OnlineCheck(endpoint_of=lambda region: named or f"https://cognito-idp.{region}.amazonaws.com")
+    return CognitoOnlineCheck(
+        endpoint_of=lambda region: named or f"https://cognito-idp.{region}.amazonaws.com"
+    )
 
 
 def _says_yes(response: Response) -> bool:

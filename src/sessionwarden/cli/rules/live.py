@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 
-from sessionwarden.adapters.aws.appconfig import Place
+from sessionwarden.adapters.aws.appconfig import ConfigurationIds
 from sessionwarden.adapters.aws.appconfig_publishing import AppConfigPublishing, Deployment
 from sessionwarden.cli.deployment import DeploymentError, Target
 from sessionwarden.errors import Diagnostic, InputFileError, RulesetError
@@ -49,10 +49,10 @@ class Live:
             return outputs[output]
 
         parts = named("LiveRules").split("/")
-        if len(parts) != len(Place._fields):
+        if len(parts) != len(ConfigurationIds._fields):
             raise DeploymentError(f"stack {target.stack}: the output LiveRules cannot be read")
         return cls(
-            publishing=AppConfigPublishing(target.client("appconfig"), Place(*parts)),
+            publishing=AppConfigPublishing(target.client("appconfig"), ConfigurationIds(*parts)),
             staged=named("LiveRulesStaged"),
             at_once=named("LiveRulesAtOnce"),
             shipped_digest=named("ShippedRulesetDigest"),

@@ -1,6 +1,6 @@
 """Many people at once: honest users who go on working, and one session that is abused until it ends.
 
-Enters: visitors and doors. Leaves: every answer with its times. Honest users pause between requests;
+Enters: visitors and endpoints. Leaves: every answer with its times. Honest users pause between requests;
 abusers do not, and stop a few refusals after the first, or when a bound is reached.
 """
 
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from sessionwarden.errors import LocalStackError
-from sessionwarden.local.demo.traffic import AccessLog, Answer, Door, Tokens, Visitor
+from sessionwarden.local.demo.traffic import AccessLog, Answer, Endpoint, Tokens, Visitor
 
 HONEST_PAUSE_SECONDS = 0.5
 REFUSALS_ENOUGH = 3
@@ -25,8 +25,8 @@ JOIN_SECONDS = 20.0
 class HonestUsers:
     """Users who work all along, one thread each. `answers` and `failures` grow while they do."""
 
-    def __init__(self, tokens: Sequence[Tokens], doors: Sequence[Door], log: AccessLog) -> None:
-        self._doors = doors
+    def __init__(self, tokens: Sequence[Tokens], endpoints: Sequence[Endpoint], log: AccessLog) -> None:
+        self._endpoints = endpoints
         self._log = log
         self._stop = threading.Event()
         self.answers: list[Answer] = []
@@ -68,8 +68,8 @@ class HonestUsers:
     def _work(self, tokens: Tokens, address: str) -> None:
         visitor = Visitor(tokens, address=address)
         try:
-            for door in itertools.cycle(self._doors):
-                self.answers.append(visitor.request(door, self._log))
+            for endpoint in itertools.cycle(self._endpoints):
+                self.answers.append(visitor.request(endpoint, self._log))
                 if self._stop.wait(HONEST_PAUSE_SECONDS):
                     return
         except (OSError, http.client.HTTPException) as error:
@@ -80,7 +80,7 @@ class HonestUsers:
 
 def abuse(
     visitors: Sequence[Visitor],
-    door: Door,
+    endpoint: Endpoint,
     log: AccessLog,
     *,
     pause_seconds: float = 0.0,
@@ -95,11 +95,11 @@ def abuse(
     failures: list[Exception] = []
     deadline = time.monotonic() + ABUSE_SECONDS
 
-    def knock(visitor: Visitor) -> None:
+    def send(visitor: Visitor) -> None:
         refusals = 0
         try:
             while refusals < REFUSALS_ENOUGH and time.monotonic() < deadline:
-                answer = visitor.request(door, log)
+                answer = visitor.request(endpoint, log)
                 answers.append(answer)
                 refusals += answer.status == REFUSED
                 time.sleep(pause_seconds)
@@ -108,7 +108,7 @@ def abuse(
         finally:
             visitor.close()
 
-    threads = [threading.Thread(target=knock, args=(visitor,), daemon=True) for visitor in visitors]
+    threads = [threading.Thread(target=send, args=(visitor,), daemon=True) for visitor in visitors]
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):

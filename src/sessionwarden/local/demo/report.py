@@ -1,4 +1,4 @@
-"""What the demo found out: measured moments, doors, and every expectation with what it got.
+"""What the demo found out: measured moments, endpoints, and every expectation with what it got.
 
 Values only; `story` fills them, `demo_screen` shows them, `--output json` writes them. Times are epoch
 milliseconds unless the name says otherwise. No token is ever in here.
@@ -48,10 +48,10 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     alert_message: str
 
 
-class DoorResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the same token met at one door, before and after."""
+class EndpointResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What the same token met at one endpoint, before and after."""
 
-    door: str
+    name: str
     before: str
     after: str
 
@@ -75,7 +75,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     simulated: str
     replayed_lines: int
     incidents: tuple[Incident, ...]
-    doors: tuple[DoorResult, ...]
+    endpoints: tuple[EndpointResult, ...]
     honest_users: int
     honest_requests: int
     honest_errors: int

@@ -1,7 +1,7 @@
 """A signed-in user whose session is about to be found out, for measurements and end-to-end tests.
 
 Enters: a running `LocalStack`. Leaves: log lines that cross a threshold of a shipped rule, and what the
-guarded door answers the session. Invariant: the lines are one real request of that session, repeated
+guarded endpoint answers the session. Invariant: the lines are one real request of that session, repeated
 under new ids from other addresses; the emulator's gateway writes none itself.
 """
 
@@ -28,12 +28,12 @@ class _Kept(AccessLog):
         self.lines.append(event)
 
 
-class Suspect:
+class SampleAttacker:
     """One user, one session."""
 
     def __init__(self, stack: LocalStack) -> None:
         people = SignIn(stack.emulator, stack.api)
-        self.account = people.create(f"suspect-{secrets.token_hex(4)}")
+        self.account = people.create(f"attacker-{secrets.token_hex(4)}")
         self.tokens: Tokens = people.sign_in(self.account)
         # of their own (RFC 3849), each in a /64: many users at one address are another rule's business
         network = f"2001:db8:{secrets.token_hex(2)}"

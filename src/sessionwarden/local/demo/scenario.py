@@ -2,7 +2,7 @@
 
 Enters: a running `LocalStack` and a progress reporter. Leaves: a `Report` of what was measured and of
 every expectation, held or not. Nothing here knows how it is shown. Invariant: whatever the report says
-was answered by a door, a queue or a command during this run.
+was answered by a endpoint, a queue or a command during this run.
 
 An expectation that fails is reported and the story goes on; only what makes going on pointless (no
 answer, no finding) raises `LocalStackError`.
@@ -23,7 +23,7 @@ from sessionwarden.local.demo.mailboxes import WAIT_SECONDS, Mailbox, Message, l
 from sessionwarden.local.demo.report import (
     SIMULATED,
     CommandRun,
-    DoorResult,
+    EndpointResult,
     Expectation,
     Incident,
     Moment,
@@ -96,30 +96,30 @@ def play(stack: LocalStack, progress: Progress, *, started: float) -> Report:
             enforcements=listen_to_bus(stack.emulator, stack.outputs["EventBus"], detail_type="Enforcement"),
             alerts=listen_to_topic(stack.emulator, stack.outputs["AlertTopic"]),
         )
-    doors = [stack.guarded, stack.rest, stack.legacy]
-    with scene.log, HonestUsers(honest, doors, scene.log) as crowd:
+    endpoints = [stack.guarded, stack.rest, stack.legacy]
+    with scene.log, HonestUsers(honest, endpoints, scene.log) as honest_users:
         with progress.step("One request goes all the way into a window; every function starts cold"):
             _first_request(scene, honest[0])
         with progress.step("Honest users work, and go on working until the end"):
-            crowd.start()
-            crowd.wait_until_each_was_served(len(doors))
+            honest_users.start()
+            honest_users.wait_until_each_was_served(len(endpoints))
         theft = _theft(scene, owner, progress)
-        hammering, door_results, tokens = _hammering(scene, hammer, progress)
+        hammering, endpoint_results, tokens = _hammering(scene, hammer, progress)
         undo, fresh_status, old_status = _undo(scene, hammer, hammering.decision_id, tokens, progress)
-        crowd.stop()
+        honest_users.stop()
     if scene.log.failure is not None:
         raise LocalStackError(
             f"access-log lines were not written: {scene.log.failure}"
         ) from scene.log.failure
-    errors = len(crowd.failures) + sum(answer.status != 200 for answer in crowd.answers)
+    errors = len(honest_users.failures) + sum(answer.status != 200 for answer in honest_users.answers)
     scene.expect("errors that honest users saw", 0, errors)
     return Report(
         simulated=SIMULATED,
         replayed_lines=scene.replayed,
         incidents=(theft, hammering),
-        doors=tuple(door_results),
+        endpoints=tuple(endpoint_results),
         honest_users=len(HONEST),
-        honest_requests=len(crowd.answers),
+        honest_requests=len(honest_users.answers),
         honest_errors=errors,
         undo=undo,
         new_token_after_undo=fresh_status,
@@ -178,11 +178,11 @@ def _steal(scene: _Scene, stolen: Tokens, step: Step) -> list[Answer]:
 
 def _hammering(
     scene: _Scene, account: Account, progress: Progress
-) -> tuple[Incident, list[DoorResult], Tokens]:
+) -> tuple[Incident, list[EndpointResult], Tokens]:
     """One user asks for the same thing as fast as the API answers."""
     tokens = scene.people.sign_in(account)
-    before = _knock_everywhere(scene, tokens)
-    scene.expect(f"doors open to {account.username} before", dict.fromkeys(AFTER, "200"), before)
+    before = _try_everything(scene, tokens)
+    scene.expect(f"endpoints open to {account.username} before", dict.fromkeys(AFTER, "200"), before)
     with progress.step(f"{HAMMER} hammers GET /orders") as step:
         hurry = time.monotonic() + HURRY_SECONDS
 
@@ -198,11 +198,13 @@ def _hammering(
             watch=watch,
         )
         incident = _incident(scene, account, answers)
-    after = _knock_everywhere(scene, tokens)
-    for door, expected in AFTER.items():
-        scene.expect(f"the same token after: {door}", expected, after[door])
-    doors = [DoorResult(door=door, before=before[door], after=after[door]) for door in AFTER]
-    return incident, doors, tokens
+    after = _try_everything(scene, tokens)
+    for endpoint, expected in AFTER.items():
+        scene.expect(f"the same token after: {endpoint}", expected, after[endpoint])
+    endpoints = [
+        EndpointResult(name=endpoint, before=before[endpoint], after=after[endpoint]) for endpoint in AFTER
+    ]
+    return incident, endpoints, tokens
 
 
 def _replay(scene: _Scene, account: Account) -> int:
@@ -277,15 +279,15 @@ def _undo(
     """Lift the decision; what was run, and what a new and an old token get afterwards."""
     with progress.step(f"An operator lifts the decision, and {account.username} signs in again"):
         undo = run_command(scene.stack.emulator, "decisions", "delete", decision_id)
-        fresh_status = _knock(scene, scene.people.sign_in(account))
-        old_status = _knock(scene, old)
+        fresh_status = _status_of(scene, scene.people.sign_in(account))
+        old_status = _status_of(scene, old)
     scene.expect("exit status of decisions delete", 0, undo.exit_status)
     scene.expect(f"{account.username} after the undo and a new sign-in", "200", fresh_status)
     scene.expect(f"{account.username}'s old token after the undo", "403", old_status)
     return undo, fresh_status, old_status
 
 
-def _knock(scene: _Scene, tokens: Tokens) -> str:
+def _status_of(scene: _Scene, tokens: Tokens) -> str:
     visitor = Visitor(tokens, address=HAMMER_ADDRESS)
     try:
         return str(visitor.request(scene.stack.guarded).status)
@@ -293,8 +295,8 @@ def _knock(scene: _Scene, tokens: Tokens) -> str:
         visitor.close()
 
 
-def _knock_everywhere(scene: _Scene, tokens: Tokens) -> dict[str, str]:
-    """What one session's tokens get at each door now."""
+def _try_everything(scene: _Scene, tokens: Tokens) -> dict[str, str]:
+    """What one session's tokens get at each endpoint now."""
     visitor = Visitor(tokens, address=HAMMER_ADDRESS)
     try:
         return {

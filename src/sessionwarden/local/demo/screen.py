@@ -19,7 +19,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from sessionwarden.local.demo.report import DoorResult, Incident, Report
+from sessionwarden.local.demo.report import EndpointResult, Incident, Report
 
 WIDTH = 100
 REFUSED = "refused"
@@ -90,7 +90,7 @@ class Screen:
         for incident in others:
             self._incident(incident)
         last = report.incidents[-1]
-        self._doors(report.doors, last.username)
+        self._endpoints(report.endpoints, last.username)
         self._alert(last)
         self._undo(report, last.username)
         self._verdict(report)
@@ -108,19 +108,21 @@ class Screen:
             table.add_row(f"+{moment.after_ms} ms", Text(moment.what))
         self.console.print(table)
 
-    def _doors(self, doors: tuple[DoorResult, ...], username: str) -> None:
+    def _endpoints(self, endpoints: tuple[EndpointResult, ...], username: str) -> None:
         self._heading(f"{username}'s token, the same before and after")
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        table.add_column("door", min_width=40)
+        table.add_column("endpoint", min_width=40)
         table.add_column("before")
         table.add_column("after")
         table.add_column("")
-        for door in doors:
-            gap = door.after == "200"
+        for endpoint in endpoints:
+            gap = endpoint.after == "200"
             table.add_row(
-                door.door,
-                Text(door.before, style="green"),
-                Text(door.after if door.after.isdigit() else REFUSED, style="red" if gap else "green"),
+                endpoint.name,
+                Text(endpoint.before, style="green"),
+                Text(
+                    endpoint.after if endpoint.after.isdigit() else REFUSED, style="red" if gap else "green"
+                ),
                 Text("the gap" if gap else "", style="red"),
             )
         self.console.print(_indented(table))

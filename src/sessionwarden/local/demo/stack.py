@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from sessionwarden.deploy.synthesis import synthesize
-from sessionwarden.local.demo.traffic import Door
+from sessionwarden.local.demo.traffic import Endpoint
 from sessionwarden.local.emulator.deployer import Outputs, deploy_assembly
 from sessionwarden.local.emulator.emulator import Emulator, running_emulator
 from sessionwarden.local.emulator.sample_api import (
@@ -54,19 +54,19 @@ class LocalStack:
     outputs: Outputs
 
     @property
-    def guarded(self) -> Door:
+    def guarded(self) -> Endpoint:
         """The route that Sessionwarden's authorizer guards."""
-        return Door(self.api.guarded_url, self.api.http_api_id, HTTP_STAGE, GUARDED_ROUTE)
+        return Endpoint(self.api.guarded_url, self.api.http_api_id, HTTP_STAGE, GUARDED_ROUTE)
 
     @property
-    def legacy(self) -> Door:
+    def legacy(self) -> Endpoint:
         """A route of the same API that Cognito's own authorizer still guards."""
-        return Door(self.api.legacy_url, self.api.http_api_id, HTTP_STAGE, LEGACY_ROUTE)
+        return Endpoint(self.api.legacy_url, self.api.http_api_id, HTTP_STAGE, LEGACY_ROUTE)
 
     @property
-    def rest(self) -> Door:
+    def rest(self) -> Endpoint:
         """The REST API's method, behind Sessionwarden's authorizer too."""
-        return Door(self.api.rest_url, self.api.rest_api_id, REST_STAGE, GUARDED_ROUTE)
+        return Endpoint(self.api.rest_url, self.api.rest_api_id, REST_STAGE, GUARDED_ROUTE)
 
     @property
     def access_log_groups(self) -> dict[str, str]:

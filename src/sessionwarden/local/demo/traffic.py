@@ -68,7 +68,7 @@ class Account(NamedTuple):
     user: str
 
 
-class Door(NamedTuple):
+class Endpoint(NamedTuple):
     """One address to knock on, and how the gateway names it in its log."""
 
     url: str
@@ -206,12 +206,12 @@ class Visitor:
         if self._connection is not None:
             self._connection.close()
 
-    def request(self, door: Door, log: AccessLog | None = None) -> Answer:
+    def request(self, endpoint: Endpoint, log: AccessLog | None = None) -> Answer:
         """One request; its line goes to `log` if there is one.
 
         Raises `OSError` or `http.client.HTTPException` if the API does not answer.
         """
-        target = urlsplit(door.url)
+        target = urlsplit(endpoint.url)
         if self._connection is None:
             assert target.hostname
             self._connection = http.client.HTTPConnection(
@@ -238,11 +238,11 @@ class Visitor:
             caller=json.loads(body).get("caller", {}) if response.status == 200 else {},
         )
         if log is not None:
-            log.record(self._line(door, answer, len(body)))
+            log.record(self._line(endpoint, answer, len(body)))
         return answer
 
-    def _line(self, door: Door, answer: Answer, size: int) -> Event:
-        method, _, path = door.route.partition(" ")
+    def _line(self, endpoint: Endpoint, answer: Answer, size: int) -> Event:
+        method, _, path = endpoint.route.partition(" ")
         caller = {
             name: answer.caller.get(name) or None
             for name in ("user", "session", "token", "client", "pool", "decision", "reason")
@@ -251,9 +251,9 @@ class Visitor:
             id=answer.id,
             time=answer.sent_at,
             source="api_access",
-            api_id=door.api_id,
-            stage=door.stage,
-            route=door.route,
+            api_id=endpoint.api_id,
+            stage=endpoint.stage,
+            route=endpoint.route,
             method=method,
             path=path,
             status=answer.status,

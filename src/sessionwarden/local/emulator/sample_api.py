@@ -1,6 +1,6 @@
 """The sample API that the demo protects, and the calls that put Sessionwarden's authorizer in front of it.
 
-Enters: the emulator; later the outputs of the `sessionwarden` stack. Leaves: doors to knock on.
+Enters: the emulator; later the outputs of the `sessionwarden` stack. Leaves: endpoints to knock on.
 The API is deployed first, by a template that knows nothing of Sessionwarden, because that is how it will
 be found. `attach` then makes the calls that a platform engineer makes for an API that runs: routes and
 access logs change, no resource of the API's own stack is replaced, and one route stays behind Cognito's
@@ -24,7 +24,7 @@ LEGACY_ROUTE = "GET /legacy"
 
 
 class SampleApi(NamedTuple):
-    """The ids of the API that already runs, and the addresses of its doors."""
+    """The ids of the API that already runs, and the addresses of its endpoints."""
 
     pool_id: str
     client_id: str

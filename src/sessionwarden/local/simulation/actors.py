@@ -17,10 +17,10 @@ import msgspec
 from sessionwarden.local.simulation.people import (
     MINUTE_MS,
     Person,
-    Request,
+    PlannedRequest,
     make_person,
-    probes,
     refusals,
+    scans,
     steady,
 )
 
@@ -53,22 +53,22 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     key: dict[str, str]
     first_time: int
     lines: int
-    story: str
+    description: str
 
 
-class Cast(NamedTuple):
+class Actors(NamedTuple):
     """Everybody who is not an ordinary user, and what they do."""
 
     planted: tuple[Actor, ...]
     lookalikes: tuple[Actor, ...]
-    requests: list[Request]
+    requests: list[PlannedRequest]
 
 
-class _Stage:
+class _Planner:
     def __init__(self, rng: Random, start_ms: int) -> None:
         self.rng = rng
         self.start_ms = start_ms
-        self.requests: list[Request] = []
+        self.requests: list[PlannedRequest] = []
         self._addresses = _reserved_addresses()
 
     def moment(self) -> int:
@@ -82,91 +82,93 @@ class _Stage:
     def person(self, addresses: int) -> Person:
         return make_person(self.rng, self.addresses(addresses))
 
-    def enter(self, rule: str, key: dict[str, str], requests: list[Request], story: str) -> Actor:
+    def add(self, rule: str, key: dict[str, str], requests: list[PlannedRequest], description: str) -> Actor:
         self.requests += requests
-        return Actor(rule=rule, key=key, first_time=requests[0].time, lines=len(requests), story=story)
+        return Actor(
+            rule=rule, key=key, first_time=requests[0].time, lines=len(requests), description=description
+        )
 
 
-def cast_actors(rng: Random, *, start_ms: int, actors_per_rule: int) -> Cast:
+def make_actors(rng: Random, *, start_ms: int, actors_per_rule: int) -> Actors:
     """`actors_per_rule` abusers of each rule, and as many lookalikes of each kind, over one day."""
-    stage = _Stage(rng, start_ms)
+    planner = _Planner(rng, start_ms)
     planted: list[Actor] = []
     lookalikes: list[Actor] = []
     for _ in range(actors_per_rule):
-        planted += (_hammer(stage), _guesser(stage), _scanner(stage), _shared_session(stage))
+        planted += (_hammer(planner), _guesser(planner), _scanner(planner), _shared_session(planner))
         lookalikes += (
-            _busy_user(stage),
-            _office(stage),
-            _dead_links(stage),
-            _commuter(stage),
-            _traveller(stage),
+            _busy_user(planner),
+            _office(planner),
+            _dead_links(planner),
+            _commuter(planner),
+            _traveller(planner),
         )
-    return Cast(tuple(planted), tuple(lookalikes), stage.requests)
+    return Actors(tuple(planted), tuple(lookalikes), planner.requests)
 
 
-def _hammer(stage: _Stage) -> Actor:
-    person = stage.person(1)
-    requests = steady(person, start_ms=stage.moment(), span_ms=50_000, count=400)
-    return stage.enter(
+def _hammer(planner: _Planner) -> Actor:
+    person = planner.person(1)
+    requests = steady(person, start_ms=planner.moment(), span_ms=50_000, count=400)
+    return planner.add(
         REQUEST_RATE, {"user": person.user}, list(requests), "scrapes the search, 8 requests a second"
     )
 
 
-def _busy_user(stage: _Stage) -> Actor:
-    person = stage.person(1)
-    requests = steady(person, start_ms=stage.moment(), span_ms=2 * MINUTE_MS, count=560)
-    return stage.enter(REQUEST_RATE, {"user": person.user}, list(requests), "polls a dashboard, 280 a minute")
+def _busy_user(planner: _Planner) -> Actor:
+    person = planner.person(1)
+    requests = steady(person, start_ms=planner.moment(), span_ms=2 * MINUTE_MS, count=560)
+    return planner.add(REQUEST_RATE, {"user": person.user}, list(requests), "polls a dashboard, 280 a minute")
 
 
-def _guesser(stage: _Stage) -> Actor:
-    [source_ip] = stage.addresses(1)
-    requests = refusals(source_ip, start_ms=stage.moment(), span_ms=2 * MINUTE_MS, count=60)
-    return stage.enter(REFUSALS, {"source_ip": source_ip}, list(requests), "presents forged tokens")
+def _guesser(planner: _Planner) -> Actor:
+    [source_ip] = planner.addresses(1)
+    requests = refusals(source_ip, start_ms=planner.moment(), span_ms=2 * MINUTE_MS, count=60)
+    return planner.add(REFUSALS, {"source_ip": source_ip}, list(requests), "presents forged tokens")
 
 
-def _office(stage: _Stage) -> Actor:
-    [source_ip] = stage.addresses(1)
-    requests = refusals(source_ip, start_ms=stage.moment(), span_ms=10 * MINUTE_MS, count=34)
-    return stage.enter(
+def _office(planner: _Planner) -> Actor:
+    [source_ip] = planner.addresses(1)
+    requests = refusals(source_ip, start_ms=planner.moment(), span_ms=10 * MINUTE_MS, count=34)
+    return planner.add(
         REFUSALS, {"source_ip": source_ip}, list(requests), "an office whose tokens expired, 17 in 5 minutes"
     )
 
 
-def _scanner(stage: _Stage) -> Actor:
-    [source_ip] = stage.addresses(1)
-    requests = probes(source_ip, SCANNER_PATHS, start_ms=stage.moment(), span_ms=90_000)
-    return stage.enter(PROBING, {"source_ip": source_ip}, list(requests), "walks through a scanner's list")
+def _scanner(planner: _Planner) -> Actor:
+    [source_ip] = planner.addresses(1)
+    requests = scans(source_ip, SCANNER_PATHS, start_ms=planner.moment(), span_ms=90_000)
+    return planner.add(PROBING, {"source_ip": source_ip}, list(requests), "walks through a scanner's list")
 
 
-def _dead_links(stage: _Stage) -> Actor:
-    [source_ip] = stage.addresses(1)
+def _dead_links(planner: _Planner) -> Actor:
+    [source_ip] = planner.addresses(1)
     paths = tuple(f"/v1/pages/{number % 10}" for number in range(40))
-    requests = probes(source_ip, paths, start_ms=stage.moment(), span_ms=4 * MINUTE_MS)
-    return stage.enter(
+    requests = scans(source_ip, paths, start_ms=planner.moment(), span_ms=4 * MINUTE_MS)
+    return planner.add(
         PROBING, {"source_ip": source_ip}, list(requests), "an old client with 10 dead links, again and again"
     )
 
 
-def _shared_session(stage: _Stage) -> Actor:
-    person = stage.person(6)
-    requests = steady(person, start_ms=stage.moment(), span_ms=5 * MINUTE_MS, count=48)
-    return stage.enter(
+def _shared_session(planner: _Planner) -> Actor:
+    person = planner.person(6)
+    requests = steady(person, start_ms=planner.moment(), span_ms=5 * MINUTE_MS, count=48)
+    return planner.add(
         SHARED_SESSION, {"session": person.session}, list(requests), "a stolen session in six places"
     )
 
 
-def _commuter(stage: _Stage) -> Actor:
-    person = stage.person(3)
-    requests = steady(person, start_ms=stage.moment(), span_ms=8 * MINUTE_MS, count=60)
-    return stage.enter(
+def _commuter(planner: _Planner) -> Actor:
+    person = planner.person(3)
+    requests = steady(person, start_ms=planner.moment(), span_ms=8 * MINUTE_MS, count=60)
+    return planner.add(
         SHARED_SESSION, {"session": person.session}, list(requests), "a phone between three networks"
     )
 
 
-def _traveller(stage: _Stage) -> Actor:
-    person = stage.person(6)
-    requests = steady(person, start_ms=stage.moment(), span_ms=60 * MINUTE_MS, count=12)
-    return stage.enter(SHARED_SESSION, {"session": person.session}, list(requests), "six networks in an hour")
+def _traveller(planner: _Planner) -> Actor:
+    person = planner.person(6)
+    requests = steady(person, start_ms=planner.moment(), span_ms=60 * MINUTE_MS, count=12)
+    return planner.add(SHARED_SESSION, {"session": person.session}, list(requests), "six networks in an hour")
 
 
 def _reserved_addresses() -> Iterator[str]:

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from sessionwarden.local.simulation.actors import Actor, Cast, cast_actors
-from sessionwarden.local.simulation.people import POOL, Person, Request, make_people, visit
+from sessionwarden.local.simulation.actors import Actor, Actors, make_actors
+from sessionwarden.local.simulation.people import POOL, Person, PlannedRequest, make_people, visit
 from sessionwarden.model.event import Event
 from sessionwarden.sources.access_log.line import format_access_line
 
@@ -73,9 +73,9 @@ def simulate(*, lines: int, seed: int) -> Simulation:
     if lines < MIN_LINES:
         raise ValueError(f"at least {MIN_LINES} lines")
     rng = Random(seed)  # noqa: S311  a seeded log, not a secret
-    cast = cast_actors(rng, start_ms=START_MS, actors_per_rule=3 + lines // 50_000)
-    truth = Truth(seed=seed, lines=lines, planted=cast.planted, lookalikes=cast.lookalikes)
-    return Simulation(_day(rng, cast, lines), truth)
+    actors = make_actors(rng, start_ms=START_MS, actors_per_rule=3 + lines // 50_000)
+    truth = Truth(seed=seed, lines=lines, planted=actors.planted, lookalikes=actors.lookalikes)
+    return Simulation(_day(rng, actors, lines), truth)
 
 
 def ordinary(*, lines: int, per_second: float, seed: int) -> Iterator[Written]:
@@ -99,9 +99,9 @@ def ordinary(*, lines: int, per_second: float, seed: int) -> Iterator[Written]:
         yield Written(line.written_ms, line.text)
 
 
-def _day(rng: Random, cast: Cast, lines: int) -> Iterator[str]:
+def _day(rng: Random, actors: Actors, lines: int) -> Iterator[str]:
     people = make_people(rng, lines // _LINES_PER_PERSON)
-    requests = sorted(cast.requests, key=lambda request: request.time)
+    requests = sorted(actors.requests, key=lambda request: request.time)
     honest = lines - len(requests)
     waiting: list[_Line] = []
     numbers = itertools.count()
@@ -151,13 +151,13 @@ def _honest_lines(
                 return
 
 
-def _line(rng: Random, request: Request, number: int) -> _Line:
+def _line(rng: Random, request: PlannedRequest, number: int) -> _Line:
     latency_ms = 8 + round(rng.expovariate(1 / 40))
     written_ms = request.time + latency_ms + rng.randrange(_DISORDER_MS)
     return _Line(written_ms, number, format_access_line(_event(rng, request, latency_ms)))
 
 
-def _event(rng: Random, request: Request, latency_ms: int) -> Event:
+def _event(rng: Random, request: PlannedRequest, latency_ms: int) -> Event:
     person = request.person
     return Event(
         id=base64.b64encode(rng.randbytes(11)).decode(),

@@ -48,7 +48,7 @@ class Person(NamedTuple):
     agent: str
 
 
-class Request(NamedTuple):
+class PlannedRequest(NamedTuple):
     """One request to come. `time` is epoch ms; without a person it was not authorized."""
 
     time: int
@@ -87,7 +87,7 @@ def make_people(rng: Random, count: int) -> list[Person]:
     return people[:count]
 
 
-def visit(rng: Random, person: Person, start_ms: int, length: int) -> Iterator[Request]:
+def visit(rng: Random, person: Person, start_ms: int, length: int) -> Iterator[PlannedRequest]:
     """`length` requests of an honest person, with the failures and retries of any API."""
     time = start_ms
     source_ip = rng.choice(person.addresses)
@@ -101,7 +101,7 @@ def visit(rng: Random, person: Person, start_ms: int, length: int) -> Iterator[R
         expired = number == 0 and chance < 0.04  # the application refreshes its token and tries again
         status = 401 if expired else 200 if chance < 0.965 else 404 if chance < 0.99 else 503
         retry = status in (401, 503)
-        yield Request(time, source_ip, route, path, status, person.agent, None if expired else person)
+        yield PlannedRequest(time, source_ip, route, path, status, person.agent, None if expired else person)
         time += rng.randint(400, 1_500) if retry else round(rng.expovariate(1 / 4_000)) + 150
 
 
@@ -113,26 +113,26 @@ def steady(
     count: int,
     route: str = "GET /search",
     path: str = "/search",
-) -> Iterator[Request]:
+) -> Iterator[PlannedRequest]:
     """`count` requests evenly over `span_ms`, the person's addresses in turn."""
     for number in range(count):
         source_ip = person.addresses[number % len(person.addresses)]
         time = start_ms + span_ms * number // count
-        yield Request(time, source_ip, route, path, 200, person.agent, person)
+        yield PlannedRequest(time, source_ip, route, path, 200, person.agent, person)
 
 
-def refusals(source_ip: str, *, start_ms: int, span_ms: int, count: int) -> Iterator[Request]:
+def refusals(source_ip: str, *, start_ms: int, span_ms: int, count: int) -> Iterator[PlannedRequest]:
     """`count` answers 401 to one address, evenly over `span_ms`."""
     for number in range(count):
         time = start_ms + span_ms * number // count
-        yield Request(time, source_ip, "GET /orders", "/orders", 401, AGENTS[-1], None)
+        yield PlannedRequest(time, source_ip, "GET /orders", "/orders", 401, AGENTS[-1], None)
 
 
-def probes(source_ip: str, paths: tuple[str, ...], *, start_ms: int, span_ms: int) -> Iterator[Request]:
+def scans(source_ip: str, paths: tuple[str, ...], *, start_ms: int, span_ms: int) -> Iterator[PlannedRequest]:
     """A scanner's requests for files that this API never had."""
     for number, path in enumerate(paths):
         time = start_ms + span_ms * number // len(paths)
-        yield Request(time, source_ip, "$default", path, 404, "python-requests/2.32", None)
+        yield PlannedRequest(time, source_ip, "$default", path, 404, "python-requests/2.32", None)
 
 
 def _benchmark_address(rng: Random) -> str:

@@ -21,7 +21,7 @@ from sessionwarden.ruleset.matching.necessary_tests import Test
 from sessionwarden.ruleset.matching.text_tests import in_networks, like_pattern
 
 Numbers = tuple[int, ...]
-Probe = Callable[[Any], Sequence[int]]
+FieldLookup = Callable[[Any], Sequence[int]]
 """From a value that is there to the numbers of the tests that hold for it."""
 
 PATTERN_MEMORY_BYTES = 4 << 20
@@ -34,34 +34,34 @@ USUAL_TEXT = 128
 _ALWAYS_FOUND = b""
 
 
-def field_probe(field: str, tests: Mapping[Test, Numbers]) -> Probe:
-    """The probe of `field` for `tests` of it, each with the numbers it stands for."""
+def field_lookup(field: str, tests: Mapping[Test, Numbers]) -> FieldLookup:
+    """The lookup of `field` for `tests` of it, each with the numbers it stands for."""
     present = tuple(chain.from_iterable(_of("exists", tests).values()))
-    probe: Probe = _number_probe(tests) if field in INTEGER_FIELDS else _text_probe(tests)
+    lookup: FieldLookup = _number_lookup(tests) if field in INTEGER_FIELDS else _text_lookup(tests)
     if field in LIST_FIELDS:
-        return lambda values: [*present, *chain.from_iterable(map(probe, values))] if values else ()
+        return lambda values: [*present, *chain.from_iterable(map(lookup, values))] if values else ()
     if present:
-        return lambda value: [*present, *probe(value)]
-    return probe
+        return lambda value: [*present, *lookup(value)]
+    return lookup
 
 
 def _of(operator: str, tests: Mapping[Test, Numbers]) -> dict[Any, Numbers]:
     return {value: numbers for (name, _, value), numbers in tests.items() if name == operator}
 
 
-def _remembering(probe: Callable[[str], Sequence[int]]) -> Callable[[str], Sequence[int]]:
-    known = lru_cache(maxsize=VALUES_REMEMBERED)(probe)
-    return lambda text: known(text) if len(text) <= USUAL_TEXT else probe(text)
+def _remembering(lookup: Callable[[str], Sequence[int]]) -> Callable[[str], Sequence[int]]:
+    known = lru_cache(maxsize=VALUES_REMEMBERED)(lookup)
+    return lambda text: known(text) if len(text) <= USUAL_TEXT else lookup(text)
 
 
-def _number_probe(tests: Mapping[Test, Numbers]) -> Callable[[int], Sequence[int]]:
+def _number_lookup(tests: Mapping[Test, Numbers]) -> Callable[[int], Sequence[int]]:
     exact = _of("number", tests)
     lower = [_sorted(_of(operator, tests)) for operator in ("gte", "gt")]
     upper = [_sorted(_of(operator, tests)) for operator in ("lte", "lt")]
-    text_probe = _text_probe(tests)
+    text_lookup = _text_lookup(tests)
 
     @lru_cache(maxsize=VALUES_REMEMBERED)
-    def probe(value: int) -> Sequence[int]:
+    def lookup(value: int) -> Sequence[int]:
         (gte, for_gte), (gt, for_gt) = lower
         (lte, for_lte), (lt, for_lt) = upper
         holding: list[Numbers] = [
@@ -70,9 +70,9 @@ def _number_probe(tests: Mapping[Test, Numbers]) -> Callable[[int], Sequence[int
             *for_lte[bisect_left(lte, value) :],
             *for_lt[bisect_right(lt, value) :],
         ]
-        return [*exact.get(value, ()), *chain.from_iterable(holding), *text_probe(str(value))]
+        return [*exact.get(value, ()), *chain.from_iterable(holding), *text_lookup(str(value))]
 
-    return probe
+    return lookup
 
 
 def _sorted(bounds: Mapping[float, Numbers]) -> tuple[list[float], list[Numbers]]:
@@ -80,13 +80,13 @@ def _sorted(bounds: Mapping[float, Numbers]) -> tuple[list[float], list[Numbers]
     return order, [bounds[bound] for bound in order]
 
 
-def _text_probe(tests: Mapping[Test, Numbers]) -> Callable[[str], Sequence[int]]:
+def _text_lookup(tests: Mapping[Test, Numbers]) -> Callable[[str], Sequence[int]]:
     exact, exact_cased = _of("equals", tests), _of("equals_cased", tests)
     patterns = _Patterns(_patterns(tests, cased=""))
     patterns_cased = _Patterns([*_patterns(tests, cased="_cased"), *_regexes(tests)])
     networks = [(in_networks([block]), numbers) for block, numbers in _of("cidr", tests).items()]
 
-    def probe(text: str) -> Sequence[int]:
+    def lookup(text: str) -> Sequence[int]:
         lowered = text.lower()
         found = [*exact.get(lowered, ()), *exact_cased.get(text, ())]
         found += patterns.found_in(lowered)
@@ -98,7 +98,7 @@ def _text_probe(tests: Mapping[Test, Numbers]) -> Callable[[str], Sequence[int]]
 
     if {name for name, _, _ in tests} <= {"equals"}:
         return lambda text: exact.get(text.lower(), ())
-    return _remembering(probe)
+    return _remembering(lookup)
 
 
 def _patterns(tests: Mapping[Test, Numbers], *, cased: str) -> Iterable[tuple[str, Numbers]]:

@@ -13,7 +13,7 @@ Test = tuple[str, str, Any]
 """Operator, field and one value: `("contains", "path", "/../")`."""
 
 
-class Cover(NamedTuple):
+class NecessaryTests(NamedTuple):
     """Tests of which one must hold, and how often that is, roughly: only an order is needed of it."""
 
     tests: frozenset[Test]
@@ -51,34 +51,34 @@ _OF_FIELD = {
 }
 
 
-def cover(expression: Any) -> Cover | None:
+def necessary_tests(expression: Any) -> NecessaryTests | None:
     """The cover of `expression`, which must be one that `predicates` compiles."""
     name, *operands = expression
     if name == "not":
         return None
     if name == "never":
-        return Cover(frozenset(), 0.0)
+        return NecessaryTests(frozenset(), 0.0)
     if name == "and":
-        found = [one for one in map(cover, operands) if one is not None]
+        found = [one for one in map(necessary_tests, operands) if one is not None]
         return min(found, key=lambda one: (one.likelihood, len(one.tests))) if found else None
     if name == "or":
-        return _any(operands)
-    return _single(name, operands)
+        return _of_any(operands)
+    return _of_single_test(name, operands)
 
 
-def _any(operands: list[Any]) -> Cover | None:
+def _of_any(operands: list[Any]) -> NecessaryTests | None:
     tests: frozenset[Test] = frozenset()
     likelihood = 0.0
     for operand in operands:
-        found = cover(operand)
+        found = necessary_tests(operand)
         if found is None:
             return None
         tests |= found.tests
         likelihood += found.likelihood
-    return Cover(tests, likelihood)
+    return NecessaryTests(tests, likelihood)
 
 
-def _single(name: str, operands: list[Any]) -> Cover:
+def _of_single_test(name: str, operands: list[Any]) -> NecessaryTests:
     field = operands[0]
     if name in ("exists", "fieldref"):
         values: list[Any] = [None]
@@ -92,7 +92,7 @@ def _single(name: str, operands: list[Any]) -> Cover:
     else:
         values = list(operands[1])
     likelihood = sum(_likelihood(name, field, value) for value in values)
-    return Cover(frozenset((name, field, value) for value in values), likelihood)
+    return NecessaryTests(frozenset((name, field, value) for value in values), likelihood)
 
 
 def _likelihood(name: str, field: str, value: Any) -> float:

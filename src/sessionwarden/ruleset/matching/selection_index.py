@@ -14,28 +14,28 @@ from typing import Any
 
 from sessionwarden.model.event import Event
 from sessionwarden.ruleset.matching.event_fields import read_field
-from sessionwarden.ruleset.matching.field_lookups import field_probe
-from sessionwarden.ruleset.matching.necessary_tests import Test, cover
+from sessionwarden.ruleset.matching.field_lookups import field_lookup
+from sessionwarden.ruleset.matching.necessary_tests import Test, necessary_tests
 
 
 class SelectionIndex:
     """An index over `expressions`, which are known by their position. Immutable; build once, ask often."""
 
     def __init__(self, expressions: Sequence[Any]) -> None:
-        covers = [cover(expression) for expression in expressions]
-        self._always = tuple(number for number, one in enumerate(covers) if one is None)
+        necessary = [necessary_tests(expression) for expression in expressions]
+        self._always = tuple(number for number, one in enumerate(necessary) if one is None)
         by_field: dict[str, dict[Test, tuple[int, ...]]] = defaultdict(dict)
-        for number, one in enumerate(covers):
+        for number, one in enumerate(necessary):
             for test in one.tests if one else ():
                 same = by_field[test[1]]
                 same[test] = (*same.get(test, ()), number)
-        self._probes = [(read_field(field), field_probe(field, tests)) for field, tests in by_field.items()]
+        self._lookups = [(read_field(field), field_lookup(field, tests)) for field, tests in by_field.items()]
 
     def candidates(self, event: Event) -> list[int]:
         """The expressions that may match `event`, in ascending order. Never raises."""
         found = set(self._always)
-        for read, probe in self._probes:
+        for read, lookup in self._lookups:
             value = read(event)
-            if value is not None and (numbers := probe(value)):
+            if value is not None and (numbers := lookup(value)):
                 found.update(numbers)
         return sorted(found)

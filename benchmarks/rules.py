@@ -214,7 +214,7 @@ def main() -> None:
 
 def first(ruleset: CompiledRuleset, count: int) -> CompiledRuleset:
     """The same rule set with its first rules only."""
-    data = CompiledRuleset(format=1, digest="", rules=ruleset.rules[:count], policy=ruleset.policy)
+    data = CompiledRuleset(digest="", rules=ruleset.rules[:count])
     return with_digest(data)
 
 

@@ -57,8 +57,8 @@ class LogFormats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShippedRules:
-    """Digests of the rule set in the bundle, and of its policy, which only a deployment can change."""
+class Shipped:
+    """Digests of what lies beside the code: the policy, and the rules that run until others are published."""
 
     ruleset_digest: str
     policy_digest: str
@@ -76,7 +76,7 @@ class SessionwardenStack(Stack):
         functions_bundle: Bundle,
         authorizer_bundle: Bundle,
         log_formats: LogFormats,
-        shipped: ShippedRules,
+        shipped: Shipped,
     ) -> None:
         super().__init__(
             scope,
@@ -257,13 +257,13 @@ class SessionwardenStack(Stack):
         for api_id, config in self.authorizer.registrations.appsync.items():
             self._output(f"AppSyncAuthorizer{api_id}", self.to_json_string(config))
 
-    def _describe_rules(self, shipped: ShippedRules) -> None:
+    def _describe_rules(self, shipped: Shipped) -> None:
         live = self.live_rules
         self._output("LiveRules", live.place)
         self._output("LiveRulesStaged", live.staged.ref)
         self._output("LiveRulesAtOnce", live.at_once.ref)
         self._output("RulesPublisherPolicy", live.publishers.managed_policy_arn)
-        self._output("ShippedRulesetDigest", shipped.ruleset_digest)
+        self._output("ShippedetDigest", shipped.ruleset_digest)
         self._output("PolicyDigest", shipped.policy_digest)
 
     def _output(self, name: str, value: str) -> None:

@@ -32,8 +32,8 @@ from sessionwarden.enforcement.actions import Acts
 from sessionwarden.enforcement.enforcer import Enforcer, Place
 from sessionwarden.model.decision import Enforcement
 from sessionwarden.model.finding import Finding
+from sessionwarden.policy.compiled import load_policy
 from sessionwarden.policy.decide import Judge
-from sessionwarden.ruleset.load import load_ruleset
 
 COGNITO_SECONDS = 20.0
 CALLS_SECONDS = 45.0
@@ -54,7 +54,6 @@ def enforcer() -> Enforcer:
     """Built once per execution environment, at the first message."""
     settings = Settings.from_environment()
     dynamodb = calls_deadline.guard(client("dynamodb"))
-    ruleset = load_ruleset(settings.ruleset_path.read_bytes())
     acts = Acts(
         decisions=DynamoDBDecisionStore(dynamodb, settings.decisions_table),
         denylist=DynamoDBDenylistStore(dynamodb, settings.denylist_table),
@@ -63,7 +62,7 @@ def enforcer() -> Enforcer:
         clock=system_clock,
     )
     return Enforcer(
-        judge=Judge(policy=ruleset.policy, deployment=settings.deployment),
+        judge=Judge(policy=load_policy(settings.policy_path.read_bytes()), deployment=settings.deployment),
         acts=acts,
         alerts=SNSAlertSink(calls_deadline.guard(client("sns")), settings.alert_topic_arn),
         bus=EventBridgePublisher(

@@ -39,7 +39,7 @@ class Settings(BaseModel):
     """May be empty: then nobody can be denied, and findings are still told."""
     region: Name
     session_lifetime_seconds: PositiveInt = DEFAULT_SESSION_LIFETIME_SECONDS
-    ruleset: Path = Path("ruleset.json")
+    policy: Path = Path("policy.json")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -52,13 +52,13 @@ class Settings(BaseModel):
         return cls.model_validate({**ours, "region": environment.get("AWS_REGION", "")})
 
     @property
-    def ruleset_path(self) -> Path:
-        """Beside the code unless it is absolute: a function's working directory is not ours to choose."""
-        return CODE / self.ruleset
+    def policy_path(self) -> Path:
+        """The compiled policy; a relative path is beside the code, whatever the working directory is."""
+        return CODE / self.policy
 
     @property
     def deployment(self) -> Deployment:
-        """The part that policy judges by."""
+        """What decisions depend on besides the finding and the policy."""
         return Deployment(
             mode=self.mode,
             pools=tuple(pool.pool_id for pool in self.user_pools),

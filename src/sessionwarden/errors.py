@@ -55,6 +55,10 @@ class RulesetError(SessionwardenError):
     """A compiled rule set cannot be loaded: wrong format version, damaged, or not ours."""
 
 
+class PolicyError(SessionwardenError):
+    """A compiled policy cannot be loaded: wrong format version, damaged, or not ours."""
+
+
 class RulesUnavailableError(SessionwardenError):
     """What is published cannot be asked for now. `reason` is a code, fit for a log line."""
 

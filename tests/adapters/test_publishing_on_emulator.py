@@ -21,10 +21,11 @@ from sessionwarden.detection.engine import Engine
 from sessionwarden.errors import PublishingError, PublishingRefusedError
 from sessionwarden.local.emulator.emulator import Emulator
 from sessionwarden.model.event import Event
-from sessionwarden.ruleset.compiler.compile import compile_rules, dump_ruleset
-from sessionwarden.ruleset.load import policy_digest
+from sessionwarden.policy.compiled import policy_digest
+from sessionwarden.ruleset.compiler.compile import compile_policy, compile_rules, dump_ruleset
 from sessionwarden.sources.access_log.line import format_access_line
 from tests.support.deployed_stack import run
+from tests.support.published_sets import FORMAT_1_DIGEST, PUBLISHED_IN_FORMAT_1
 
 RULE = """\
 title: Many Requests of One User
@@ -365,7 +366,7 @@ def test_the_difference_names_what_changed(deployed: Deployed, rules: Rules, com
     assert status == 1
     assert f"~ {CORRELATION}  Renamed" in out
     assert 'response.mode: "enforce" → "observe"' in out
-    assert "policy.yml is not the deployed one" in out
+    assert "policy" not in out
 
 
 def test_rules_on_disk_compare_with_a_compiled_set(
@@ -380,18 +381,92 @@ def test_rules_on_disk_compare_with_a_compiled_set(
     assert (status, facts["same"], facts["before"]) == (0, True, facts["after"])
 
 
-def test_the_deployed_policy_is_recognized(deployed: Deployed, rules: Rules, command: Command) -> None:
-    deployed.outputs["PolicyDigest"] = policy_digest(compile_rules([rules.folder]).policy)
-
+def test_rules_are_compared_with_what_was_shipped_while_nothing_is_published(
+    deployed: Deployed, rules: Rules, command: Command
+) -> None:
     _, out, _ = command("diff", str(rules.folder), "--output", "json")
 
-    assert json.loads(out) == {
-        "before": None,
-        "shipped": "5" * 64,
-        "after": rules.write(),
-        "same": False,
-        "policy_differs_from_deployed": False,
+    assert json.loads(out) == {"before": None, "shipped": "5" * 64, "after": rules.write(), "same": False}
+
+
+def policy(rules: Rules, text: str) -> Path:
+    file = rules.folder / "policy.yml"
+    file.write_text(text)
+    return file
+
+
+def test_a_policy_that_differs_from_the_deployed_one_is_said_by_status_alone(
+    deployed: Deployed, rules: Rules, command: Command
+) -> None:
+    file = policy(rules, "protected: {users: [root]}")
+    digest = policy_digest(compile_policy(file))
+
+    status, out, _ = command("status", "--policy", str(file))
+    assert status == 0
+    assert f"policy   {'0' * 12}, but {file} compiles to {digest[:12]}: who is protected" in out
+    assert command("status", "--policy", str(file), "--strict")[0] == 1
+
+    for told in (publish(command, rules)[1], command("diff", str(rules.folder))[1]):
+        assert "policy" not in told
+        assert "protected" not in told
+
+
+def test_a_policy_that_is_deployed_is_recognized(deployed: Deployed, rules: Rules, command: Command) -> None:
+    file = policy(rules, "limits: {alerts_per_hour: 5}")
+    digest = deployed.outputs["PolicyDigest"] = policy_digest(compile_policy(file))
+
+    status, out, _ = command("status", "--policy", str(file), "--strict", "--output", "json")
+
+    assert status == 0
+    assert json.loads(out)["policy"] == {
+        "deployed": digest,
+        "file": str(file),
+        "compiled": digest,
+        "same": True,
     }
+
+
+def test_the_policy_file_is_that_of_the_checkout_and_without_one_nothing_is_called_the_same(
+    deployed: Deployed, rules: Rules, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(rules.folder.parent)
+    status, out, _ = command("status", "--strict")
+    assert (status, "policy   000000000000 (not compared" in out) == (1, True)
+
+    policy(rules, "{}")
+    assert "but rules/policy.yml compiles to" in command("status")[1]
+
+
+def test_a_policy_file_with_a_mistake_is_refused_with_its_place(
+    deployed: Deployed, rules: Rules, command: Command
+) -> None:
+    file = policy(rules, "protectd: {users: [root]}")
+    status, _, err = command("status", "--policy", str(file))
+    assert (status, f"{file}:1:1" in err) == (2, True)
+
+
+def test_a_set_of_format_1_stays_in_use_until_rules_are_published_and_can_be_rolled_back_to(
+    deployed: Deployed, rules: Rules, command: Command
+) -> None:
+    version = deployed.publishing.add(PUBLISHED_IN_FORMAT_1, FORMAT_1_DIGEST)
+    deployed.publishing.start(version, strategy=deployed.fast, after=0, description="before the upgrade")
+    detect = deployed.detect()
+    now = detect.look()
+    assert (now.origin, now.digest, now.refused) == ("published", FORMAT_1_DIGEST, None)
+    assert "acted until now" in command("diff", str(rules.folder))[1]
+
+    digest = rules.write()
+    assert publish(command, rules)[0] == 0
+    deployed.later()
+    assert detect.look().digest == digest
+
+    status, out, _ = command("rollback", "--to", FORMAT_1_DIGEST[:12], "--output", "json")
+    assert (status, json.loads(out)["live"]["digest"]) == (0, FORMAT_1_DIGEST)
+    deployed.later()
+    now = detect.look()
+    assert (now.origin, now.digest, now.refused) == ("published", FORMAT_1_DIGEST, None)
+    # the same bytes are one version, whatever their format
+    assert deployed.publishing.add(PUBLISHED_IN_FORMAT_1, FORMAT_1_DIGEST) == version
 
 
 def test_rollback_brings_the_one_before_back_and_detect_follows(

@@ -19,8 +19,8 @@ from sessionwarden.enforcement.actions import Acts
 from sessionwarden.enforcement.enforcer import Enforcer, Place
 from sessionwarden.enforcement.lift import Lift
 from sessionwarden.model.deny import Claims
+from sessionwarden.model.policy import Protected
 from sessionwarden.model.principal import principal
-from sessionwarden.ruleset.compiled import Protected
 from tests.support.enforcement import NOW_MS, POOL, SUB, World, finding, judge, response
 
 WHO = principal(POOL, SUB)

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from sessionwarden.deploy.bundles import BOTOCORE_SERVICES, BUNDLES, TARGETS, checked_bundle, content_digest
+from sessionwarden.policy.compiled import load_policy
+from sessionwarden.ruleset.compiler.compile import compile_policy
 from sessionwarden.ruleset.load import load_ruleset
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -75,6 +77,15 @@ def test_functions_bundle_holds_the_compiled_rules(built: Path, target: str) -> 
     ruleset = load_ruleset((_bundle(built, target, "functions") / "ruleset.json").read_bytes())
 
     assert len(ruleset.rules) >= 5
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_functions_bundle_holds_the_policy_apart_from_the_rules(built: Path, target: str) -> None:
+    bundle = _bundle(built, target, "functions")
+    policy = load_policy((bundle / "policy.json").read_bytes())
+
+    assert policy == compile_policy(built / "rules" / "policy.yml")
+    assert b"enforcements_per_hour" not in (bundle / "ruleset.json").read_bytes()
 
 
 @pytest.mark.parametrize("target", TARGETS)

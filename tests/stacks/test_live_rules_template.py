@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from sessionwarden.ruleset.compiler.compile import compile_rules
-from sessionwarden.ruleset.load import policy_digest
+from sessionwarden.policy.compiled import policy_digest
+from sessionwarden.ruleset.compiler.compile import check_rules
 from tests.support.templates import ROOT, Synthesized
 
 
@@ -66,8 +66,8 @@ def test_detect_alone_is_told_where_rules_are_published_and_by_ids(aws: Synthesi
 
 
 def test_the_outputs_name_the_rules_and_the_policy_that_were_deployed(aws: Synthesized) -> None:
-    shipped = compile_rules([ROOT / "rules"])
+    shipped = check_rules([ROOT / "rules"])
     outputs = aws.template["Outputs"]
 
-    assert outputs["ShippedRulesetDigest"]["Value"] == shipped.digest
+    assert outputs["ShippedRulesetDigest"]["Value"] == shipped.ruleset.digest
     assert outputs["PolicyDigest"]["Value"] == policy_digest(shipped.policy)

@@ -226,6 +226,7 @@ def test_every_function_is_told_what_the_data_contract_lists(aws: Synthesized, n
         "SESSIONWARDEN_JWKS",
         "SESSIONWARDEN_KEYS_SERVE_SECONDS",
         "SESSIONWARDEN_NEW_KEYS_PER_MINUTE",
+        "SESSIONWARDEN_POLICY",
         "SESSIONWARDEN_ROUTES",
         "SESSIONWARDEN_RULESET",
         "SESSIONWARDEN_WEBSOCKET_TOKEN_PARAMETER",

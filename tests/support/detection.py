@@ -7,7 +7,7 @@ from typing import Any
 
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Response
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset, Policy, Protected, Selection
+from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset, Selection
 
 START = 1_790_000_000_000
 MINUTE = 60_000
@@ -56,10 +56,7 @@ def single(rule_id: str = "single", **changes: Any) -> CompiledRule:
 
 
 def ruleset(*rules: CompiledRule) -> CompiledRuleset:
-    policy = Policy(
-        protected=Protected(), enforcements_per_hour=10, alerts_per_hour=60, broad_denies_per_hour=20
-    )
-    return CompiledRuleset(format=1, digest="digest", rules=rules, policy=policy)
+    return CompiledRuleset(digest="digest", rules=rules)
 
 
 def event(number: int, *, at: int = 0, **fields: Any) -> Event:

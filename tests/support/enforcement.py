@@ -17,10 +17,10 @@ from sessionwarden.enforcement.actions import Acts
 from sessionwarden.enforcement.enforcer import Enforcer, Place
 from sessionwarden.enforcement.lift import Lift
 from sessionwarden.model.finding import Finding, Mode, Response
+from sessionwarden.model.policy import Policy, Protected
 from sessionwarden.policy.decide import Judge
 from sessionwarden.policy.deployment import Deployment
 from sessionwarden.ports import PoolUser
-from sessionwarden.ruleset.compiled import Policy, Protected
 
 POOL = "eu-west-1_Pool1"
 SUB = "0b5c1f3e-93b1-4f8e-9d5e-1f2a3b4c5d6e"

@@ -19,6 +19,7 @@ from sessionwarden.authoring.words import line
 from sessionwarden.documents.check import Check
 from sessionwarden.documents.yaml import Document
 from sessionwarden.errors import Diagnostic
+from sessionwarden.model.policy import Policy
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import check_rules
 from sessionwarden.ruleset.compiler.sigma_document import RuleDraft, read_document
@@ -70,9 +71,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Catalog:
-    """A rule set with its sources, in the order of the files, and what its authors should know."""
+    """A rule set with its policy and its sources, in the order of the files, and notes for its authors."""
 
     ruleset: CompiledRuleset
+    policy: Policy
     sources: tuple[Source, ...]
     notes: tuple[Diagnostic, ...]
 
@@ -123,4 +125,4 @@ class Catalog:
 def read_catalog(paths: Sequence[Path], policy: Path | None = None) -> Catalog:
     """The rules of `paths`. Raises `InputFileError` with every mistake, as `compile_rules` does."""
     checked = check_rules(paths, policy)
-    return Catalog(checked.ruleset, tuple(map(Source, checked.documents)), checked.notes)
+    return Catalog(checked.ruleset, checked.policy, tuple(map(Source, checked.documents)), checked.notes)

@@ -160,7 +160,7 @@ def _of(findings: Iterable[Finding], rule: CompiledRule, key: dict[str, str]) ->
 
 def _judge(catalog: Catalog, finding: Finding) -> Judge:
     pools = () if finding.pool is None else (finding.pool,)
-    return Judge(policy=catalog.ruleset.policy, deployment=Deployment(mode="enforce", pools=pools))
+    return Judge(policy=catalog.policy, deployment=Deployment(mode="enforce", pools=pools))
 
 
 def _as_if_found(catalog: Catalog, rule: CompiledRule, event: Event, key: GroupKey) -> Finding:

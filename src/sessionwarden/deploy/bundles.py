@@ -1,4 +1,4 @@
-"""Builds the Lambda bundles: pinned wheels, our modules that the functions reach, compiled rules and routes.
+"""Builds the Lambda bundles: pinned wheels, our modules that functions reach, compiled rules, policy, routes.
 
 Enters: a checkout. Leaves: `build/bundles/<target>/<bundle>/` and beside it `<bundle>.json` with the digest
 of what it was made from and of what is in it. Invariants: the same checkout gives the same bytes (no
@@ -38,7 +38,7 @@ BUNDLES: Mapping[BundleName, tuple[str, ...]] = {
 }
 AWS_PLATFORM = "aarch64-manylinux_2_34"
 AWS_PYTHON = "3.13"
-RULESET_FILE = "ruleset.json"
+RULESET_FILE, POLICY_FILE = "ruleset.json", "policy.json"
 ROUTES_SOURCE, ROUTES_FILE = "authorizer.yml", "routes.json"
 # the service descriptions are most of botocore's 30 MB, and reading a folder of 400 slows each cold start
 BOTOCORE_SERVICES = frozenset({"appconfigdata", "cognito-idp", "dynamodb", "events", "sns", "sqs", "sts"})
@@ -194,11 +194,13 @@ def _in_bundle(root: Path, file: Path) -> Path:
 def _compiled(root: Path, name: BundleName) -> dict[str, bytes]:
     """What operators wrote, in the form that the bundle's functions load, by file name."""
     # pySigma is only needed here, and not by those who merely ask whether a bundle is up to date
+    from sessionwarden.policy.compiled import dump_policy
     from sessionwarden.routes.compile import compile_routes, dump_routes
-    from sessionwarden.ruleset.compiler.compile import compile_rules, dump_ruleset
+    from sessionwarden.ruleset.compiler.compile import check_rules, dump_ruleset
 
     if name == "functions":
-        return {RULESET_FILE: dump_ruleset(compile_rules([root / "rules"]))}
+        checked = check_rules([root / "rules"])
+        return {RULESET_FILE: dump_ruleset(checked.ruleset), POLICY_FILE: dump_policy(checked.policy)}
     source = root / ROUTES_SOURCE
     return {ROUTES_FILE: dump_routes(compile_routes(source))} if source.exists() else {}
 

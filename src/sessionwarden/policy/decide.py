@@ -16,10 +16,10 @@ from msgspec.structs import replace
 from sessionwarden.model.decision import Decision, Withheld
 from sessionwarden.model.deny import MAX_BROAD_DENY_SECONDS
 from sessionwarden.model.finding import BROAD_SCOPES, Action, Finding
+from sessionwarden.model.policy import Policy
 from sessionwarden.policy.deployment import Deployment
 from sessionwarden.policy.networks import Network, grouped_network
 from sessionwarden.policy.protected import is_protected, is_protected_network, lacks_facts
-from sessionwarden.ruleset.compiled import Policy
 
 STALE_MS = 6 * 3_600_000
 """Six hours: more than the queue's own retries take, less than a night in the dead-letter queue. A deny

@@ -11,8 +11,8 @@ from __future__ import annotations
 from ipaddress import ip_network
 
 from sessionwarden.model.finding import Finding
+from sessionwarden.model.policy import Protected
 from sessionwarden.policy.networks import Network, never_denied, overlaps
-from sessionwarden.ruleset.compiled import Protected
 
 
 def is_protected(finding: Finding, protected: Protected) -> bool:

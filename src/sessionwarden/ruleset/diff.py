@@ -1,8 +1,9 @@
 """Two rule sets in, what changed between them out: rules by id, and in each the fields that differ.
 
 Enters: compiled rule sets, so that comments, order and the names of files make no difference. Leaves: plain
-values for people or JSON. Invariant: there is no difference if and only if the digests are equal. It also
-says what a list of fields does not: whether a rule begins to count anew, and what only a deployment changes.
+values for people or JSON. Invariant: of two sets of one format, there is no difference if and only if the
+digests are equal. It also says what a list of fields does not: whether a rule begins to count anew, and
+whether a rule that acted may do less.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset, Policy
+from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
 
 ABSENT = None
 """A field that one of the two does not have. No field that is present is null."""
@@ -41,7 +42,7 @@ class Weakened(NamedTuple):
 
 
 class Differences(NamedTuple):
-    """Rules are in order of their ids. `policy` is what publishing alone does not change.
+    """Rules are in order of their ids.
 
     `weakened` says again of some of the rules what nobody may overlook: whom they stopped, they might not.
     """
@@ -49,12 +50,11 @@ class Differences(NamedTuple):
     added: tuple[CompiledRule, ...]
     removed: tuple[CompiledRule, ...]
     changed: tuple[RuleChange, ...]
-    policy: tuple[FieldChange, ...]
     weakened: tuple[Weakened, ...]
 
     @property
     def none(self) -> bool:
-        """Whether the two are the same rule set."""
+        """Whether the two hold the same rules."""
         return not any(self)
 
 
@@ -70,7 +70,6 @@ def differences(before: CompiledRuleset, after: CompiledRuleset) -> Differences:
             for name in sorted(old.keys() & new.keys())
             if old[name] != new[name]
         ),
-        policy=_field_changes(before.policy, after.policy),
         weakened=tuple(
             Weakened(old[name], reasons)
             for name in sorted(old)
@@ -110,7 +109,7 @@ def _rule_change(before: CompiledRule, after: CompiledRule) -> RuleChange:
     )
 
 
-def _field_changes(before: CompiledRule | Policy, after: CompiledRule | Policy) -> tuple[FieldChange, ...]:
+def _field_changes(before: CompiledRule, after: CompiledRule) -> tuple[FieldChange, ...]:
     old, new = _flat(msgspec.to_builtins(before)), _flat(msgspec.to_builtins(after))
     return tuple(
         FieldChange(path, old.get(path, ABSENT), new.get(path, ABSENT))

@@ -9,17 +9,30 @@ its functions.
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from sessionwarden.errors import RulesetError
-from sessionwarden.ruleset.compiled import CompiledRuleset, Policy
+from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
 from sessionwarden.ruleset.validation import refuse_unsafe
 
-FORMAT: Final = 1
 
-_decoder = msgspec.json.Decoder(CompiledRuleset, strict=True)
+class RulesetWithPolicy(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="format", tag=1
+):
+    """A rule set of format 1, from before the policy had a file of its own.
+
+    Such sets stay published until the next `rules publish`, and `rules rollback` can bring them back. Their
+    policy has no effect: what holds is the one that was deployed with the code.
+    """
+
+    digest: str
+    rules: tuple[CompiledRule, ...]
+    policy: dict[str, Any]
+
+
+_decoder = msgspec.json.Decoder(CompiledRuleset | RulesetWithPolicy, strict=True)
 
 
 def canonical_json(value: Any) -> bytes:
@@ -27,29 +40,25 @@ def canonical_json(value: Any) -> bytes:
     return msgspec.json.encode(value, order="sorted")
 
 
-def digest_of(ruleset: CompiledRuleset) -> str:
+def digest_of(ruleset: CompiledRuleset | RulesetWithPolicy) -> str:
     """SHA-256, in hex, over the canonical JSON of the rule set without its digest."""
     content = msgspec.to_builtins(ruleset)
     del content["digest"]
     return hashlib.sha256(canonical_json(content)).hexdigest()
 
 
-def policy_digest(policy: Policy) -> str:
-    """SHA-256, in hex, of what a deployment alone decides: who is protected, how much may happen."""
-    return hashlib.sha256(canonical_json(policy)).hexdigest()
-
-
 def load_ruleset(data: bytes) -> CompiledRuleset:
-    """The rule set that `compile.dump_ruleset` wrote.
+    """The rule set that `compile.dump_ruleset` wrote, or one of format 1, which keeps its digest.
 
-    Raises `RulesetError` if the bytes are not a rule set of this format version, are damaged, or
-    hold a rule that the engine must not run.
+    Raises `RulesetError` if the bytes are not a rule set of a known format, are damaged, or hold a rule
+    that the engine must not run.
     """
     try:
-        ruleset = _decoder.decode(data)
+        stored = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise RulesetError(f"not a compiled rule set of format {FORMAT}: {error}") from error
-    if ruleset.digest != digest_of(ruleset):
+        raise RulesetError(f"not a compiled rule set of format 1 or 2: {error}") from error
+    if stored.digest != digest_of(stored):
         raise RulesetError("the rule set's digest does not match its content")
+    ruleset = CompiledRuleset(digest=stored.digest, rules=stored.rules)
     refuse_unsafe(ruleset)
     return ruleset

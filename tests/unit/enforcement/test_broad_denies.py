@@ -11,7 +11,7 @@ from sessionwarden.denylist.broad import BroadDenies
 from sessionwarden.errors import StoreError
 from sessionwarden.model.decision import Enforcement
 from sessionwarden.model.deny import BroadDeny, Claims
-from sessionwarden.ruleset.compiled import Protected
+from sessionwarden.model.policy import Protected
 from tests.support.enforcement import MACHINE, NETWORK_DENY, NOW_MS, NOW_S, POOL, SUB, World, finding, judge
 
 NETWORK: dict[str, Any] = {"answer": NETWORK_DENY}

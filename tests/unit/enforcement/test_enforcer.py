@@ -17,9 +17,9 @@ from sessionwarden.adapters.memory.enforcement import (
 from sessionwarden.errors import DeliveryError, StoreError, UserPoolError
 from sessionwarden.model.decision import Enforcement
 from sessionwarden.model.finding import Response
+from sessionwarden.model.policy import Protected
 from sessionwarden.model.principal import principal
 from sessionwarden.ports import PoolUser
-from sessionwarden.ruleset.compiled import Protected
 from tests.support.enforcement import NOW_MS, NOW_S, POOL, SESSION, SUB, World, finding, judge, response
 
 WHO = principal(POOL, SUB)

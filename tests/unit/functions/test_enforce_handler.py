@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,9 +22,9 @@ from functions.enforce.settings import Settings
 from sessionwarden.adapters.aws.deadline import Deadline
 from sessionwarden.adapters.clock import system_clock
 from sessionwarden.model.finding import Finding
+from sessionwarden.model.policy import Policy, Protected
 from sessionwarden.model.principal import principal
-from sessionwarden.ruleset.compiled import CompiledRuleset, Policy, Protected
-from sessionwarden.ruleset.load import canonical_json, digest_of
+from sessionwarden.policy.compiled import dump_policy
 from tests.support.enforcement import finding, response
 from tests.support.tables import control_table, decisions_table, denylist_table, make_table
 
@@ -35,13 +37,10 @@ CONTEXT = SimpleNamespace(
 )
 
 
-def ruleset_file(folder: Path) -> Path:
-    policy = Policy(
-        protected=Protected(), enforcements_per_hour=10, alerts_per_hour=60, broad_denies_per_hour=20
-    )
-    ruleset = CompiledRuleset(format=1, digest="", rules=(), policy=policy)
-    path = folder / "ruleset.json"
-    path.write_bytes(canonical_json(msgspec.structs.replace(ruleset, digest=digest_of(ruleset))))
+def policy_file(folder: Path, **changes: Any) -> Path:
+    limits = {"enforcements_per_hour": 10, "alerts_per_hour": 60, "broad_denies_per_hour": 20}
+    path = folder / "policy.json"
+    path.write_bytes(dump_policy(Policy(**({"protected": Protected()} | limits | changes))))
     return path
 
 
@@ -68,7 +67,7 @@ class Account:
         self.environment = {
             "SESSIONWARDEN_MODE": "enforce",
             "SESSIONWARDEN_BUS": "bus",
-            "SESSIONWARDEN_RULESET": str(ruleset_file(folder)),
+            "SESSIONWARDEN_POLICY": str(policy_file(folder)),
             "SESSIONWARDEN_DENYLIST_TABLE": self.denylist,
             "SESSIONWARDEN_DECISIONS_TABLE": make_table(self.dynamodb, decisions_table),
             "SESSIONWARDEN_CONTROL_TABLE": make_table(self.dynamodb, control_table),
@@ -260,12 +259,55 @@ def test_whatever_is_silent_each_message_is_answered_for_in_time_and_done_later(
     assert account.denied() == [f"f-{number}" for number in range(5)]
 
 
-def test_the_rule_set_lies_beside_the_code_unless_a_path_says_otherwise(account: Account) -> None:
+def test_the_policy_lies_beside_the_code_unless_a_path_says_otherwise(account: Account) -> None:
     environment = account.environment | {"AWS_REGION": "us-east-1"}
-    assert str(Settings.from_environment(environment).ruleset_path) == environment["SESSIONWARDEN_RULESET"]
-    del environment["SESSIONWARDEN_RULESET"]
+    assert str(Settings.from_environment(environment).policy_path) == environment["SESSIONWARDEN_POLICY"]
+    del environment["SESSIONWARDEN_POLICY"]
     root = Path(handler.__file__).parents[2]
-    assert Settings.from_environment(environment).ruleset_path == root / "ruleset.json"
+    assert Settings.from_environment(environment).policy_path == root / "policy.json"
+
+
+def test_who_is_protected_is_read_from_the_policy(account: Account, tmp_path: Path) -> None:
+    policy_file(tmp_path, protected=Protected(users=(account.sub,)))
+    assert invoke(msgspec.json.encode(account.finding())) == []
+    assert account.denied() == []
+
+
+def test_without_a_sound_policy_nothing_is_enforced_and_each_message_stays_in_the_queue(
+    account: Account, tmp_path: Path
+) -> None:
+    sound = policy_file(tmp_path).read_bytes()
+    for broken in (b"", sound.replace(b'"alerts_per_hour":60', b'"alerts_per_hour":61')):
+        (tmp_path / "policy.json").write_bytes(broken)
+        assert invoke(*map(msgspec.json.encode, (account.finding(), account.finding(id="f-2")))) == [
+            "m-0",
+            "m-1",
+        ]
+    assert account.denied() == []
+    policy_file(tmp_path)
+    assert invoke(msgspec.json.encode(account.finding())) == []
+    assert account.denied() == ["f-1"]
+
+
+def test_the_environment_of_a_stack_from_before_serves_enforce_as_well(
+    account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # its functions may have been told of a rule set, and of no policy: that one lies beside the code
+    monkeypatch.setenv("SESSIONWARDEN_RULESET", str(tmp_path / "ruleset.json"))
+    monkeypatch.delenv("SESSIONWARDEN_POLICY")
+    monkeypatch.setattr("functions.enforce.settings.CODE", tmp_path)
+    policy_file(tmp_path)
+    assert invoke(msgspec.json.encode(account.finding())) == []
+    assert account.denied() == ["f-1"]
+
+
+def test_enforce_loads_no_rules_and_nothing_that_matches_them() -> None:
+    program = (
+        "import sys, functions.enforce.handler; "
+        "print([name for name in sys.modules if name.startswith('sessionwarden.ruleset') or name == 're2'])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_settings_that_are_wrong_are_named_all_at_once(account: Account) -> None:

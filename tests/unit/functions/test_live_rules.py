@@ -16,6 +16,7 @@ from sessionwarden.ports import NOTHING_PUBLISHED
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
 from sessionwarden.ruleset.load import canonical_json, digest_of
 from tests.support.detection import MINUTE, START, events, response, rule, ruleset
+from tests.support.published_sets import FORMAT_1_DIGEST, PUBLISHED_IN_FORMAT_1
 
 
 def compiled(*rules: CompiledRule) -> CompiledRuleset:
@@ -61,6 +62,21 @@ def test_the_published_set_is_run_and_named_on_findings() -> None:
     assert (finding.rule, finding.ruleset_digest) == ("new", NEW.digest)
 
 
+def test_a_set_published_with_its_policy_in_format_1_is_run_until_the_next_one() -> None:
+    rules = live(PUBLISHED_IN_FORMAT_1, PUBLISHED_IN_FORMAT_1, canonical_json(NEW))
+    first, again, after = rules.look(), rules.look(), rules.look()
+    assert (first.origin, first.digest, first.refused) == ("published", FORMAT_1_DIGEST, None)
+    assert (again.engine, again.changed) == (first.engine, False)
+    assert (after.origin, after.digest) == ("published", NEW.digest)
+
+
+def test_a_rollback_to_a_set_of_format_1_is_followed() -> None:
+    rules = live(canonical_json(NEW), PUBLISHED_IN_FORMAT_1)
+    rules.look()
+    after = rules.look()
+    assert (after.origin, after.digest, after.refused) == ("published", FORMAT_1_DIGEST, None)
+
+
 def test_while_nothing_is_published_the_shipped_set_acts() -> None:
     rules = live(NOTHING_PUBLISHED)
     (finding,) = findings_of(rules)
@@ -79,7 +95,9 @@ def test_without_appconfig_the_shipped_set_acts() -> None:
 
 BAD_SETS = {
     "not JSON": b"{",
-    "another format": canonical_json(NEW).replace(b'"format":1', b'"format":2'),
+    "another format": canonical_json(NEW).replace(b'"format":2', b'"format":3'),
+    "damaged in format 1": PUBLISHED_IN_FORMAT_1.replace(b'"gte",', b'"gt",'),
+    "damaged policy of format 1": PUBLISHED_IN_FORMAT_1.replace(b'"enforcements_per_hour":7', b'"x":7'),
     "damaged": canonical_json(NEW).replace(b"A burst", b"A joke"),
     "no timespan that an engine can hold": canonical_json(compiled(rule("new", timespan_ms=10**15))),
     "an expression that nobody compiled": canonical_json(

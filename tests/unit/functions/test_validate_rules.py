@@ -10,6 +10,7 @@ from functions.validate_rules.handler import lambda_handler
 from sessionwarden.errors import RulesetError
 from sessionwarden.ruleset.load import canonical_json
 from tests.support.detection import rule
+from tests.support.published_sets import PUBLISHED_IN_FORMAT_1
 from tests.unit.functions.test_live_rules import BAD_SETS, compiled
 
 CONTEXT: Any = SimpleNamespace(
@@ -30,6 +31,10 @@ def event(content: bytes) -> dict[str, Any]:
 
 def test_a_sound_set_is_let_through() -> None:
     lambda_handler(event(canonical_json(compiled(rule()))), CONTEXT)
+
+
+def test_a_set_of_format_1_is_let_through_so_that_a_rollback_can_reach_it() -> None:
+    lambda_handler(event(PUBLISHED_IN_FORMAT_1), CONTEXT)
 
 
 @pytest.mark.parametrize("bad", BAD_SETS.values(), ids=BAD_SETS)

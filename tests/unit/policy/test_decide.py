@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from sessionwarden.model.policy import Protected
 from sessionwarden.policy.decide import STALE_MS
-from sessionwarden.ruleset.compiled import Protected
 from tests.support.enforcement import DAY, NOW_MS, NOW_S, POOL, SESSION, SUB, finding, judge, response
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from sessionwarden.detection.windows.group_key import key_reader, shown_key
 from sessionwarden.model.event import Event
+from sessionwarden.model.policy import Protected
 from sessionwarden.policy.decide import STALE_MS
-from sessionwarden.ruleset.compiled import Protected
 from tests.support.enforcement import (
     CLIENT_DENY,
     DAY,

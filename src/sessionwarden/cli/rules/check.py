@@ -47,7 +47,7 @@ def check(context: click.Context, paths: tuple[Path, ...], policy: Path | None, 
                 "digest": ruleset.digest,
                 "notes": notes,
                 "rules": rules,
-                "policy": ruleset.policy,
+                "policy": catalog.policy,
             }
         )
         return

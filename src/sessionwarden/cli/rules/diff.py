@@ -10,7 +10,7 @@ import click
 from sessionwarden.authoring.words import line
 from sessionwarden.cli.deployment import ANSWER_IS_NO, Output, Target, target_options
 from sessionwarden.cli.rules.diff_report import as_json, as_lines
-from sessionwarden.cli.rules.live import POLICY_DIFFERS, Live, in_words, read_ruleset, short
+from sessionwarden.cli.rules.live import Live, in_words, read_ruleset, short
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.diff import differences
 
@@ -24,7 +24,9 @@ PATHS = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
     type=click.Path(path_type=Path),
     help="Compare with these rules (a file, a folder or a compiled .json) instead of the live ones.",
 )
-@click.option("--policy", type=click.Path(path_type=Path), help="Policy file of PATHS.")
+@click.option(
+    "--policy", type=click.Path(path_type=Path), help="Policy file; its defaults are part of the rules."
+)
 @click.option("--strict", is_flag=True, help="Exit with status 1 if they differ.")
 @target_options
 @click.pass_context
@@ -54,35 +56,23 @@ def diff(
 
 def _compare_with_live(live: Live, after: CompiledRuleset, output: Output) -> bool:
     deployed = live.publishing.history().live
-    policy_differs = live.policy_differs(after.policy)
-    if policy_differs and output == "text":
-        click.echo(f"! {POLICY_DIFFERS}")
     if deployed is not None:
         before = live.publishing.ruleset(deployed.version)
-        return _compare(before, after, output, before_words=in_words(deployed), policy_differs=policy_differs)
+        return _compare(before, after, output, before_words=in_words(deployed))
     same = live.shipped_digest == after.digest
     if output == "json":
         facts = {"before": None, "shipped": live.shipped_digest, "after": after.digest, "same": same}
-        click.echo(json.dumps(facts | {"policy_differs_from_deployed": policy_differs}))
+        click.echo(json.dumps(facts))
     else:
         which = "this very set" if same else f"the set {short(live.shipped_digest)}"
         click.echo(f"Nothing is published: detect runs {which}, which came with its code.")
     return same
 
 
-def _compare(
-    before: CompiledRuleset,
-    after: CompiledRuleset,
-    output: Output,
-    *,
-    before_words: str,
-    policy_differs: bool | None = None,
-) -> bool:
+def _compare(before: CompiledRuleset, after: CompiledRuleset, output: Output, *, before_words: str) -> bool:
     found = differences(before, after)
     if output == "json":
         facts = {"before": before.digest, "after": after.digest, "same": found.none, **as_json(found)}
-        if policy_differs is not None:
-            facts["policy_differs_from_deployed"] = policy_differs
         click.echo(json.dumps(facts))
     else:
         click.echo(f"before {before_words}\nafter  {short(after.digest)}")

@@ -28,7 +28,6 @@ def as_json(found: Differences) -> dict[str, Any]:
             | {"counts_anew": change.counts_anew, "fields": [field._asdict() for field in change.fields]}
             for change in found.changed
         ],
-        "policy": [field._asdict() for field in found.policy],
         "weakened": [_named(one.rule) | {"reasons": one.reasons} for one in found.weakened],
     }
 
@@ -48,9 +47,6 @@ def as_lines(found: Differences) -> Iterator[str]:
             yield "    counts anew: what its windows hold now is not counted on"
     for one in found.weakened:
         yield f"! acted until now: {_title(one.rule)}: {'; '.join(one.reasons)}"
-    if found.policy:
-        yield "! policy.yml: none of this takes effect by publishing"
-        yield from map(_field, found.policy)
 
 
 def impact_lines(impact: Impact, titles: dict[str, str]) -> Iterator[str]:

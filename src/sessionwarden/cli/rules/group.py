@@ -44,7 +44,7 @@ COMMANDS = {
     ),
     "status": Subcommand(
         "sessionwarden.cli.rules.status:status",
-        "Say which rule set is live, what is under way, and what was published before.",
+        "Say which rule set is live, what was published before, and whether the policy file is deployed.",
     ),
     "test": Subcommand(
         "sessionwarden.cli.rules.test:test",

@@ -15,22 +15,20 @@ from sessionwarden.adapters.aws.appconfig_publishing import AppConfigPublishing,
 from sessionwarden.cli.deployment import DeploymentError, Target
 from sessionwarden.errors import Diagnostic, InputFileError, RulesetError
 from sessionwarden.printable import printable
-from sessionwarden.ruleset.compiled import CompiledRuleset, Policy
+from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import compile_rules
-from sessionwarden.ruleset.load import load_ruleset, policy_digest
+from sessionwarden.ruleset.load import load_ruleset
 
 DIGEST_SHOWN = 12
 """Characters: enough to tell sets apart, and what detect's metric carries."""
 
-POLICY_DIFFERS = (
-    "policy.yml is not the deployed one: who is protected and how much may happen in an hour "
-    "changes with a deployment, never by publishing"
-)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """Where a deployment's rules are published. `staged` and `at_once` are deployment strategies."""
+    """Where a deployment's rules are published, and what was deployed with its code.
+
+    `staged` and `at_once` are AppConfig's deployment strategies.
+    """
 
     publishing: AppConfigPublishing
     staged: str
@@ -58,10 +56,6 @@ class Live:
             shipped_digest=named("ShippedRulesetDigest"),
             policy_digest=named("PolicyDigest"),
         )
-
-    def policy_differs(self, policy: Policy) -> bool:
-        """Whether enforcement works by another policy than this one."""
-        return policy_digest(policy) != self.policy_digest
 
 
 def read_ruleset(paths: tuple[Path, ...], policy: Path | None) -> CompiledRuleset:

@@ -1,7 +1,8 @@
 """`sessionwarden rules publish`: a rule set goes live without a deployment, after it was proved.
 
 Order: check, cases, replay, difference, consent; only then is anything written. Invariant: what is deployed
-is what was shown, over what was shown to be live: AppConfig refuses it if anybody published in between.
+is what was shown, over what was shown to be live: AppConfig refuses it if another person published in
+between. Only rules are published: who is protected and how much may happen changes with a deployment.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from sessionwarden.authoring.proof import Rehearsal, failing_cases, rehearse
 from sessionwarden.authoring.suite import read_suite
 from sessionwarden.cli.deployment import Output, Target, refuse, target_options
 from sessionwarden.cli.rules.diff_report import as_json, as_lines, impact_lines
-from sessionwarden.cli.rules.live import POLICY_DIFFERS, Live, described, in_words, short
+from sessionwarden.cli.rules.live import Live, described, in_words, short
 from sessionwarden.errors import PublishingError, PublishingRefusedError
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import dump_ruleset
@@ -37,13 +38,14 @@ class Plan(NamedTuple):
     rehearsal: Rehearsal
     history: History
     differences: Differences | None
-    policy_differs: bool
 
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "--policy", type=click.Path(path_type=Path), help="Policy file; default: the one in the folder."
+    "--policy",
+    type=click.Path(path_type=Path),
+    help="Policy file, whose defaults are part of the rules; default: the one in the folder.",
 )
 @click.option(
     "--log", "logs", multiple=True, required=True, help="Log to replay, plain or gzip; may be repeated."
@@ -114,7 +116,6 @@ def _plan(live: Live, ruleset: CompiledRuleset, rehearsal: Rehearsal) -> Plan:
         rehearsal=rehearsal,
         history=history,
         differences=differences(before, ruleset) if before is not None else None,
-        policy_differs=live.policy_differs(ruleset.policy),
     )
 
 
@@ -127,7 +128,6 @@ def _show(plan: Plan, output: Output) -> None:
             "differences": as_json(plan.differences) if plan.differences is not None else None,
             "impact": impact._asdict() | {"share": impact.share},
             "quarantined": plan.rehearsal.quarantined,
-            "policy_differs_from_deployed": plan.policy_differs,
         }
         click.echo(json.dumps(facts))
         return
@@ -136,8 +136,6 @@ def _show(plan: Plan, output: Output) -> None:
     click.echo(f"new   {short(plan.ruleset.digest)}")
     for line in as_lines(plan.differences) if plan.differences is not None else ():
         click.echo(line)
-    if plan.policy_differs:
-        click.echo(f"! {POLICY_DIFFERS}")
     for line in impact_lines(impact, {rule.id: rule.title for rule in plan.ruleset.rules}):
         click.echo(line)
     if plan.rehearsal.quarantined:

@@ -1,27 +1,80 @@
-"""`sessionwarden rules status`: which rules are live, what is under way, and who published what."""
+"""`sessionwarden rules status`: which rules are live, who published what, and which policy is deployed.
+
+Rules change by publishing, the policy changes with a deployment only. So a `policy.yml` that says something
+else than the deployed policy is reported here, beside what is live.
+"""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import NamedTuple
 
 import click
 
-from sessionwarden.adapters.aws.appconfig_publishing import Deployment
-from sessionwarden.cli.deployment import Output, Target, target_options
+from sessionwarden.adapters.aws.appconfig_publishing import Deployment, History
+from sessionwarden.authoring.words import line
+from sessionwarden.cli.deployment import ANSWER_IS_NO, Output, Target, target_options
 from sessionwarden.cli.rules.live import Live, described, in_words, short
+from sessionwarden.cli.rules.options import DEFAULT_PATHS
+from sessionwarden.policy.compiled import policy_digest
 from sessionwarden.printable import printable
+from sessionwarden.ruleset.compiler.compile import compile_policy
+from sessionwarden.ruleset.compiler.files import policy_file
 
 TEXT_LIMIT = 200
+
+
+class PolicyComparison(NamedTuple):
+    """Digests of the deployed policy and of what `file` compiles to. No file: nothing was compared."""
+
+    deployed: str
+    file: str | None
+    compiled: str | None
+
+    @property
+    def same(self) -> bool | None:
+        """Whether the file says what is deployed; `None` without a file."""
+        return None if self.compiled is None else self.compiled == self.deployed
+
+    def in_words(self) -> str:
+        """The comparison on a line."""
+        if self.file is None or self.compiled is None:
+            return f"{short(self.deployed)} (not compared: there is no rules/policy.yml here, see --policy)"
+        file = line(self.file)
+        if self.same:
+            return f"{short(self.deployed)}, as in {file}"
+        return (
+            f"{short(self.deployed)}, but {file} compiles to {short(self.compiled)}: who is protected and "
+            "how much may happen in an hour changes with a deployment, never by publishing"
+        )
 
 
 @click.command()
 @click.option(
     "--limit", type=click.IntRange(1, 50), default=10, show_default=True, help="Deployments to list."
 )
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path),
+    help="Policy file to compare with the deployed policy; default: rules/policy.yml, if there is one.",
+)
+@click.option("--strict", is_flag=True, help="Exit with status 1 unless the policy file is what is deployed.")
 @target_options
-def status(*, limit: int, output: Output, **target: str | None) -> None:
-    """Say which rule set is live, what is under way, and what was published before."""
+@click.pass_context
+def status(
+    context: click.Context,
+    /,
+    *,
+    limit: int,
+    policy: Path | None,
+    strict: bool,
+    output: Output,
+    **target: str | None,
+) -> None:
+    """Say which rule set is live, what was published before, and whether the policy file is deployed."""
     live = Live.of(Target.named(target))
+    compared = _compare(live.policy_digest, policy or policy_file(DEFAULT_PATHS))
     history = live.publishing.history()
     listed = [live.publishing.deployment(one.number) for one in history.deployments[:limit]]
     if output == "json":
@@ -29,10 +82,25 @@ def status(*, limit: int, output: Output, **target: str | None) -> None:
             "live": described(history.live) if history.live is not None else None,
             "running": described(history.running) if history.running is not None else None,
             "shipped_digest": live.shipped_digest,
+            "policy": {**compared._asdict(), "same": compared.same},
             "history": [described(one) | {"description": text} for one, text in listed],
         }
         click.echo(json.dumps(facts))
-        return
+    else:
+        _print(live, history, compared)
+        for one, text in listed:
+            click.echo(f"{_state(one)}  {printable(text, limit=TEXT_LIMIT)}".rstrip())
+    if strict and not compared.same:
+        context.exit(ANSWER_IS_NO)
+
+
+def _compare(deployed: str, file: Path | None) -> PolicyComparison:
+    if file is None:
+        return PolicyComparison(deployed, None, None)
+    return PolicyComparison(deployed, str(file), policy_digest(compile_policy(file)))
+
+
+def _print(live: Live, history: History, compared: PolicyComparison) -> None:
     if history.live is not None:
         click.echo(f"live     {in_words(history.live)}")
     else:
@@ -40,8 +108,7 @@ def status(*, limit: int, output: Output, **target: str | None) -> None:
     if history.running is not None:
         click.echo(f"running  {_state(history.running)}")
     click.echo(f"shipped  {short(live.shipped_digest)}")
-    for one, text in listed:
-        click.echo(f"{_state(one)}  {printable(text, limit=TEXT_LIMIT)}".rstrip())
+    click.echo(f"policy   {compared.in_words()}")
 
 
 def _state(deployment: Deployment) -> str:

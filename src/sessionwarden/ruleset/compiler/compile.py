@@ -1,9 +1,10 @@
-"""Rule files in, a compiled rule set out, or every mistake of all files at once.
+"""Compiles rule files and `policy.yml`, or reports every mistake of all files at once.
 
-YAML is read by `files`, each document is checked by `rulefile`; the rules meet in `linking`, and
-`assembly` puts together what a Lambda runs, with the policy's defaults. Invariant: the result
-depends on what the rules say, not on the names or the order of the files, so the same rules give
-the same bytes. Runs on the machine of whoever publishes rules, never in a Lambda.
+YAML is read by `files`, each document is checked by `sigma_document`; the rules meet in `linking`, and
+`assembly` puts together what a Lambda runs. The policy's defaults become part of each rule's response; who is
+protected and how much may happen stays apart, in a `Policy`. Invariant: the result depends on what the rules
+say, not on the names or the order of the files, so the same rules have the same bytes. Runs on the machine of
+the person who publishes rules, never in a Lambda.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import msgspec
 from sessionwarden.documents.check import Check
 from sessionwarden.documents.yaml import Document
 from sessionwarden.errors import Diagnostic, InputFileError
+from sessionwarden.model.policy import Policy
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.compiler import files
 from sessionwarden.ruleset.compiler.assembly import assemble
@@ -24,16 +26,18 @@ from sessionwarden.ruleset.compiler.linking import link
 from sessionwarden.ruleset.compiler.policy_file import BUILT_IN, PolicyFile, read_policy
 from sessionwarden.ruleset.compiler.sigma_document import FilterDraft, RuleDraft, read_document
 from sessionwarden.ruleset.limits import MAX_PATTERNS, count_patterns
-from sessionwarden.ruleset.load import FORMAT, canonical_json, digest_of
+from sessionwarden.ruleset.load import canonical_json, digest_of
 
 
 class CheckedRules(NamedTuple):
     """A rule set without mistakes, and what its authors should know all the same, in order of place.
 
-    `documents` are those of the rules, in the order of the files.
+    `policy` is what limits enforcement, and is no part of the rule set. `documents` are those of the rules,
+    in the order of the files.
     """
 
     ruleset: CompiledRuleset
+    policy: Policy
     notes: tuple[Diagnostic, ...]
     documents: tuple[Document, ...]
 
@@ -69,10 +73,18 @@ def check_rules(paths: Sequence[Path], policy: Path | None = None) -> CheckedRul
         )
     if diagnostics:
         raise InputFileError(diagnostics)
-    ruleset = CompiledRuleset(format=FORMAT, digest="", rules=tuple(compiled), policy=policy_file.policy)
+    ruleset = CompiledRuleset(digest="", rules=tuple(compiled))
     ruleset = msgspec.structs.replace(ruleset, digest=digest_of(ruleset))
     documents_of_rules = tuple(rule.check.document for rule in rules)
-    return CheckedRules(ruleset, tuple(sorted(notes)), documents_of_rules)
+    return CheckedRules(ruleset, policy_file.policy, tuple(sorted(notes)), documents_of_rules)
+
+
+def compile_policy(path: Path) -> Policy:
+    """What the policy file `path` says of enforcement. Raises `InputFileError` with every mistake of it."""
+    policy_file, diagnostics = _read_policy_file(path)
+    if diagnostics:
+        raise InputFileError(diagnostics)
+    return policy_file.policy
 
 
 def _named(paths: Sequence[Path]) -> str:

@@ -14,7 +14,7 @@ from sessionwarden.documents.check import Check, quoted
 from sessionwarden.documents.durations import duration_seconds
 from sessionwarden.documents.yaml import Path
 from sessionwarden.model.finding import BROAD_SCOPES, Action, Mode, Scope
-from sessionwarden.ruleset.compiled import Policy, Protected
+from sessionwarden.model.policy import Policy, Protected
 from sessionwarden.ruleset.compiler.response_section import (
     MODES,
     Defaults,

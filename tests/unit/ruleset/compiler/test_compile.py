@@ -10,11 +10,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from sessionwarden.errors import RulesetError
+from sessionwarden.errors import InputFileError, RulesetError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Response
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
-from sessionwarden.ruleset.compiler.compile import compile_rules, dump_ruleset
+from sessionwarden.ruleset.compiler.compile import (
+    CheckedRules,
+    check_rules,
+    compile_policy,
+    compile_rules,
+    dump_ruleset,
+)
 from sessionwarden.ruleset.load import load_ruleset
 from sessionwarden.ruleset.matching.predicates import compile_expression
 
@@ -49,17 +55,23 @@ def count(group_by: str, *, response: str = "", more: str = "", timespan: str = 
 
 
 @pytest.fixture
-def compiled(tmp_path: Path) -> Callable[..., CompiledRuleset]:
-    def compile_texts(*texts: str, policy: str | None = None) -> CompiledRuleset:
+def checked(tmp_path: Path) -> Callable[..., CheckedRules]:
+    def check_texts(*texts: str, policy: str | None = None) -> CheckedRules:
         for number, text in enumerate(texts):
             (tmp_path / f"{number}.yml").write_text(text)
         if policy is not None:
             (tmp_path / "policy.yml").write_text(policy)
-        return compile_rules([tmp_path])
+        return check_rules([tmp_path])
 
-    return compile_texts
+    return check_texts
 
 
+@pytest.fixture
+def compiled(checked: Callable[..., CheckedRules]) -> Callable[..., CompiledRuleset]:
+    return lambda *texts, policy=None: checked(*texts, policy=policy).ruleset
+
+
+Check = Callable[..., CheckedRules]
 Compile = Callable[..., CompiledRuleset]
 
 
@@ -207,10 +219,10 @@ def test_a_deny_of_a_client_or_an_address_has_the_policy_s_duration_unless_asked
     assert [rule.response.deny_seconds for rule in chosen] == [90, 300, 86_400, None]
 
 
-def test_protected_networks_are_kept_in_one_form(compiled: Compile) -> None:
+def test_protected_networks_are_kept_in_one_form(checked: Check) -> None:
     policy = "protected: {source_ips: [2001:DB8:0::/48, 203.0.113.7, 198.51.100.0/24]}"
-    ruleset = compiled(single("s: {status: 1}\ncondition: s"), policy=policy)
-    assert ruleset.policy.protected.source_ips == ("198.51.100.0/24", "2001:db8::/48", "203.0.113.7/32")
+    found = checked(single("s: {status: 1}\ncondition: s"), policy=policy).policy
+    assert found.protected.source_ips == ("198.51.100.0/24", "2001:db8::/48", "203.0.113.7/32")
 
 
 @pytest.mark.parametrize(
@@ -267,29 +279,49 @@ def test_a_correlation_refers_to_rules_by_id_and_across_files(compiled: Compile)
     ]
 
 
-def test_the_policy_gives_defaults_protection_and_limits(compiled: Compile) -> None:
-    ruleset = compiled(
+def test_a_policy_file_sets_defaults_of_rules_protection_and_limits(checked: Check) -> None:
+    found = checked(
         BASE + count("[user]"),
         policy=(
             "defaults: {mode: enforce, cooldown: 1h, actions: {user: [alert, deny]}}\n"
             "protected: {users: [b, a], groups: [admins]}\nlimits: {enforcements_per_hour: 7, alerts_per_hour: 5}\n"
         ),
     )
-    response = only(ruleset).response
+    response = only(found.ruleset).response
     assert (response.mode, response.cooldown_ms, response.actions) == (
         "enforce",
         3_600_000,
         ("deny", "alert"),
     )
-    assert (ruleset.policy.protected.users, ruleset.policy.protected.groups) == (("a", "b"), ("admins",))
-    assert (ruleset.policy.enforcements_per_hour, ruleset.policy.alerts_per_hour) == (7, 5)
+    assert (found.policy.protected.users, found.policy.protected.groups) == (("a", "b"), ("admins",))
+    assert (found.policy.enforcements_per_hour, found.policy.alerts_per_hour) == (7, 5)
 
 
-def test_rules_observe_and_limits_hold_without_a_policy(compiled: Compile) -> None:
-    ruleset = compiled(BASE + count("[user]"))
-    assert only(ruleset).response.mode == "observe"
-    assert (ruleset.policy.enforcements_per_hour, ruleset.policy.alerts_per_hour) == (20, 60)
-    assert ruleset.policy.broad_denies_per_hour == 20
+def test_rules_observe_and_limits_hold_without_a_policy(checked: Check) -> None:
+    found = checked(BASE + count("[user]"))
+    assert only(found.ruleset).response.mode == "observe"
+    assert (found.policy.enforcements_per_hour, found.policy.alerts_per_hour) == (20, 60)
+    assert found.policy.broad_denies_per_hour == 20
+
+
+def test_protection_and_limits_are_no_part_of_a_rule_set(compiled: Compile) -> None:
+    rule = BASE + count("[user]")
+    limited = compiled(rule, policy="protected: {users: [root]}\nlimits: {enforcements_per_hour: 1}")
+    assert dump_ruleset(limited) == dump_ruleset(compiled(rule, policy="{}"))
+    assert b"root" not in dump_ruleset(limited)
+
+
+def test_a_policy_compiles_by_itself_to_what_it_is_beside_rules(checked: Check, tmp_path: Path) -> None:
+    found = checked(BASE + count("[user]"), policy="limits: {alerts_per_hour: 5}")
+    assert compile_policy(tmp_path / "policy.yml") == found.policy
+
+
+def test_a_policy_by_itself_is_checked_as_beside_rules(tmp_path: Path) -> None:
+    (tmp_path / "policy.yml").write_text("protectd: {users: [root]}")
+    with pytest.raises(InputFileError, match="protectd"):
+        compile_policy(tmp_path / "policy.yml")
+    with pytest.raises(InputFileError, match="cannot be read"):
+        compile_policy(tmp_path / "absent.yml")
 
 
 def test_cases_policy_and_hidden_folders_are_no_rules(compiled: Compile, tmp_path: Path) -> None:
@@ -333,7 +365,7 @@ def test_what_is_dumped_is_what_is_loaded(compiled: Compile) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{}", b"[]", b"\xff", b"null", b'{"format":2,"digest":"","rules":[],"policy":{}}', b"[" * 100_000],
+    [b"", b"{}", b"[]", b"\xff", b"null", b'{"format":3,"digest":"","rules":[]}', b"[" * 100_000],
 )
 def test_bytes_that_are_no_rule_set_are_refused(data: bytes) -> None:
     with pytest.raises(RulesetError):

@@ -21,6 +21,7 @@ import click
 import msgspec
 from rich.console import Console
 
+from sessionwarden.cli.default_rules import default_rules_folder
 from sessionwarden.cli.replay.report import (
     MAX_ROWS,
     Tally,
@@ -50,8 +51,8 @@ FILE_WIDTH = 160
 @click.option(
     "--rules",
     "rules",
-    default="rules",
-    show_default=True,
+    default=default_rules_folder,
+    show_default="rules",
     type=click.Path(path_type=Path),
     help="Rule file or folder.",
 )

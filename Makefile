@@ -9,6 +9,8 @@ UV := $(BIN)/uv
 # a company's own certificate authority is in the system's store, not in uv's
 export UV_SYSTEM_CERTS ?= 1
 export UV_NO_PROGRESS := 1
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+  --no-emit-index-url --no-emit-find-links
 REQUIREMENTS := requirements/dev.txt requirements/uv.txt
 
 .PHONY: help install test check format bundles synth demo bench fuzz histories lock clean
@@ -70,11 +72,10 @@ build/fuzz/.installed: requirements/fuzz.txt requirements/authorizer.txt
 	@touch $@
 
 lock: install ## pin every requirement again, with hashes and without an index
-	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
-	  --all-extras --group dev pyproject.toml requirements/build.in -o requirements/dev.txt
-	@for name in functions authorizer fuzz uv; do \
-	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
-	    -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+	@$(COMPILE) --all-extras --group dev pyproject.toml requirements/build.in -o requirements/dev.txt
+	@$(COMPILE) -c requirements/dev.txt pyproject.toml -o requirements/authorizer.txt
+	@for name in functions fuzz uv; do \
+	  $(COMPILE) -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 clean: ## everything that was built
 	@rm -rf $(VENV) build cdk.out

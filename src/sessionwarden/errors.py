@@ -124,3 +124,12 @@ class ContextError(SessionwardenError):
 
 class BundleError(SessionwardenError):
     """The Lambda bundles are missing, stale, or cannot be built; the message says what to run."""
+
+
+class MissingExtraError(SessionwardenError):
+    """A package is not installed that comes with one of this package's extras."""
+
+    def __init__(self, package: str, *, extra: str) -> None:
+        self.package = package
+        self.extra = extra
+        super().__init__(f"{package} is not installed; pip install 'sessionwarden[{extra}]' brings it")

@@ -1,7 +1,8 @@
 """`sessionwarden demo`: the whole product on one machine, in under a minute.
 
-Enters: a checkout with bundles. Leaves: a story on the screen or a report as JSON, and no process, port
-or file. Exit statuses: 0 every expectation held, 1 one did not, 3 it could not run, 130 interrupted.
+It needs a checkout with bundles and the extra `local`. The screen tells the scenario, or JSON reports it;
+no process, port or file remains. Exit statuses: 0 every expectation held, 1 one did not, 3 it could not run,
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import click
 import msgspec
 from rich.console import Console
 
+from sessionwarden.cli.exit_statuses import ANSWER_IS_NO, INTERRUPTED
+from sessionwarden.cli.extras import require_local_extra
 from sessionwarden.local.demo.report import Report
 from sessionwarden.local.demo.scenario import play
 from sessionwarden.local.demo.screen import WIDTH, Screen
 from sessionwarden.local.demo.stack import LocalStack, running_local_stack
-
-INTERRUPTED = 130
 
 
 @click.command()
@@ -31,6 +32,7 @@ def demo(keep: bool, output: str) -> None:
     Deploys Sessionwarden beside a sample API on an emulator on this machine, abuses two sessions,
     and checks what happened. Nothing is sent to AWS.
     """
+    require_local_extra()
     started = time.monotonic()
     # a CI job that is cancelled sends this, and must not leave an emulator running
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -46,7 +48,7 @@ def demo(keep: bool, output: str) -> None:
     except KeyboardInterrupt:
         click.echo("\nStopped; nothing is left running.", err=True)
         sys.exit(INTERRUPTED)
-    sys.exit(1 if report.failed else 0)
+    sys.exit(ANSWER_IS_NO if report.failed else 0)
 
 
 def _console(*, stderr: bool) -> Console:

@@ -1,7 +1,8 @@
-"""The `sessionwarden` command: sub-commands are imported when they are called.
+"""The command line: the top commands, and what becomes of an error that one of them raises.
 
-Replaying a log must not wait for CDK or the emulator to import. Exit statuses: 0 done, 1 the answer
-is no, 2 wrong usage or a bad input file, 3 could not run.
+A command's module is imported when the command is called: replaying a log must not wait for boto3, and must
+not need the emulator. Errors that we raise on purpose are printed without a traceback; anything else is a
+mistake of ours, and its traceback is wanted. Exit statuses: `sessionwarden.cli.exit_statuses`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import click
 
 from sessionwarden import __version__
+from sessionwarden.cli.exit_statuses import COULD_NOT_RUN, WRONG_INPUT
 from sessionwarden.cli.lazy import LazyGroup, Subcommand
 from sessionwarden.errors import InputFileError, SessionwardenError
 
@@ -49,17 +51,17 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; turn our errors into messages and exit statuses."""
+    """Run the command line, with `sys.argv`; print our own errors and end with their exit status."""
     try:
         cli()
     except InputFileError as error:
         from sessionwarden.cli.diagnostics import describe
 
         click.echo(describe(error.diagnostics), err=True)
-        sys.exit(2)
+        sys.exit(WRONG_INPUT)
     except OSError as error:
         click.echo(f"sessionwarden: {error.filename or 'a file'}: {error.strerror or error}", err=True)
-        sys.exit(3)
+        sys.exit(COULD_NOT_RUN)
     except SessionwardenError as error:
         click.echo(f"sessionwarden: {error}", err=True)
-        sys.exit(3)
+        sys.exit(COULD_NOT_RUN)

@@ -22,6 +22,7 @@ import msgspec
 from rich.console import Console
 
 from sessionwarden.adapters.memory.windows import NO_LIMIT, MemoryWindowStore
+from sessionwarden.cli.default_rules import default_rules_folder
 from sessionwarden.cli.replay.report import (
     MAX_ROWS,
     Tally,
@@ -51,8 +52,8 @@ FILE_WIDTH = 160
 @click.option(
     "--rules",
     "rules",
-    default="rules",
-    show_default=True,
+    default=default_rules_folder,
+    show_default="rules",
     type=click.Path(path_type=Path),
     help="Rule file or folder.",
 )

@@ -12,9 +12,10 @@ import click
 
 from sessionwarden.authoring.catalog import Catalog, read_catalog
 from sessionwarden.authoring.words import line
+from sessionwarden.cli.default_rules import default_rules
 from sessionwarden.cli.diagnostics import describe
 from sessionwarden.cli.rules.files import write_whole
-from sessionwarden.cli.rules.options import DEFAULT_PATHS, OUTPUT, PATHS, POLICY, console, print_json
+from sessionwarden.cli.rules.options import OUTPUT, PATHS, POLICY, console, print_json
 from sessionwarden.cli.rules.tables import print_rules, rule_answer
 from sessionwarden.errors import InputFileError
 from sessionwarden.ruleset.compiler.compile import compile_rules, dump_ruleset
@@ -31,7 +32,7 @@ def check(context: click.Context, paths: tuple[Path, ...], policy: Path | None, 
     PATHS (default: rules/) are rule files or folders. Exit status 0 if they can be published, 2 if not.
     """
     try:
-        catalog = read_catalog(paths or DEFAULT_PATHS, policy)
+        catalog = read_catalog(paths or default_rules(), policy)
     except InputFileError as error:
         if output == "text":
             raise
@@ -67,7 +68,7 @@ def compile_command(paths: tuple[Path, ...], policy: Path | None, out: Path) -> 
     PATHS (default: rules/) are rule files or folders. The same rules give the same bytes. Nothing is
     written if there is a mistake.
     """
-    ruleset = compile_rules(paths or DEFAULT_PATHS, policy)
+    ruleset = compile_rules(paths or default_rules(), policy)
     data = dump_ruleset(ruleset)
     write_whole(out, data)
     click.echo(f"{line(str(out))}: {len(ruleset.rules)} rules, {len(data):,} bytes, digest {ruleset.digest}")

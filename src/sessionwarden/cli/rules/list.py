@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from sessionwarden.authoring.catalog import read_catalog
-from sessionwarden.cli.rules.options import DEFAULT_PATHS, OUTPUT, PATHS, POLICY, console, print_json
+from sessionwarden.cli.default_rules import default_rules
+from sessionwarden.cli.rules.options import OUTPUT, PATHS, POLICY, console, print_json
 from sessionwarden.cli.rules.tables import print_rules, rule_answer, rules_in_order, tags_of
 
 
@@ -23,7 +24,7 @@ def list_command(paths: tuple[Path, ...], policy: Path | None, output: str) -> N
 
     PATHS (default: rules/) are rule files or folders.
     """
-    catalog = read_catalog(paths or DEFAULT_PATHS, policy)
+    catalog = read_catalog(paths or default_rules(), policy)
     if output == "json":
         print_json([rule_answer(rule) | {"tags": tags_of(catalog, rule)} for rule in rules_in_order(catalog)])
         return

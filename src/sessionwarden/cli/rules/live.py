@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sessionwarden.adapters.aws.appconfig import ConfigurationIds
 from sessionwarden.adapters.aws.appconfig_publishing import AppConfigPublishing, Deployment
+from sessionwarden.cli.default_rules import default_rules
 from sessionwarden.cli.deployment import DeploymentError, Target
 from sessionwarden.errors import Diagnostic, InputFileError, RulesetError
 from sessionwarden.printable import printable
@@ -61,7 +62,7 @@ class Live:
 def read_ruleset(paths: tuple[Path, ...], policy: Path | None) -> CompiledRuleset:
     """Rules compiled from files and folders (default: rules/), or one compiled set by its name in `.json`."""
     if len(paths) != 1 or paths[0].suffix != ".json":
-        return compile_rules(paths or (Path("rules"),), policy)
+        return compile_rules(paths or default_rules(), policy)
     try:
         return load_ruleset(paths[0].read_bytes())
     except RulesetError as error:

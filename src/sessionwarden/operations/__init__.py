@@ -1,0 +1,1 @@
+"""What operators do to a deployment, as the commands of `sessionwarden` ask for it."""

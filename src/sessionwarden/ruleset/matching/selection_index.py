@@ -1,9 +1,8 @@
-"""Which selections can match an event, without asking each: a rule set's index.
+"""Finds the selections of a rule set that may match an event, without testing each.
 
-Enters: expressions, then events. Leaves: the numbers of the expressions that may match, a superset of
-those that do (a property test holds that against asking all of them). The cost of an event grows with
-its texts and with the rules that could match, not with all rules: benchmarks/rules.py shows the curve.
-Leaves out: whether they do match, which `predicates` says.
+The result contains every expression that matches (a property test compares it with testing all); `predicates`
+then decides. The cost of an event grows with its texts and with the rules that could match, not with all
+rules: benchmarks/rules.py shows the curve.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from sessionwarden.ruleset.matching.necessary_tests import Test, necessary_tests
 
 
 class SelectionIndex:
-    """An index over `expressions`, which are known by their position. Immutable; build once, ask often."""
+    """An index over `expressions`, which are numbered by position. Immutable; build once, ask often."""
 
     def __init__(self, expressions: Sequence[Any]) -> None:
         necessary = [necessary_tests(expression) for expression in expressions]
@@ -41,21 +40,21 @@ class SelectionIndex:
         return sorted(found)
 
     def split(self, events: Sequence[Event]) -> Mapping[int, Sequence[Event]]:
-        """For each expression the events that it may match, in order; those without any are left out.
+        """For each expression the events that it may match, in order; expressions without any are left out.
 
         Each value is looked up once, however many events have it.
         """
-        places: dict[int, list[list[int]]] = defaultdict(list)
+        positions: dict[int, list[list[int]]] = defaultdict(list)
         for read, lookup in self._lookups:
             by_value: dict[Any, list[int]] = defaultdict(list)
-            for place, value in enumerate(map(read, events)):
-                by_value[value].append(place)
+            for position, value in enumerate(map(read, events)):
+                by_value[value].append(position)
             by_value.pop(None, None)
             for value, where in by_value.items():
-                for number in set(lookup(value)):  # a number can be there for several tests of the field
-                    places[number].append(where)
+                for number in set(lookup(value)):  # an expression may have several tests of the field
+                    positions[number].append(where)
         found: dict[int, Sequence[Event]] = dict.fromkeys(self._always, events)
-        for number, lists in places.items():
+        for number, lists in positions.items():
             where = lists[0] if len(lists) == 1 else sorted(set().union(*lists))
-            found[number] = events if len(where) == len(events) else [events[place] for place in where]
+            found[number] = events if len(where) == len(events) else [events[position] for position in where]
         return found

@@ -13,7 +13,8 @@ from sessionwarden.adapters.lean.container_credentials import (
     container_endpoint,
     parse_credentials,
 )
-from sessionwarden.adapters.lean.credentials import credentials_source, environment_credentials
+from sessionwarden.adapters.lean.credentials import credentials_source
+from sessionwarden.adapters.lean.environment_credentials import environment_credentials
 from sessionwarden.errors import StoreError
 
 KEYS = {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "hidden-1", "AWS_SESSION_TOKEN": "hidden-2"}

@@ -1,8 +1,8 @@
 """Lambda entry point of ingest: turns log lines from CloudWatch Logs into packed events on the bus.
 
 Nothing is lost in silence: if a payload cannot be unpacked, or the bus refuses events, it raises, so that
-Lambda retries and then passes the delivery to the on-failure destination. A single line that cannot be trusted
-is quarantined and counted, and the rest of its batch goes on.
+Lambda retries and then passes the delivery to the on-failure destination. A single line that cannot be
+trusted is quarantined and counted, and the rest of its batch goes on.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _PARSERS = {
 
 
 class QuarantinedLine(NamedTuple):
-    """A record that could not be trusted. `record_id` is CloudWatch's, and finds the line in its log group."""
+    """A record that could not be trusted. `record_id` is CloudWatch's id of the line in its log group."""
 
     record_id: str
     reason: str
@@ -42,7 +42,7 @@ class Delivery(NamedTuple):
 
 
 def read_records(records: Sequence[LogRecord], kind: LogKind | None, *, now_ms: int) -> Delivery:
-    """Read each record as `kind`; the records of a log group that is not configured (`None`) are quarantined."""
+    """Read each record as `kind`; if its log group is not configured (`None`), all are quarantined."""
     if records and kind in ("http_api", "rest_api"):
         events = _read_at_once(records, now_ms=now_ms)
         if events is not None:

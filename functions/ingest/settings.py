@@ -1,4 +1,4 @@
-"""The settings of ingest, checked once at start. A wrong one fails every delivery, so that operators see it."""
+"""The settings of ingest, checked once at start. A wrong one fails every delivery, which sets off alarms."""
 
 from __future__ import annotations
 

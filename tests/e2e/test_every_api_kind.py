@@ -150,7 +150,7 @@ def test_every_api_kind_lets_a_session_in_until_it_is_denied_and_never_a_strange
     assert {kind: status for kind, status in stranger.items() if status < 400} == {}
 
 
-def test_an_operator_s_deny_of_the_app_client_closes_every_api_kind_and_its_lift_opens_them(
+def test_a_deny_of_the_app_client_closes_every_api_kind_and_its_lift_opens_them(
     guarded: GuardedApis,
 ) -> None:
     _, token = guarded.sign_in("bob")
@@ -165,7 +165,7 @@ def test_an_operator_s_deny_of_the_app_client_closes_every_api_kind_and_its_lift
     assert guarded.statuses_once(token, lambda statuses: statuses == opened) == opened
 
 
-def test_what_answers_is_a_version_that_was_started_when_it_was_published(guarded: GuardedApis) -> None:
+def test_apis_invoke_a_version_with_a_snapshot_from_when_it_was_published(guarded: GuardedApis) -> None:
     live = guarded.outputs["AuthorizerFunction"]
     configuration = guarded.emulator.client("lambda").get_function_configuration(FunctionName=live)
 

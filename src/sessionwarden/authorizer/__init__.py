@@ -28,7 +28,7 @@ def decide(token: str | tuple[str, ...] | None, request: Request) -> Decision:
     """Whether `request` may pass: status 200, 401 (get a new token) or 403, with a reason.
 
     `token` is the Authorization header's value (`Bearer x` or `x`), all its values, or `None`. Safe for
-    threads, each of which keeps its own connection. Waits up to 300 ms for the denylist, and up to 2 s when
+    threads: each keeps its own connection. Waits up to 300 ms for the denylist, and up to 2 s when
     signing keys must be fetched. Raises only `SettingsError` and `RoutesError`, for an invalid environment.
     Write `shape_line` of the decision to a log that Sessionwarden reads, so that rules can see it.
     """

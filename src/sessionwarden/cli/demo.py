@@ -1,7 +1,8 @@
 """`sessionwarden demo`: the whole product on one machine, in under a minute.
 
-Enters: a checkout with bundles. Leaves: a story on the screen or a report as JSON, and no process, port
-or file. Exit statuses: 0 every expectation held, 1 one did not, 3 it could not run, 130 interrupted.
+It needs a checkout with bundles. It shows the scenario on the screen or a report as JSON, and leaves no
+process, port or file. Exit statuses: 0 every expectation held, 1 one did not, 3 it could not run, 130
+interrupted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reads the authorizer's decision lines, each of which says how one request was decided.
+"""Reads the authorizer's decision lines: each says how one request was decided.
 
 A message of the authorizer's log group becomes an `Event` of source `api_authorizer`, or `None` if it is some
 other output of the Lambda function. Invariant: each field is read under its own name, so a name that an

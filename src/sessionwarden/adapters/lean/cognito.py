@@ -29,7 +29,7 @@ CAPACITY = 1024
 _REVOKED = frozenset({"NotAuthorizedException", "UserNotFoundException", "PasswordResetRequiredException"})
 
 
-class _Known(NamedTuple):
+class _Answer(NamedTuple):
     valid: bool
     asked_at: float
 
@@ -55,7 +55,7 @@ class CognitoOnlineCheck:
         self._deadline_seconds = deadline_seconds
         self._capacity = capacity
         self._connections: dict[str, Connection] = {}
-        self._known: dict[bytes, _Known] = {}
+        self._known: dict[bytes, _Answer] = {}
 
     def confirms(self, claims: Claims, token: str, *, max_age_seconds: int) -> bool:
         """Whether Cognito still accepts `token`, whose verified claims are `claims`.
@@ -69,7 +69,7 @@ class CognitoOnlineCheck:
         if known is not None and (not known.valid or 0 <= now - known.asked_at < max_age_seconds):
             return known.valid
         valid = self._ask(claims.pool.partition("_")[0], token)
-        self._keep(digest, _Known(valid, now))
+        self._keep(digest, _Answer(valid, now))
         return valid
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ class CognitoOnlineCheck:
         for connection in self._connections.values():
             connection.close()
 
-    def _keep(self, digest: bytes, known: _Known) -> None:
+    def _keep(self, digest: bytes, known: _Answer) -> None:
         self._known.pop(digest, None)
         self._known[digest] = known
         if len(self._known) > self._capacity:

@@ -37,7 +37,7 @@ RENEW_BEFORE_SECONDS = 300
 RETRY_SECONDS = 10
 
 
-class _Known(NamedTuple):
+class _Fetched(NamedTuple):
     credentials: Credentials
     fetched_at: float
     expires_at: float
@@ -53,7 +53,7 @@ class ContainerCredentials:
         self._environ = environ
         self._endpoint = container_endpoint(environ)
         self._clock = clock
-        self._known: _Known | None = None
+        self._known: _Fetched | None = None
         self._tried_at = 0.0
 
     def __call__(self) -> Credentials:
@@ -74,16 +74,16 @@ class ContainerCredentials:
             raise StoreError(f"no AWS credentials from the container's endpoint: {error}") from error
         return self._known.credentials
 
-    def _serving(self, now: float) -> _Known | None:
+    def _serving(self, now: float) -> _Fetched | None:
         known = self._known
         # if the clock was set back since the fetch, the expiry cannot be trusted
         return known if known is not None and known.fetched_at <= now < known.expires_at else None
 
-    def _renewal_due(self, known: _Known, now: float) -> bool:
+    def _renewal_due(self, known: _Fetched, now: float) -> bool:
         tried_lately = self._tried_at <= now < self._tried_at + RETRY_SECONDS
         return now >= known.expires_at - RENEW_BEFORE_SECONDS and not tried_lately
 
-    def _fetch(self, now: float) -> _Known:
+    def _fetch(self, now: float) -> _Fetched:
         body = get(
             self._endpoint,
             deadline_seconds=DEADLINE_SECONDS,
@@ -93,7 +93,7 @@ class ContainerCredentials:
         credentials, expires_at = parse_credentials(body)
         if expires_at <= now:
             raise ValueError("they have expired")
-        return _Known(credentials, now, expires_at)
+        return _Fetched(credentials, now, expires_at)
 
 
 def container_endpoint(environ: Mapping[str, str]) -> Endpoint:

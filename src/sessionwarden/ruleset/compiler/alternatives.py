@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-# Operators with a list of values, any of which may match.
+# Operators with a list of values, where one matching value is enough.
 _MERGEABLE = frozenset(
     {"number", "cidr"}
     | {name + cased for name in ("equals", "contains", "startswith", "endswith") for cased in ("", "_cased")}

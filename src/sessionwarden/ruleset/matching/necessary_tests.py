@@ -1,4 +1,4 @@
-"""Finds the necessary tests of an expression: a few tests of single fields, one of which must hold.
+"""Finds the necessary tests of an expression: a few tests of single fields where one must hold.
 
 If none of them holds for an event, the expression cannot match it. Among several such sets, the one least
 likely to hold is chosen; a bare `not`, for example, has none. Invariant: where the expression matches, at
@@ -14,7 +14,7 @@ Test = tuple[str, str, Any]
 
 
 class NecessaryTests(NamedTuple):
-    """Tests one of which must hold, and roughly how likely that is, as a measure to compare sets by."""
+    """A set of tests where at least one must hold, and roughly how likely that is, to compare sets by."""
 
     tests: frozenset[Test]
     likelihood: float

@@ -49,7 +49,7 @@ def test_keys_in_the_environment_win_and_are_read_anew_each_time() -> None:
     assert source().access_key == "B"
 
 
-def test_making_a_source_asks_nobody() -> None:
+def test_making_a_source_fetches_nothing() -> None:
     # a unit test that connects fails
     source = credentials_source({FULL_URI: "http://127.0.0.1:9/c"})
     assert isinstance(source, ContainerCredentials)
@@ -93,7 +93,7 @@ def test_any_other_endpoint_is_never_asked(uri: str) -> None:
         container_endpoint({FULL_URI: uri})
 
 
-def test_a_relative_path_is_asked_of_ecs_and_nobody_else() -> None:
+def test_a_relative_path_is_only_asked_of_ecs() -> None:
     name = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
     endpoint = container_endpoint({name: "/v2/credentials/1"})
     assert (endpoint.host, endpoint.path) == ("169.254.170.2", "/v2/credentials/1")

@@ -1,4 +1,4 @@
-"""The guarded that the demo leaves out, from the stack to a client: WebSocket, REST TOKEN, AppSync."""
+"""The API kinds that the demo leaves out, from the stack to a client: WebSocket, REST TOKEN, AppSync."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCHEMA = b"type Query { hello: String }\nschema { query: Query }"
 
 
 class Apis(NamedTuple):
-    """Three APIs that were there before, by their ids."""
+    """Three APIs that exist before the deployment, by their ids."""
 
     websocket: str
     rest: str
@@ -37,7 +37,7 @@ class Apis(NamedTuple):
 
 
 class GuardedApis(NamedTuple):
-    """What a client and an operator need to know of the deployment."""
+    """A deployment whose authorizer guards these APIs, used as client and as operator."""
 
     emulator: Emulator
     apis: Apis
@@ -61,7 +61,7 @@ class GuardedApis(NamedTuple):
         }
 
     def statuses_once(self, token: str, wanted: Callable[[dict[str, int]], bool]) -> dict[str, int]:
-        """The statuses once they are as wanted, or as they are when every poll must be long over."""
+        """The statuses as soon as they are `wanted`, or those after 10 s, when every poll is long over."""
         for _ in range(20):
             statuses = self.statuses(token)
             if wanted(statuses):

@@ -1,4 +1,4 @@
-"""One vocabulary: names in the code use the words of docs/reference/glossary.md, not the words they replaced."""
+"""One vocabulary: no name in the code contains a word that docs/reference/glossary.md replaces."""
 
 from __future__ import annotations
 

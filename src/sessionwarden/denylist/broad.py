@@ -49,7 +49,7 @@ def sort_key(entry: BroadDeny) -> str:
 def to_broad_item(entry: BroadDeny) -> Item:
     """The item of `entry`; raises `ValueError` unless it names either a client or a network."""
     if (entry.client is None) == (entry.network is None):
-        raise ValueError("a polled entry denies either a client or a network")
+        raise ValueError("a broad deny names either a client or a network")
     item: Item = {
         "principal": {"S": PARTITION},
         "decision_id": {"S": sort_key(entry)},
@@ -74,12 +74,12 @@ def from_broad_item(item: Mapping[str, Any]) -> BroadDeny:
         or not known.issuperset(item)
         or ("client" in item) == ("network" in item)
     ):
-        raise DamagedItemError("a polled denylist item denies neither a client nor a network, or both")
+        raise DamagedItemError("a broad deny item names neither a client nor a network, or both")
     deny_until = read_epoch(item, "deny_until")
     key = read_text(item, "decision_id")
     decision_id = key.removeprefix(end_key(deny_until))
     if decision_id in ("", key):
-        raise DamagedItemError("a polled denylist item is not stored under its own end")
+        raise DamagedItemError("a broad deny item is not stored under its own end")
     return BroadDeny(
         decision_id=decision_id,
         deny_until=deny_until,
@@ -130,7 +130,7 @@ class BroadDenies:
         try:
             return network_of(text)
         except ValueError:
-            raise DamagedItemError("a polled denylist item holds no network") from None
+            raise DamagedItemError("a broad deny item holds no network") from None
 
 
 NOTHING_BROAD = BroadDenies()

@@ -1,4 +1,4 @@
-"""Where credentials come from, what is refused as such, and which endpoints are asked at all."""
+"""Where credentials come from, which answers are refused, and which endpoints may be asked."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Invariants: the denylist is read only for a verified token, so an unauthenticated client cannot cause reads;
 every failure refuses unless the route says otherwise; no input raises an exception.
-Failure directions: docs/explanation/failure-directions-authorizer.md.
+Failure directions: docs/explanation/failure-directions.md.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ def test_routes_are_shipped_beside_the_code_or_in_a_file_that_is_named(tmp_path:
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "[]", '{"format":1}'])
-def test_routes_that_cannot_be_read_are_refused_and_never_ignored(
+def test_routes_that_cannot_be_read_are_a_mistake_and_never_no_routes(
     content: str | None, tmp_path: Path
 ) -> None:
     if content is not None:

@@ -80,7 +80,7 @@ def test_roots_that_openssl_was_given_replace_ours(name: str, monkeypatch: pytes
     assert first_context(AWS_HOST, None) is system_context()
 
 
-def test_a_named_file_without_roots_is_refused_and_not_replaced_by_the_systems_roots(
+def test_a_named_file_without_roots_is_a_mistake_and_not_the_systems_roots(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for content in (None, "", "no certificate"):

@@ -1,13 +1,12 @@
-"""What the authorizer costs: import CPU over bare Python, and CPU of one warm decision over TLS.
+"""Measures the authorizer: CPU of its import beyond bare Python, and CPU of one warm decision over TLS.
 
     python benchmarks/authorizer.py [--node FOLDER] [--rounds N]
 
-A server in a process of its own answers Queries over TLS like an empty DynamoDB table. Contestants
-run in fresh processes, in turn, round after round, so that a busy machine is unfair to none; the
-median counts. CPU is getrusage's, user and system, of the contestant alone. With `--node` a folder
-outside the checkout gets `npm install` of authorizer_node/package.json and runs Node's side. The
-interpreter that runs this is the one measured: one that was built without its optimizations, as
-pyenv does unless told, is slower than Lambda's.
+A server in a separate process answers Queries over TLS like an empty DynamoDB table. Contestants run in fresh
+processes, in turn, round after round, so that a busy machine treats all alike; the median counts. CPU is user
+and system time of the contestant alone (getrusage). With `--node`, authorizer_node/package.json is installed
+into that folder, outside the checkout, and Node's contestant runs too. The interpreter that runs this is
+measured; one built without optimizations, as pyenv's default, is slower than Lambda's.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ EARLY = 50
 WARM_UP = 1500
 DECISIONS = 2000
 
-# without bytecode or with roots of somebody's own, an import is not what it is in Lambda
+# Without bytecode, or with other roots, an import costs something else than in Lambda.
 NOT_LAMBDAS = {"PYTHONDONTWRITEBYTECODE", "AWS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 
 IMPORTS = {
@@ -99,7 +98,7 @@ def serve(folder: Path) -> None:
 
 
 def decide_ours(setup: dict[str, Any], cache: Any = None) -> Callable[[], bool]:
-    """Our authorizer from event to answer, its decision line included."""
+    """Sessionwarden's authorizer from event to answer, including the decision line."""
     from functions.authorizer.handler import Service
     from sessionwarden.adapters.lean.denylist import LeanDenylist
     from sessionwarden.adapters.lean.sigv4 import Credentials
@@ -122,7 +121,7 @@ def decide_ours(setup: dict[str, Any], cache: Any = None) -> Callable[[], bool]:
                 endpoint_url=setup["endpoint"],
                 credentials=lambda: Credentials("test", "test"),
                 cafile=setup["certificate"],
-                # a busy machine must not turn the measurement into a refusal
+                # long enough that a busy machine causes no refusal
                 deadline_seconds=10,
                 first_attempt_seconds=5,
             ),
@@ -141,14 +140,14 @@ def decide_ours(setup: dict[str, Any], cache: Any = None) -> Callable[[], bool]:
 
 
 def decide_ours_cached(setup: dict[str, Any]) -> Callable[[], bool]:
-    """The same with verified tokens remembered, as deployed; the denylist is read all the same."""
+    """The same with a cache of verified tokens, as deployed; the denylist is still read each time."""
     from sessionwarden.tokens.verified import VerifiedTokens
 
     return decide_ours(setup, VerifiedTokens())
 
 
 def decide_usual(setup: dict[str, Any]) -> Callable[[], bool]:
-    """PyJWT and boto3, as most Python authorizers are written; no decision line."""
+    """An authorizer with PyJWT and boto3, as most Python authorizers are written, without a decision line."""
     import boto3
     import jwt
 
@@ -186,7 +185,7 @@ CONTESTANTS: dict[str, Callable[[dict[str, Any]], Callable[[], bool]]] = {
 
 
 def measure(name: str, setup: dict[str, Any]) -> dict[str, float]:
-    """Microseconds of CPU of one decision: the first ones, and warm."""
+    """Microseconds of CPU for one decision, among the first ones and warm."""
     decide = CONTESTANTS[name](setup)
 
     def per_decision(count: int) -> float:
@@ -202,7 +201,7 @@ def measure(name: str, setup: dict[str, Any]) -> dict[str, float]:
 
 
 def import_cpu(statement: str, bytecode: str) -> float:
-    """Milliseconds of CPU of a fresh process that only imports, with its bytecode in that folder."""
+    """Milliseconds of CPU of a fresh process that only runs `statement`, with bytecode in a folder."""
     program = (
         f"{statement}\nimport resource\nused = resource.getrusage(resource.RUSAGE_SELF)\n"
         "print((used.ru_utime + used.ru_stime) * 1000)"
@@ -223,7 +222,7 @@ def run(command: list[str], environ: dict[str, str]) -> str:
 
 
 def write_setup(folder: Path, port: int) -> Path:
-    """Token, keys and endpoint, for contestants of every language."""
+    """Write token, keys and endpoint to a file, for contestants of every language."""
     from tests.support.tokens import CLIENT, POOL, claims, jwks, token
 
     now = int(time.time())
@@ -247,7 +246,7 @@ def write_setup(folder: Path, port: int) -> Path:
 
 
 def prepare_node(folder: Path) -> list[str]:
-    """Install Node's contestant in `folder`; the command that runs it."""
+    """Install Node's contestant in `folder`; returns the command that runs it."""
     npm, node = shutil.which("npm"), shutil.which("node")
     if npm is None or node is None:
         raise SystemExit("--node needs node and npm")

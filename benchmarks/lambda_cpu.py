@@ -1,6 +1,6 @@
-"""How much of a processor Lambda gives a function, by its memory.
+"""The share of a processor that Lambda allots to a function with a given memory.
 
-Enters: MB. Leaves: a part of one processor. Python runs on one at a time, so more than one is of no use.
+A Python function uses one processor at a time, so more than one does not help.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 """
 
@@ -10,5 +10,5 @@ ONE_PROCESSOR_MB = 1_769
 
 
 def cpu_share(memory_mb: int) -> float:
-    """The part of a processor that a function of Python can use."""
+    """The share of one processor, up to 1, that a Python function with `memory_mb` can use."""
     return min(1.0, memory_mb / ONE_PROCESSOR_MB)

@@ -1,9 +1,9 @@
-"""Any bytes at all as an event, a token or a header: a refusal with a reason, never anything else.
+"""Fuzzes the authorizer: arbitrary bytes as event, token or header must be refused, each with a reason.
 
     make fuzz            a minute; a longer run: make fuzz FUZZ_SECONDS=3600
 
-Enters: bytes that libFuzzer makes up, guided by coverage. A finding is a file `crash-...`: add it to
-`fuzz/corpus`, which each run starts from. The first byte chooses what the rest becomes.
+libFuzzer makes the bytes, guided by coverage; the first byte chooses how the rest is used. A failure leaves a
+file `crash-...`: add it to `fuzz/corpus`, from which each run starts.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ HEADER = b'{"kid":"key-1=","alg":"RS256"}'
 
 
 class Unreadable:
-    """A denylist that nobody may ask: no token here is both signed and valid."""
+    """A denylist that must never be read, since no token here is both signed and valid."""
 
     def entries(self, principal: str) -> tuple[DenyEntry, ...]:
         raise AssertionError("the denylist was read")
@@ -70,12 +70,12 @@ def event_of(data: bytes) -> Any:
             return rest.decode("utf-8", "replace")
     if kind == 1:
         return make_event(rest.decode("utf-8", "surrogateescape"))
-    # an expired token with the fuzzer's text inside: signed, so that every claim is reached
+    # an expired token with the fuzzer's text inside, signed so that every claim is read
     return make_event(sign(HEADER, json.dumps(claims(exp=NOW)).encode()[:-1] + b"," + rest + b"}"))
 
 
 def test_one(data: bytes) -> None:
-    """Refused, with one line, and no mistake of ours."""
+    """Check that the event is refused, with one decision line and no internal error."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         try:

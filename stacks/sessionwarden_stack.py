@@ -1,7 +1,7 @@
-"""The one stack: constructs wired together, and the outputs by which people and commands find them.
+"""The stack that an operator deploys: it connects the constructs, and has the outputs that commands read.
 
-Enters: `Settings`, the two bundles, the two log formats. Leaves: a template that names no account and no
-Region. Outputs: docs/reference/data.md. What differs by target is in `stacks.targets`.
+Its template names no account and no Region. Outputs: docs/reference/data.md. What differs between AWS and the
+emulator is in `stacks.targets`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FINDINGS_MAX_AGE_SECONDS = 120
 
 
 class Bundle(Protocol):
-    """Code of Lambda functions: a folder, and the digest of its content, which names the asset."""
+    """The code of Lambda functions: a folder, and the digest of its content, which names the asset."""
 
     @property
     def path(self) -> Path: ...
@@ -98,7 +98,7 @@ class SessionwardenStack(Stack):
         self.bus = events.EventBus(
             self,
             "Bus",
-            # CDK's own name comes from this tree, so a second stack in the account would ask for the same
+            # CDK would derive the name from the construct tree, the same for a second stack in the account
             event_bus_name=settings.stack_name,
             description=f"Events and findings of {settings.stack_name}",
         )
@@ -113,7 +113,7 @@ class SessionwardenStack(Stack):
             snap_start=SNAP_START[settings.authorizer_snap_start],
             options=_authorizer_options(settings),
         )
-        self._open_doors()
+        self._register_apis()
         self.ingest = Ingest(
             self,
             "Ingest",
@@ -175,7 +175,7 @@ class SessionwardenStack(Stack):
         self._describe(pools_json=pools_json, log_formats=log_formats)
         self._describe_rules(shipped)
 
-    def _open_doors(self) -> None:
+    def _register_apis(self) -> None:
         registrations, settings = self.authorizer.registrations, self.settings
         for api_id in settings.http_api_ids:
             registrations.register_http_api(api_id, answer=settings.http_api_answer)
@@ -205,7 +205,7 @@ class SessionwardenStack(Stack):
         return self.format_arn(service="cognito-idp", resource="userpool", resource_name=pool.pool_id)
 
     def _watch(self) -> Sequence[cloudwatch.IAlarm]:
-        """Every alarm; returns those that take a rule set back while it is rolled out."""
+        """Make every alarm; returns those that revert a rule set while it is rolled out."""
         alarms = self.alarms
         alarms.watch_dead_letters("Ingest", self.ingest.failures)
         alarms.watch_dead_letters("Rule", self.detection.undelivered)
@@ -259,7 +259,7 @@ class SessionwardenStack(Stack):
 
     def _describe_rules(self, shipped: Shipped) -> None:
         live = self.live_rules
-        self._output("LiveRules", live.place)
+        self._output("LiveRules", live.configuration_ids)
         self._output("LiveRulesStaged", live.staged.ref)
         self._output("LiveRulesAtOnce", live.at_once.ref)
         self._output("RulesPublisherPolicy", live.publishers.managed_policy_arn)
@@ -271,19 +271,19 @@ class SessionwardenStack(Stack):
 
 
 def _code(bundle: Bundle) -> lambda_.Code:
-    # the builder's own digest: CDK would read 40 MB again to find another
+    # the digest of the bundle's builder, since CDK would read 40 MB again to compute its own
     return lambda_.Code.from_asset(str(bundle.path), asset_hash=bundle.digest)
 
 
 def _kinds(settings: Settings) -> Mapping[str, ApiKind]:
     http: dict[str, ApiKind] = dict.fromkeys(settings.http_api_ids, "http_api")
-    # the authorizer's type changes nothing in a REST API's access log
+    # both kinds of REST API authorizer write the same access log
     rest: dict[str, ApiKind] = dict.fromkeys(settings.rest_api_ids + settings.rest_token_api_ids, "rest_api")
     return http | rest
 
 
 def _authorizer_options(settings: Settings) -> dict[str, str]:
-    """What the authorizer is told beyond its defaults: docs/reference/data.md."""
+    """The authorizer's settings that differ from its defaults: docs/reference/data.md."""
     deadline_ms = PROFILES[settings.target].denylist_deadline_ms
     options = {
         "SESSIONWARDEN_COUNTRY_HEADER": settings.country_header,

@@ -1,7 +1,7 @@
-"""The two targets of one template: AWS, and the emulator on this machine.
+"""The two targets of the stack: AWS, and the emulator on this machine.
 
-Leaves: the `PROFILES` by which the stack is built, and `DIFFERENCES`, the whole list of points in which
-the two templates may differ, with reasons. A test synthesizes both and fails on any other difference;
+`PROFILES` are the settings by target, and `DIFFERENCES` lists every point in which the two templates may
+differ, with the reason. A test synthesizes both and fails on any other difference, and
 docs/reference/local-differences.md is checked against this list.
 """
 
@@ -15,10 +15,10 @@ from stacks.settings import Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What a target sets. `batching_window_seconds` of `None` does not wait for fuller batches.
+    """The settings of one target. With a `batching_window_seconds` of `None`, no batch is waited for.
 
-    `denylist_deadline_ms` of `None` leaves the authorizer its own. A published rule set reaches every
-    process within `rollout_minutes`, and is watched for `bake_minutes` more.
+    With a `denylist_deadline_ms` of `None`, the authorizer keeps its default. A published rule set reaches
+    every process within `rollout_minutes`; alarms can revert it for `bake_minutes` more.
     """
 
     batching_window_seconds: int | None
@@ -48,9 +48,9 @@ PROFILES: Mapping[Target, Profile] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One permitted difference: a property of a resource type, or of an output, by its path in dots.
+    """One permitted difference: a property of a resource type, or of an output, by its dotted path.
 
-    The path `logical id` stands for a resource that goes by another name.
+    The path `logical id` means that the resource has another logical id.
     """
 
     where: str
@@ -113,5 +113,5 @@ DIFFERENCES: tuple[Difference, ...] = (
 
 
 def jwks_url(endpoint: str, pool_id: str) -> str:
-    """Where the emulator at `endpoint` serves a pool's keys."""
+    """The URL at which the emulator at `endpoint` serves a pool's keys."""
     return f"{endpoint}/{pool_id}/.well-known/jwks.json"

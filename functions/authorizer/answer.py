@@ -1,9 +1,8 @@
-"""A decision in the shape that each kind of API expects.
+"""Writes a decision in the form that each API kind expects.
 
-Enters: a `Decision` and the `ParsedEvent` it is for. Leaves: the simple answer (HTTP API), the policy answer
-for exactly one method (REST, WebSocket, HTTP API), or AppSync's. Invariants: a policy names the method
-and stage asked for and no other, even if somebody configured a result cache; AppSync is told not to
-cache. Formats: docs/reference/authorizer.md.
+That is the simple answer (HTTP API), a policy (REST, WebSocket, HTTP API), or AppSync's answer. Invariants: a
+policy names exactly the method and stage of the request, in case the API's owner configured a result cache;
+AppSync's answer forbids caching. Formats: docs/reference/authorizer.md.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ UNKNOWN_PRINCIPAL = "unverified"
 
 
 class Unauthorized(Exception):  # noqa: N818 - its name and message are what API Gateway reads
-    """Makes a REST or WebSocket API answer 401: API Gateway compares the message with exactly this word.
+    """Makes a REST or WebSocket API answer 401: API Gateway looks for exactly this message.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
     """
@@ -27,9 +26,9 @@ class Unauthorized(Exception):  # noqa: N818 - its name and message are what API
 
 
 def shape_answer(parsed: ParsedEvent, decision: Decision) -> dict[str, Any]:
-    """What the function returns; raises `Unauthorized` for a 401 of a REST or WebSocket API.
+    """The function's return value; raises `Unauthorized` for a 401 of a REST or WebSocket API.
 
-    HTTP APIs have no 401 of a Lambda authorizer that ran: `isAuthorized` false and a Deny give 403.
+    An HTTP API cannot answer 401 for a Lambda authorizer that ran: `isAuthorized` false and a Deny mean 403.
     """
     context = shape_context(decision)
     if parsed.answer == "graphql":

@@ -1,7 +1,7 @@
-"""An API's authorizer event in; what is asked, with which token, and how to answer out.
+"""Reads the authorizer events of every API kind: what is asked for, with which token, and how to answer.
 
-Enters: any JSON value at all. Leaves: a `ParsedEvent`; never an exception for JSON. Doors: HTTP API payload
-2.0 and 1.0, REST `REQUEST` and `TOKEN`, WebSocket `$connect`, AppSync. Sources:
+API kinds: HTTP API payload 2.0 and 1.0, REST `REQUEST` and `TOKEN`, WebSocket `$connect`, AppSync. Invariant:
+no JSON value raises an exception. Sources:
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-input.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html
@@ -18,13 +18,13 @@ from sessionwarden.routes.match import CATCH_ALL, Asked
 
 MAX_ARN_LENGTH = 2048
 CONNECT = "$connect"
-# browsers send none of them with a preflight; an application that heeds the others would take one
-# that passed without a token for a DELETE
+# Browsers send none of these with a preflight. An application that obeys the method overrides would run
+# a DELETE for a request that passed as a preflight, without a token.
 _NOT_IN_PREFLIGHTS = frozenset(
     {"authorization", "x-http-method", "x-http-method-override", "x-method-override"}
 )
-# an ARN ends in the path as the client wrote it, and these are wildcards and variables to IAM: an
-# Allow for them, kept in a result cache that somebody switched on, would open other methods
+# An ARN ends in the path as the client wrote it, and these are wildcards and variables to IAM. If the
+# API's owner has switched on a result cache, an Allow for such an ARN would open other methods.
 _UNNAMEABLE = ("*", "?", "${")
 
 Answer = Literal["simple", "policy", "graphql", "unknown"]
@@ -32,10 +32,10 @@ Event = Mapping[Any, Any]
 
 
 class ParsedEvent(NamedTuple):
-    """One request and how its API wants to be answered.
+    """One request, and the form of answer that its API expects.
 
-    `resource` is the ARN for a policy, else empty. `raises`: a 401 is the exception `Unauthorized`.
-    `authorization` are all values of the Authorization header, or what stands for it.
+    `resource` is the ARN for a policy, otherwise empty. `raises`: a 401 is the exception `Unauthorized`.
+    `authorization` are all values of the Authorization header, or of the event field that replaces it.
     """
 
     answer: Answer
@@ -46,10 +46,11 @@ class ParsedEvent(NamedTuple):
 
 
 class EventOptions(NamedTuple):
-    """What events do not say. `country_header`: the header of a CDN that clients cannot go around.
+    """Settings that are needed to read events.
 
-    `token_parameter`: the query parameter that may hold the token of a WebSocket's `$connect`, since
-    browsers cannot set headers there. `http_api_answer`: what HTTP APIs of payload 2.0 are set to.
+    `country_header`: a header set by a CDN that clients cannot bypass. `token_parameter`: the query
+    parameter that may hold the token of a WebSocket's `$connect`, since browsers cannot set headers there.
+    `http_api_answer`: the answer that HTTP APIs of payload 2.0 are set to.
     """
 
     country_header: str | None = None
@@ -61,7 +62,7 @@ UNKNOWN = ParsedEvent("unknown")
 
 
 def read_event(event: object, options: EventOptions = EventOptions()) -> ParsedEvent:  # noqa: B008 - immutable
-    """What `event` asks."""
+    """The request in `event`; its `answer` is `unknown` if no API kind sends such an event."""
     parsed = _read(event, options)
     if parsed.answer == "policy" and any(sign in parsed.resource for sign in _UNNAMEABLE):
         return parsed._replace(request=parsed.request._replace(nameable=False))
@@ -115,9 +116,9 @@ def _http_2(event: Event, options: EventOptions) -> ParsedEvent:
 
 
 def _http_1(event: Event, arn: str, options: EventOptions) -> ParsedEvent:
-    # an HTTP API's requestId is AWS's own, unlike a REST API's
+    # unlike a REST API's, an HTTP API's requestId cannot be set by clients
     parsed = _rest_request(event, arn, options, id_name="requestId")
-    # a failed function is documented as 500 only: a Deny, which is 403, is the best there is
+    # an exception would become a 500, so a Deny, which becomes a 403, is the best answer
     return parsed._replace(raises=False)
 
 
@@ -129,7 +130,7 @@ def _rest_request(
     method = _text(event.get("httpMethod"))
     resource = _text(context.get("resourcePath")) or _text(event.get("resource"))
     route = CATCH_ALL if resource == CATCH_ALL else f"{method} {resource}" if method and resource else ""
-    # clients can set the REST requestId; an id they choose could make two requests count as one
+    # clients can set a REST API's requestId, and could so make two requests count as one
     texts = _gateway_texts(context) | {
         "id": context.get(id_name),
         "route": route,
@@ -142,8 +143,8 @@ def _rest_request(
 
 
 def _rest_token(event: Event, arn: str) -> ParsedEvent:
-    # nothing but the token and the ARN: arn:...:<api>/<stage>/<method>/<path>
-    # from the left: the path is the client's and may hold colons of its own
+    # the event holds only the token and the ARN, arn:...:<api>/<stage>/<method>/<path>, which is split
+    # from the left because the client's path may hold colons
     api_id, stage, method, path = (*arn.split(":", 5)[-1].split("/", 3), "", "", "")[:4]
     token = event.get("authorizationToken")
     texts = {"api_id": api_id, "stage": stage, "method": method, "path": f"/{path}"}
@@ -168,7 +169,7 @@ def _appsync(event: Event) -> ParsedEvent:
     texts = {
         "id": context.get("requestId"),
         "api_id": context.get("apiId"),
-        # the client's name for its operation: a text to match, no route
+        # a name that the client chose, so rules can match it, but it is no route
         "path": context.get("operationName"),
         "user_agent": agents[0] if agents else None,
     }
@@ -190,7 +191,10 @@ def _gateway_texts(context: Event) -> dict[str, object]:
 def _request(
     asked: Asked, headers: Mapping[str, tuple[str, ...]], fields: Mapping[str, str | int]
 ) -> Request:
-    """https://fetch.spec.whatwg.org/#cors-preflight-fetch"""
+    """A request, which is a preflight if it has the form of a browser's.
+
+    https://fetch.spec.whatwg.org/#cors-preflight-fetch
+    """
     preflight = (
         asked.method == "OPTIONS"
         and any(headers.get("origin", ()))
@@ -214,7 +218,7 @@ def _headers(event: Event) -> dict[str, tuple[str, ...]]:
 
 
 def _values(event: Event, name: str) -> dict[str, tuple[str, ...]]:
-    """Values by name; REST and WebSocket APIs say in `multiValue...` what was repeated."""
+    """Values by name; REST and WebSocket APIs list repeated ones in `multiValue...`."""
     many = event.get(f"multiValue{name}")
     single = event.get(name[0].lower() + name[1:])
     found = many if isinstance(many, dict) and many else single
@@ -223,7 +227,7 @@ def _values(event: Event, name: str) -> dict[str, tuple[str, ...]]:
         return values
     for key, value in found.items():
         if isinstance(key, str):
-            # what is no text still counts as a value: two headers stay two
+            # a value that is no text still counts, so that two headers stay two
             values[key] = tuple(map(_text, value)) if isinstance(value, list) else (_text(value),)
     return values
 
@@ -252,6 +256,6 @@ def _time(value: object) -> int | None:
 
 
 def _country(values: tuple[str, ...]) -> str | None:
-    """Two letters, ISO 3166-1, if exactly one header says so."""
+    """A country of two letters (ISO 3166-1), if exactly one header names it."""
     code = values[0] if len(values) == 1 else ""
     return code.upper() if len(code) == 2 and code.isascii() and code.isalpha() else None

@@ -1,8 +1,8 @@
-"""Lambda entry point of the authorizer of every kind of API that can have one.
+"""Lambda entry point of the authorizer, for every API kind.
 
-Enters: an authorizer event. Leaves: the answer its API expects, and one decision line on stdout. Built
-at import, where Lambda gives a cold start its full CPU; a wrong environment does not fail the
-import but refuses every request with the reason `misconfigured`, so that the log says why.
+It returns the answer that the API expects, and writes one decision line to stdout. The authorizer is built at
+import, where Lambda gives a cold start its full CPU. A wrong environment does not fail the import; it refuses
+every request with the reason `misconfigured`, so that the log says why.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sessionwarden.errors import SessionwardenError
 
 
 class Service(NamedTuple):
-    """An authorizer and how its events are to be read. `authorizer` is `None` if it cannot be built."""
+    """An authorizer, and the options for reading its events. `authorizer` is `None` if it cannot be built."""
 
     authorizer: Authorizer | None
     options: EventOptions = EventOptions()
@@ -49,16 +49,16 @@ class Service(NamedTuple):
 
 
 def write_line(line: str) -> None:
-    """Write the decision line; a broken log must not become a broken API, so the answer stands."""
+    """Write the decision line. A failure changes no answer: a broken log must not break the API."""
     try:
-        # one write: two processes of one log must not interleave a line and its end
+        # one write, so that two processes of one log cannot mix a line and its end
         print(f"{line}\n", end="", flush=True)
     except (OSError, ValueError):
         note(None)
 
 
 def build() -> Service:
-    """The service of this environment; one that refuses everything, with a note, if it is wrong."""
+    """The service of this environment; if that is wrong, one that refuses every request, with a note."""
     try:
         settings = read_settings(os.environ)
         options = EventOptions(settings.country_header, settings.token_parameter, settings.http_api_answer)

@@ -1,8 +1,8 @@
-"""CloudWatch Logs subscription → packed events on the bus.
+"""Lambda entry point of ingest: turns log lines from CloudWatch Logs into packed events on the bus.
 
-Fails closed towards loss: a payload that cannot be opened and a bus that does not accept are raised,
-so that Lambda retries and then hands the delivery to the on-failure destination. A single line that
-cannot be believed is quarantined and counted; the rest of its batch goes on.
+Nothing is lost in silence: if a payload cannot be unpacked, or the bus refuses events, it raises, so that
+Lambda retries and then passes the delivery to the on-failure destination. A single line that cannot be
+trusted is quarantined and counted, and the rest of its batch goes on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sessionwarden.sources.cloudwatch import open_payload
 from sessionwarden.sources.event_packs import pack_events
 
 MAX_LOGGED_LINES = 20
-"""Of a batch: whoever can cause bad lines must not also run up the log bill."""
+"""The most lines of a batch that are logged, so that an attacker's bad lines cannot raise the log bill."""
 
 logger = Logger()
 metrics = Metrics()
@@ -32,20 +32,20 @@ metrics = Metrics()
 
 @cache
 def settings() -> Settings:
-    """Read once per execution environment, at the first delivery."""
+    """The settings, read once per execution environment, at the first delivery."""
     return Settings.from_environment()
 
 
 @cache
 def publisher() -> Publisher:
-    """The bus, with one client for all deliveries."""
+    """The publisher to the bus, with one client for all deliveries."""
     return EventBridgePublisher(bus=settings().bus, source="sessionwarden.ingest")
 
 
 @metrics.log_metrics
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
-    """Publish one delivery's events; raises `SourceError` or `DeliveryError` to have it tried again."""
+    """Publish one delivery's events; raises `SourceError` or `DeliveryError`, so that Lambda retries."""
     metrics.add_metric(name="Deliveries", unit=MetricUnit.Count, value=1)
     batch = open_payload(event)
     kind = settings().log_groups.get(batch.log_group)
@@ -61,5 +61,5 @@ def _report(delivery: Delivery) -> None:
         with single_metric(name="QuarantinedByReason", unit=MetricUnit.Count, value=count) as metric:
             metric.add_dimension(name="reason", value=reason)
     for line in delivery.quarantined[:MAX_LOGGED_LINES]:
-        # never the line itself: it is hostile text and may hold a token
+        # the line itself is hostile text and may hold a token, so it is never logged
         logger.warning("quarantined", extra={"log_event_id": line.record_id, "reason": line.reason})

@@ -1,8 +1,8 @@
-"""Log records in, events and quarantined lines out.
+"""Reads the log records of a delivery into events, and quarantines those that cannot be trusted.
 
-Invariant: every record is an event, ignored because it is not ours to read, or quarantined with a
-reason. None is dropped, and none takes its batch along: access-log lines are read all at once, which costs
-a third less, and one by one as soon as any of them is not plainly ours.
+Invariant: every record becomes an event, is ignored as output of another kind, or is quarantined with a
+reason; none is dropped, and none fails its batch. Access-log lines are read all at once, which costs a third
+less; if one of them is not plainly in our format, they are read one by one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sessionwarden.sources.cloudwatch import LogRecord
 
 LogKind = Literal["http_api", "rest_api", "authorizer"]
 
-# both formats have one head, so one reader takes them
+# Both access-log formats have the same head, so one reader serves both.
 _PARSERS = {
     "http_api": parse_access_line,
     "rest_api": parse_access_line,
@@ -28,21 +28,21 @@ _PARSERS = {
 
 
 class QuarantinedLine(NamedTuple):
-    """A record that is no event. `record_id` is CloudWatch's, to find the line in its log group."""
+    """A record that could not be trusted. `record_id` is CloudWatch's id of the line in its log group."""
 
     record_id: str
     reason: str
 
 
 class Delivery(NamedTuple):
-    """What became of a delivery's records."""
+    """The events and the quarantined lines of a delivery."""
 
     events: list[Event]
     quarantined: list[QuarantinedLine]
 
 
 def read_records(records: Sequence[LogRecord], kind: LogKind | None, *, now_ms: int) -> Delivery:
-    """Read each record as `kind`; a log group that nobody configured (`None`) is quarantined whole."""
+    """Read each record as `kind`; if its log group is not configured (`None`), all are quarantined."""
     if records and kind in ("http_api", "rest_api"):
         events = _read_at_once(records, now_ms=now_ms)
         if events is not None:
@@ -51,9 +51,9 @@ def read_records(records: Sequence[LogRecord], kind: LogKind | None, *, now_ms: 
 
 
 def _read_at_once(records: Sequence[LogRecord], *, now_ms: int) -> list[Event] | None:
-    """The event of each record, or `None`: one of them needs a look of its own."""
+    """The event of each record, or `None` if the records must be read one by one."""
     block = "\n".join([record.message for record in records])
-    # a line end within a record, which a client may have sent, must not make two events of it
+    # a line end within a record, which a client may have sent, must not split it into two events
     if block.count("\n") >= len(records) or "\r" in block:
         return None
     return parse_access_block(block.encode(), now_ms=now_ms)
@@ -75,5 +75,5 @@ def _read_one_by_one(records: Sequence[LogRecord], kind: LogKind | None, *, now_
 def _read(message: str, kind: LogKind | None, *, now_ms: int) -> Event | None:
     if kind is None:
         raise SourceError("unknown_log_group")
-    # Lambda ends a printed line with the newline that print wrote
+    # a line that a Lambda function printed still ends with the newline of print
     return _PARSERS[kind](message.rstrip("\r\n"), now_ms=now_ms)

@@ -1,4 +1,4 @@
-"""The function's settings, checked once at start: a wrong one fails every delivery, loudly."""
+"""The settings of ingest, checked once at start. A wrong one fails every delivery, which sets off alarms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Name = Annotated[str, StringConstraints(min_length=1)]
 
 
 class Settings(BaseModel):
-    """`docs/reference/data.md` lists the environment that these come from."""
+    """The settings, whose environment variables docs/reference/data.md lists."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -24,6 +24,6 @@ class Settings(BaseModel):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Read and check them; raises pydantic's `ValidationError`, which names every mistake."""
+        """Read and check them; raises pydantic's `ValidationError`, which names every wrong variable."""
         ours = {name: environment.get(f"{PREFIX}{name.upper()}") for name in cls.model_fields}
         return cls.model_validate(ours)

@@ -1,14 +1,14 @@
-"""Cognito is about to issue tokens: a denied user or app client gets none.
+"""Lambda trigger that refuses new tokens to a denied user or app client, just before Cognito issues them.
 
-Enters: the pre token generation event, version 1, 2 or 3. Leaves: the same event untouched, or an
-exception, which Cognito turns into a refused sign-in or refresh. It refuses while a `deny_until` is in
-force. It cannot judge a `not_before` at refresh, because the event names neither session nor
-`auth_time`: there Cognito's own sign-out refuses, and the authorizer refuses the token anyway. Nor an
-address, which the event does not have. A machine's tokens come here with events of version 3 only.
+It returns the pre token generation event (version 1, 2 or 3) unchanged, or raises an exception, which Cognito
+turns into a refused sign-in or refresh. It refuses while a `deny_until` is in force. It cannot apply a
+`not_before` at refresh, because the event names neither session nor `auth_time`; there Cognito's own sign-out
+refuses, and so does the authorizer. It cannot check addresses, which the event does not hold. Only events of
+version 3 are sent for machine tokens.
 
-Fail direction: open. If the denylist cannot be read, tokens are issued, for the authorizer, which fails
-closed, still refuses them; closed here would turn a DynamoDB outage into one of every sign-in, also of
-applications that Sessionwarden does not guard. Time: Cognito waits 5 s and tries three times.
+Failure direction: open. If the denylist cannot be read, tokens are issued, since the authorizer, which fails
+closed, still refuses them. Failing closed here would turn a DynamoDB outage into an outage of every sign-in,
+also for applications that Sessionwarden does not guard. Cognito waits 5 s and tries three times.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ logger = Logger()
 metrics = Metrics()
 
 REFUSED = "This account cannot sign in at the moment."
-"""Cognito shows the text to the client, so it says nothing about rules or decisions."""
+"""The text that Cognito shows to the client, so it reveals nothing about rules or decisions."""
 
 
 class TokensRefusedError(SessionwardenError):
-    """The user or the app client is denied: Cognito must not issue tokens."""
+    """The user or the app client is denied, so Cognito must not issue tokens."""
 
 
 class Asker(NamedTuple):
-    """For whom tokens would be issued. `sub` is empty for a machine."""
+    """The user and app client that ask for tokens. `sub` is empty for a machine."""
 
     pool: str
     client: str
@@ -53,25 +53,25 @@ class Asker(NamedTuple):
 
 @cache
 def denylist() -> DynamoDBDenylistStore:
-    """Two tries of at most 1 s each, so that the answer to both questions leaves within Cognito's 5 s."""
+    """The denylist, with two attempts of 1 s each, so that both reads fit into Cognito's 5 s."""
     dynamodb = client("dynamodb", connect_seconds=0.4, read_seconds=0.6, attempts=2)
     return DynamoDBDenylistStore(dynamodb, os.environ["SESSIONWARDEN_DENYLIST_TABLE"])
 
 
 @cache
 def denied_clients() -> Poll:
-    """The denied clients, a few seconds old at most, like the authorizer's: one more query in 5 s."""
+    """The denied clients, at most a few seconds old as in the authorizer. It costs one query in 5 s."""
     return Poll(lambda now: BroadDenies(denylist().broad(now=now)))
 
 
 @cache
 def pools() -> frozenset[str]:
-    """The watched pools; the trigger of another one that calls us by mistake is left alone."""
+    """The watched pools. Events of other pools, attached by mistake, are returned unchanged."""
     return frozenset(pool["pool_id"] for pool in json.loads(os.environ["SESSIONWARDEN_USER_POOLS"]))
 
 
 def new_session(asker: Asker, *, now: int) -> Claims:
-    """The claims of a session that would begin now, as far as the denylist asks for them."""
+    """The claims of a session that would begin now, as far as the denylist needs them."""
     return Claims(
         pool=asker.pool,
         token_use="access",  # noqa: S106 - the kind of a token, not a secret
@@ -88,7 +88,7 @@ def new_session(asker: Asker, *, now: int) -> Claims:
 
 
 def verdict(asker: Asker, *, now: int) -> Verdict | None:
-    """What the denylist says of a session that begins now; `None` if it cannot be asked."""
+    """The denylist's verdict on a session that begins now; `None` if it cannot be read."""
     claims = new_session(asker, now=now)
     try:
         entries = denylist().entries(principal(asker.pool, asker.sub)) if asker.sub else ()
@@ -103,9 +103,9 @@ def verdict(asker: Asker, *, now: int) -> Verdict | None:
 @metrics.log_metrics
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """The event back, or `TokensRefusedError`."""
+    """Return the event; raises `TokensRefusedError` for a denied user or app client."""
     refusal = _refusal(event)
-    # zero is told too, so that an alarm can tell silence from peace
+    # zero is reported too, so that an alarm can tell a silent function from one that refused no tokens
     metrics.add_metric(name="TokensRefused", unit=MetricUnit.Count, value=int(refusal is not None))
     if refusal is None:
         return event

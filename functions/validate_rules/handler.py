@@ -1,8 +1,8 @@
-"""Asked by AppConfig before a rule set goes live: whatever raises here is refused there.
+"""Lambda function by which AppConfig checks a rule set before it goes live.
 
-Enters: AppConfig's event, with the set in base64. Leaves: nothing, or an exception, which AppConfig takes for
-a refusal. Direction: closed, for what cannot be checked cannot go live, and what is live stays. It judges
-form, not intent: a sound rule that would sign out everybody passes, and is for `rules publish` to notice.
+The event holds the set in base64; an exception refuses it. Failure direction: closed, since a set that cannot
+be checked does not go live, and the live set stays. It checks form, not effect: a valid rule that would sign
+out every user passes here, and `rules publish` warns of it.
 https://docs.aws.amazon.com/appconfig/latest/userguide/appconfig-creating-configuration-and-profile-validators.html
 """
 
@@ -24,10 +24,10 @@ logger = Logger()
 
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
-    """Build the set as `detect` would. Raises what is wrong with it."""
+    """Load the set as `detect` would; raises an error that says what is wrong with it."""
     ruleset = load_ruleset(b64decode(event["content"], validate=True))
     if not ruleset.rules:
-        # a quiet way to be overlooked
+        # an empty set would switch detection off unnoticed
         raise RulesetError("a set without rules would detect nothing")
     Engine(ruleset, MemoryWindowStore())
     logger.info("rule set is sound", extra={"ruleset": ruleset.digest, "rules": len(ruleset.rules)})

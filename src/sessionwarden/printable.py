@@ -1,7 +1,7 @@
-"""Hostile text, made fit for a terminal, an e-mail and a subject line.
+"""Makes text that an attacker may have written safe to show on a terminal and in an e-mail.
 
-A username may hold any Unicode, so it may hold escape sequences that rewrite the operator's screen,
-line breaks that forge lines of an alert, and marks that reverse the reading order.
+A username may hold any Unicode: escape sequences that rewrite the operator's screen, line breaks that forge
+lines of an alert, and marks that reverse the reading order.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import pytest
 from sessionwarden.adapters.lean.cognito import CognitoOnlineCheck, online_check
 from sessionwarden.errors import StoreError
 from sessionwarden.model.deny import Claims
-from tests.support.scripted_server import CLOSE, Server, Turn, http, say
+from tests.support.scripted_server import CLOSE, ScriptedServer, Turn, http, say
 from tests.support.tokens import CLIENT, NOW, POOL, SUB
 
 CLAIMS = Claims(POOL, "access", SUB, CLIENT, SUB, "alice", None, None, NOW, NOW, NOW + 60)
@@ -28,7 +28,7 @@ class World:
     # nothing waits for the deadline, except where a test says so
     def __init__(self, *turns: Turn, deadline_seconds: float = 10) -> None:
         self.now = float(NOW)
-        self.server = Server(*turns)
+        self.server = ScriptedServer(*turns)
         self.check = CognitoOnlineCheck(
             endpoint_of=lambda region: self.server.url,
             clock=lambda: self.now,
@@ -115,8 +115,8 @@ def test_answers_of_one_token_are_not_those_of_another_and_the_oldest_makes_room
     "turn",
     [
         no("TooManyRequestsException"),
-        no("InternalErrorException", "500 Internal Server Error"),
-        no("NotAuthorizedException", "500 Internal Server Error"),
+        no("InternalErrorException", "500 Internal ScriptedServer Error"),
+        no("NotAuthorizedException", "500 Internal ScriptedServer Error"),
         no("InvalidParameterException"),
         no("x\n" * 100),
         say(http(b"")),

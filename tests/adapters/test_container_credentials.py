@@ -12,10 +12,10 @@ import pytest
 from sessionwarden.adapters.lean.container_credentials import ContainerCredentials
 from sessionwarden.adapters.lean.denylist import lean_denylist
 from sessionwarden.errors import StoreError
-from tests.support.scripted_server import CLOSE, Server, Turn, http, say, say_and_close
+from tests.support.scripted_server import CLOSE, ScriptedServer, Turn, http, say, say_and_close
 
 NOW = 1_795_348_800.0  # 2026-11-22T12:00:00Z
-Serve = Callable[..., Server]
+Serve = Callable[..., ScriptedServer]
 
 
 def answer(key: str = "A1", *, expires: str = "2026-11-22T13:00:00Z", **changes: Any) -> Turn:
@@ -38,10 +38,10 @@ def clock() -> Clock:
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    servers: list[Server] = []
+    servers: list[ScriptedServer] = []
 
-    def start(*turns: Turn) -> Server:
-        servers.append(Server(*turns))
+    def start(*turns: Turn) -> ScriptedServer:
+        servers.append(ScriptedServer(*turns))
         return servers[-1]
 
     yield start
@@ -49,7 +49,7 @@ def serve() -> Iterator[Serve]:
         server.close()
 
 
-def environ(server: Server, **more: str) -> dict[str, str]:
+def environ(server: ScriptedServer, **more: str) -> dict[str, str]:
     return {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{server.url}/2021-04-23/credentials", **more}
 
 
@@ -142,7 +142,7 @@ def test_an_endpoint_that_says_nothing_is_given_up_on(
     serve: Serve, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sessionwarden.adapters.lean.container_credentials.DEADLINE_SECONDS", 0.1)
-    server: Server
+    server: ScriptedServer
 
     def silent(peer: Any) -> bool:
         server.ended.wait(5)

@@ -26,7 +26,7 @@ from sessionwarden.denylist.item import to_item
 from sessionwarden.errors import DamagedItemError, StoreError
 from sessionwarden.model.deny import BroadDeny, Claims, DenyEntry
 from tests.support.certificates import server_context, write_certificate
-from tests.support.scripted_server import CLOSE, Server, Turn, http, say, say_and_close
+from tests.support.scripted_server import CLOSE, ScriptedServer, Turn, http, say, say_and_close
 
 ENTRY = DenyEntry("d-1", 2_000_000_000, not_before=5)
 OTHER = DenyEntry("d-2", 2_000_000_000, session="s")
@@ -51,11 +51,11 @@ GOOD = say(http(page(ENTRY)))
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
-    servers: list[Server] = []
+def serve() -> Iterator[Callable[..., ScriptedServer]]:
+    servers: list[ScriptedServer] = []
 
-    def start(*turns: Turn, tls: ssl.SSLContext | None = None) -> Server:
-        servers.append(Server(*turns, tls=tls))
+    def start(*turns: Turn, tls: ssl.SSLContext | None = None) -> ScriptedServer:
+        servers.append(ScriptedServer(*turns, tls=tls))
         return servers[-1]
 
     yield start
@@ -80,7 +80,7 @@ def reader(url: str, *, deadline: float = 5.0, first: float = 2.5, cafile: str |
     return denylist
 
 
-Serve = Callable[..., Server]
+Serve = Callable[..., ScriptedServer]
 
 
 def test_the_query_is_strongly_consistent_and_for_one_principal(serve: Serve) -> None:
@@ -193,7 +193,7 @@ def test_a_connection_closed_on_the_request_is_tried_once_more(serve: Serve) -> 
         say(http(page(ENTRY), headers="x-amz-crc32: 1\r\n")),
         say(error("ProvisionedThroughputExceededException")),
         say(error("ThrottlingException")),
-        say(error("InternalServerError", "500 Internal Server Error")),
+        say(error("InternalServerError", "500 Internal ScriptedServer Error")),
         say(http(b"<html>", status="503 Service Unavailable")),
     ],
 )

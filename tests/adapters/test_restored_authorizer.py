@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from tests.support.authorizer_events import http_event
-from tests.support.scripted_server import Server, Turn, http, say, say_and_close
+from tests.support.scripted_server import ScriptedServer, Turn, http, say, say_and_close
 from tests.support.templates import ROOT
 from tests.support.tokens import CLIENT, POOL, claims, jwks, token
 
@@ -41,10 +41,10 @@ for _ in range(int(sys.argv[1])):
 
 
 def test_each_restored_copy_has_its_own_connections_credentials_keys_and_poll() -> None:
-    keys = Server(*[say_and_close(http(jwks()))] * RESTORES)
-    endpoint = Server(*[_credentials(number) for number in range(RESTORES)])
+    keys = ScriptedServer(*[say_and_close(http(jwks()))] * RESTORES)
+    endpoint = ScriptedServer(*[_credentials(number) for number in range(RESTORES)])
     # per copy: the principal and the poll for the first request, the principal for the second
-    table = Server(*[say(http(b'{"Items":[]}'))] * (3 * RESTORES))
+    table = ScriptedServer(*[say(http(b'{"Items":[]}'))] * (3 * RESTORES))
     try:
         lines = _restore(keys=keys, endpoint=endpoint, table=table)
     finally:
@@ -68,7 +68,9 @@ def _credentials(number: int) -> Turn:
     return say_and_close(http(json.dumps(answer).encode()))
 
 
-def _restore(*, keys: Server, endpoint: Server, table: Server) -> list[dict[str, Any]]:
+def _restore(
+    *, keys: ScriptedServer, endpoint: ScriptedServer, table: ScriptedServer
+) -> list[dict[str, Any]]:
     """The decision lines of all copies."""
     pool = {"pool_id": POOL, "client_ids": [CLIENT], "jwks_url": f"{keys.url}/jwks.json"}
     now = int(time.time())

@@ -27,7 +27,7 @@ def test_a_log_batch_and_a_finding_delivered_again_act_once(deployment: Emulated
     assert attacker.status() == 403
 
 
-def test_a_finding_raised_again_because_its_suppression_marker_is_missing_acts_once(
+def test_a_finding_raised_again_without_its_suppression_marker_acts_once(
     deployment: EmulatedDeployment,
 ) -> None:
     attacker = deployment.sample_attacker()

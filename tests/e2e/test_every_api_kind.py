@@ -1,4 +1,4 @@
-"""The guarded that the demo leaves out, from the stack to a client: WebSocket, REST TOKEN, AppSync."""
+"""The API kinds that the demo leaves out, from the stack to a client: WebSocket, REST TOKEN, AppSync."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCHEMA = b"type Query { hello: String }\nschema { query: Query }"
 
 
 class Apis(NamedTuple):
-    """Three APIs that were there before, by their ids."""
+    """Three APIs that exist before the deployment, by their ids."""
 
     websocket: str
     rest: str
@@ -37,7 +37,7 @@ class Apis(NamedTuple):
 
 
 class GuardedApis(NamedTuple):
-    """What a client and an operator need to know of the deployment."""
+    """A deployment whose authorizer guards these APIs, used as client and as operator."""
 
     emulator: Emulator
     apis: Apis
@@ -61,7 +61,7 @@ class GuardedApis(NamedTuple):
         }
 
     def statuses_once(self, token: str, wanted: Callable[[dict[str, int]], bool]) -> dict[str, int]:
-        """The statuses once they are as wanted, or as they are when every poll must be long over."""
+        """The statuses as soon as they are `wanted`, or those after 10 s, when every poll is long over."""
         for _ in range(20):
             statuses = self.statuses(token)
             if wanted(statuses):
@@ -150,7 +150,7 @@ def test_every_api_kind_lets_a_session_in_until_it_is_denied_and_never_a_strange
     assert {kind: status for kind, status in stranger.items() if status < 400} == {}
 
 
-def test_an_operator_s_deny_of_the_app_client_closes_every_api_kind_and_its_lift_opens_them(
+def test_a_deny_of_the_app_client_closes_every_api_kind_and_its_lift_opens_them(
     guarded: GuardedApis,
 ) -> None:
     _, token = guarded.sign_in("bob")
@@ -165,7 +165,7 @@ def test_an_operator_s_deny_of_the_app_client_closes_every_api_kind_and_its_lift
     assert guarded.statuses_once(token, lambda statuses: statuses == opened) == opened
 
 
-def test_what_answers_is_a_version_that_was_started_when_it_was_published(guarded: GuardedApis) -> None:
+def test_apis_invoke_a_version_with_a_snapshot_from_when_it_was_published(guarded: GuardedApis) -> None:
     live = guarded.outputs["AuthorizerFunction"]
     configuration = guarded.emulator.client("lambda").get_function_configuration(FunctionName=live)
 

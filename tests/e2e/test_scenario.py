@@ -28,7 +28,7 @@ def test_the_alert_tells_how_to_undo_what_was_done(report: Report) -> None:
         assert f"sessionwarden decisions delete {incident.decision_id}" in incident.alert_message
 
 
-def test_the_stolen_session_alone_is_ended_and_nobody_is_signed_out_for_it(report: Report) -> None:
+def test_only_the_stolen_session_is_ended_and_its_owner_is_not_signed_out(report: Report) -> None:
     theft, hammering = report.incidents
     assert "sign_out" not in theft.actions
     assert "sign_out" in hammering.actions

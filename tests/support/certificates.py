@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 
 def write_certificate(folder: Path, *, address: str) -> Path:
-    """A PEM file with certificate and key; the certificate vouches for itself."""
+    """A PEM file with a self-signed certificate and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sessionwarden test")])
     now = datetime.datetime.now(datetime.UTC)

@@ -1,4 +1,4 @@
-"""A user pool in the emulator with people and machines that really sign in."""
+"""A user pool in the emulator, with users and machines that really sign in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A deployed stack in moto, as far as the command line looks at it, and the command itself."""
+"""A deployed stack in moto, as far as the command line reads it, and a way to run the command line."""
 
 from __future__ import annotations
 

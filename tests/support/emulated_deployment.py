@@ -1,4 +1,4 @@
-"""What end-to-end tests do to a deployment and see of it, through the same endpoints as everybody else."""
+"""A deployment on the emulator for end-to-end tests, used through the same interfaces as in AWS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECONDS = 40.0
 
 
 class EmulatedDeployment:
-    """Writes log lines, waits for decisions and alerts, changes settings."""
+    """Writes log lines, waits for decisions and alerts, and changes settings of a deployment."""
 
     def __init__(self, stack: LocalStack) -> None:
         self.stack = stack
@@ -61,16 +61,16 @@ class EmulatedDeployment:
         return {(item["key"]["S"], item["slot"]["S"]) for item in items if item["slot"]["S"].startswith("c#")}
 
     def forget(self, markers: set[tuple[str, str]]) -> None:
-        """Delete suppressed periods, as if they had never been."""
+        """Delete suppression markers, as if they had never been written."""
         for key, slot in markers:
             self.stack.emulator.client("dynamodb").delete_item(
                 TableName=self.stack.outputs["WindowsTable"], Key={"key": {"S": key}, "slot": {"S": slot}}
             )
 
     def wait_until_idle(self) -> None:
-        """Return once no log batch, event or finding is on its way any more.
+        """Wait until no log batch, event or finding is on its way.
 
-        A batch on its way through `ingest` is in no queue: a marker written after it must arrive first.
+        A batch that is in `ingest` is in no queue, so this waits for the decision on a later attacker first.
         """
         marker = self.sample_attacker()
         self.log.write(marker.abuse())
@@ -107,7 +107,7 @@ class EmulatedDeployment:
         self._set_variables("enforce", SESSIONWARDEN_MODE=mode)
 
     def start_anew(self, function: str) -> None:
-        """Let the next invocation start cold: a process that runs on polls only now and then."""
+        """Let the next invocation start cold, since a running process polls only now and then."""
         self._set_variables(function, STARTED=secrets.token_hex(4))
 
     def _set_variables(self, function: str, **changes: str) -> None:

@@ -1,7 +1,7 @@
-"""A DynamoDB that misbehaves at the wire: it forwards to a real table, and answers as it is told to.
+"""A proxy in front of DynamoDB that answers chosen calls with faults.
 
-A fault is chosen by operation and by how many calls of it came before, so that a test can say "the second
-write was made, and answered with a 500". What was forwarded has happened, whatever the answer said.
+A test chooses a fault by operation and by the number of earlier calls, such as "the second write was made,
+and answered with a 500". A call that was forwarded has taken effect, whatever the answer says.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 
 class Fault(NamedTuple):
-    """`forwarded` says whether the call happens; `status` 0 is no answer at all: the line goes dead."""
+    """`forwarded`: whether the call takes effect. With a `status` of 0, there is no answer."""
 
     forwarded: bool
     status: int
@@ -29,7 +29,7 @@ DONE_BUT_SILENT = Fault(True, 0, "")
 
 
 class FaultyDynamoDB:
-    """Listens on loopback in front of `port`. `faults` are taken once each: (operation, number) → fault."""
+    """Listens on loopback in front of `port`. Each of `faults` is used once: (operation, number) → fault."""
 
     def __init__(self, port: int) -> None:
         self.faults: dict[tuple[str, int], Fault] = {}
@@ -45,7 +45,7 @@ class FaultyDynamoDB:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def fail(self, operation: str, fault: Fault, *, after: int = 0, times: int = 1) -> None:
-        """From now on, let `after` calls of the operation pass, and the `times` behind them fail."""
+        """From now on, let `after` calls of the operation pass, then let the next `times` fail."""
         first = self.calls[operation] + after
         self.faults |= {(operation, first + number): fault for number in range(times)}
 

@@ -1,4 +1,4 @@
-"""Rules that the tests break in one place at a time, and what is then said of them."""
+"""Rules that a test breaks in one place, and the diagnostics that follow."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ response:
 
 
 def found(folder: Path, **files: str) -> list[str]:
-    """The mistakes of some files, without the folder's name."""
+    """The diagnostics of some files, without the folder's name."""
     for name, text in files.items():
         (folder / f"{name}.yml").write_text(text)
     with pytest.raises(InputFileError) as caught:

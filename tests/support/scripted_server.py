@@ -1,4 +1,4 @@
-"""A server that plays a script of answers, well-behaved or not, one per request."""
+"""A server that sends a script of answers, well-formed or not, one for each request."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def say_and_close(data: bytes) -> Turn:
 CLOSE = say_and_close(b"")
 
 
-class Server:
-    """Plays `turns` in order, over as many connections as the client opens."""
+class ScriptedServer:
+    """Answers with `turns` in order, over as many connections as the client opens."""
 
     def __init__(self, *turns: Turn, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[tuple[str, dict[str, Any]]] = []

@@ -1,4 +1,4 @@
-"""A synthesized template, and the deployments that the tests look at."""
+"""Synthesized templates of the deployments that the tests check."""
 
 from __future__ import annotations
 

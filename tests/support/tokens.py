@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from sessionwarden.errors import TokenError
 
 NOW = 1_790_000_000
 POOL = "eu-west-1_Ab12Cd34"
@@ -90,3 +94,10 @@ def token(
     default = {"kid": key, "alg": "RS256"}
     head = header if isinstance(header, bytes) else json.dumps(default if header is None else header).encode()
     return sign(head, body, key=key, bits=bits)
+
+
+def token_refusal(check: Callable[..., object], *arguments: Any, **options: Any) -> str:
+    """The reason of the `TokenError` that the call raises; fails if it raises none."""
+    with pytest.raises(TokenError) as caught:
+        check(*arguments, **options)
+    return caught.value.reason

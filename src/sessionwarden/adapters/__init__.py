@@ -1,1 +1,1 @@
-"""The ports, implemented over AWS and in memory."""
+"""Implementations of the ports: over AWS, and in memory."""

@@ -1,4 +1,4 @@
-"""The real clock: the one place where the core's `now` comes from."""
+"""The real clock. The core receives the time as an argument, and this is where callers take it from."""
 
 from __future__ import annotations
 

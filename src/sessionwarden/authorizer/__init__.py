@@ -1,8 +1,8 @@
-"""`decide(token, request)`: the authorizer as a plain function, for whatever is not an API of AWS.
+"""Decides whether a request may pass. `decide(token, request)` is the whole authorizer as one function.
 
-Enters: an Authorization header's value and a `Request`, behind a load balancer or in a web framework.
-Leaves: a `Decision`, the very one that the Lambda authorizer makes. Settings come from the environment,
-as for the function (docs/reference/data.md); a wrong one raises `SettingsError` at the first call.
+The Lambda authorizer uses this package; `decide` offers the same decision to services behind a load balancer
+or in a web framework. Settings come from the environment, as for the Lambda function
+(docs/reference/data.md); an invalid one raises `SettingsError` at the first call.
 
 >>> from sessionwarden.authorizer import decide, web_request
 >>> request = web_request(method="GET", path="/orders/5", route="GET /orders/{id}")
@@ -28,13 +28,13 @@ def decide(token: str | tuple[str, ...] | None, request: Request) -> Decision:
     """Whether `request` may pass: status 200, 401 (get a new token) or 403, with a reason.
 
     `token` is the Authorization header's value (`Bearer x` or `x`), all its values, or `None`. Safe for
-    threads, each of which keeps a connection of its own. Blocks for up to 300 ms on the denylist, and up
-    to 2 s when keys are due. Raises only `SettingsError` and `RoutesError`, for a wrong environment.
-    Write `shape_line` of the decision to a log for rules to see it.
+    threads: each keeps its own connection. Waits up to 300 ms for the denylist, and up to 2 s when
+    signing keys must be fetched. Raises only `SettingsError` and `RoutesError`, for an invalid environment.
+    Write `shape_line` of the decision to a log that Sessionwarden reads, so that rules can see it.
     """
     authorizer: Authorizer | None = getattr(_here, "authorizer", None)
     if authorizer is None:
-        # imported on first use: a program that only names the types need not open anything
+        # imported on first use, so that a program which only needs the types pays for nothing else
         from sessionwarden.authorizer.assemble import build_authorizer
         from sessionwarden.authorizer.settings import read_settings
 

@@ -1,4 +1,4 @@
-"""Settings in, a working authorizer out: the one place that puts its parts together."""
+"""Builds a working authorizer from its settings, for the Lambda function and for `decide`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from sessionwarden.tokens.verified import VerifiedTokens
 
 
 def build_authorizer(settings: Settings, environ: Mapping[str, str]) -> Authorizer:
-    """The authorizer of `settings`; endpoints and credentials come from `environ`.
+    """An authorizer with `settings`; endpoints and credentials come from `environ`.
 
-    Raises `ValueError` for an endpoint that is no URL or shipped keys that are no JWK Set. Not for
-    several threads at once.
+    Raises `ValueError` for an endpoint that is no URL or shipped keys that are no JWK Set. The authorizer
+    is for one thread at a time.
     """
     denylist = lean_denylist(
         environ,

@@ -1,7 +1,7 @@
-"""One token and one request in, one decision out: verify, ask the route, the denylist, maybe Cognito.
+"""Makes the authorizer's decision: verify the token, check the route, read the denylist, maybe ask Cognito.
 
-Invariants: the denylist is asked only about a verified token, so a stranger cannot make us read;
-whatever fails, fails closed unless the route says otherwise; no input escapes as an exception.
+Invariants: the denylist is read only for a verified token, so an unauthenticated client cannot cause reads;
+every failure refuses unless the route says otherwise; no input raises an exception.
 Failure directions: docs/explanation/failure-directions.md.
 """
 
@@ -28,16 +28,16 @@ REVOKED_ONLINE = "revoked_online"
 ONLINE_UNAVAILABLE = "online_unavailable"
 UNNAMEABLE = "unnameable_method"
 
-# GetUser takes no token without it
+# The scope without which GetUser accepts no token.
 # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_GetUser.html
 ONLINE_SCOPE = "aws.cognito.signin.user.admin"
 
-# a token that cannot be judged now is not a bad one: 401 would send every client to refresh at once
+# When keys are unavailable the token may still be good: a 401 would make every client refresh at once.
 _NOT_THE_TOKENS_FAULT = frozenset({"keys_unavailable"})
 
 
 class Verifier(Protocol):
-    """Verifies tokens of the uses named; raises `TokenError`."""
+    """Verifies tokens whose `token_use` is one of `uses`; raises `TokenError`."""
 
     def verify(self, token: str, *, uses: frozenset[str]) -> Claims: ...
 
@@ -49,7 +49,10 @@ class DenylistReader(Protocol):
 
 
 class OnlineCheck(Protocol):
-    """Asks Cognito whether it still takes a token, `max_age_seconds` ago at most; raises `StoreError`."""
+    """Asks Cognito whether a token is still accepted; raises `StoreError`.
+
+    An answer may be reused for `max_age_seconds`.
+    """
 
     def confirms(self, claims: Claims, token: str, *, max_age_seconds: int) -> bool: ...
 
@@ -59,11 +62,10 @@ def _nothing_broad() -> BroadDenies:
 
 
 class Authorizer(NamedTuple):
-    """`clock` is epoch seconds; `report` hears what operators must repair.
+    """Decides on requests. `clock` is epoch seconds; `report` receives errors that operators must repair.
 
-    `broad` gives the denied clients and networks, a few seconds old at most; raises `StoreError`.
-
-    As safe for threads as its parts: the denylist's reader keeps one connection.
+    `broad` returns the denied clients and networks, a few seconds old at most; it raises `StoreError`.
+    Safe for threads only if its parts are; the lean denylist reader keeps one connection and is not.
     """
 
     verifier: Verifier
@@ -77,11 +79,11 @@ class Authorizer(NamedTuple):
     def decide(self, authorization: str | tuple[str, ...] | None, request: Request) -> Decision:
         """Whether `request` may pass with the Authorization header's value or values; never raises.
 
-        One round trip to the denylist for a verified token that satisfies its route, else none.
+        Costs one round trip to the denylist for a verified token that satisfies its route, otherwise none.
         """
         try:
             return self._decide(authorization, request)
-        except Exception as error:  # an unforeseen mistake must refuse, never pass and never hide
+        except Exception as error:  # an unforeseen error must refuse the request, and be reported
             self.report(error)
             return Decision(403, "internal_error")
 
@@ -118,7 +120,7 @@ class Authorizer(NamedTuple):
                 return verdict
             return self.broad().refusal(claims, request.fields.get("source_ip"), now=now) or verdict
         except DamagedItemError as error:
-            # somebody was denied, and only how cannot be read: never open
+            # the item is a deny whose details cannot be read, so it refuses whatever the route says
             self.report(error)
             return Verdict(False, DAMAGED)
         except StoreError as error:
@@ -127,11 +129,11 @@ class Authorizer(NamedTuple):
 
     def _ask_cognito(self, claims: Claims, token: str, policy: RoutePolicy, so_far: Verdict) -> Verdict:
         if ONLINE_SCOPE not in claims.scope:
-            # Cognito would say no to it for ever, and each question would cost quota
+            # Cognito always refuses such a token, and each call would cost quota
             return Verdict(False, INSUFFICIENT_SCOPE)
         try:
             if self.online is None:
-                raise StoreError("there is nobody to ask Cognito")
+                raise StoreError("no online check is configured")
             confirmed = self.online.confirms(claims, token, max_age_seconds=policy.online_seconds or 0)
         except StoreError as error:
             self.report(error)

@@ -1,8 +1,8 @@
-"""What was decided, and how it is told: the flat context and the decision line.
+"""The authorizer's decision, and its two written forms: the context for the API, and the decision line.
 
-Enters: a `Decision` and its `Request`. Leaves: strings for integrations and access logs, and one line
-of JSON. Invariants: neither holds the token; identity appears only if a token was verified completely;
-what it merely claimed is in `claimed_user`. Format: docs/reference/authorizer.md.
+The context is strings for integrations and access logs; the line is JSON for the authorizer's own log, which
+rules read. Invariants: neither holds the token; identity appears only if a token was verified completely; a
+name that was only claimed is in `claimed_user`. Format: docs/reference/authorizer.md.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Decision(NamedTuple):
-    """`status` is 200, 401 (get a new token) or 403 (a new token will not help, or not yet).
+    """The answer to one request. 401 means get a new token; 403, a new token will not help, or not yet.
 
-    `denied_fields`: of an allowed GraphQL request, the fields (`Type.field`) it may not have.
+    `status` is 200, 401 or 403. `denied_fields` are the GraphQL fields (`Type.field`) that an allowed request
+    may not read.
     """
 
     status: int
@@ -39,10 +40,10 @@ class Decision(NamedTuple):
 
 
 def shape_context(decision: Decision) -> dict[str, str]:
-    """Flat strings for integrations and access logs; what is absent is left out.
+    """The decision as flat strings, for integrations and access logs; absent values are left out.
 
-    `groups` and `scope` are space-separated; a name with a space in it would read as two, so it is
-    left out. So is any name with a control character: integrations put these into headers.
+    `groups` and `scope` are separated by spaces; a name that holds a space would read as two, so it is left
+    out. So is a name with a control character, because integrations put these strings into headers.
     """
     context = {"decision": "allow" if decision.allowed else "deny", "reason": decision.reason}
     claims = decision.claims
@@ -59,7 +60,7 @@ def shape_context(decision: Decision) -> dict[str, str]:
 
 
 def shape_line(request: Request, decision: Decision, *, fallback_id: str, now_ms: int) -> str:
-    """The decision line, without its line break. `fallback_id` serves requests that have no id."""
+    """The decision line, without its line break. `fallback_id` is used if the request has no id."""
     line: dict[str, Any] = {
         "type": "sessionwarden.decision",
         "v": 1,
@@ -92,7 +93,7 @@ def _identity(claims: Claims) -> dict[str, Any]:
 
 
 def _names(names: Iterable[str]) -> list[str]:
-    """Whole names while they fit: half a group's name could be another group's."""
+    """The names that fit, never cut, since part of a group's name could be another group's name."""
     kept: list[str] = []
     room = MAX_LIST_CHARS
     for name in names:

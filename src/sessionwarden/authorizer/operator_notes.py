@@ -1,4 +1,4 @@
-"""What operators must repair, told on stderr in one bounded line, never with the event or a token."""
+"""Writes errors that operators must repair to stderr, in one bounded line without the event or a token."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ MAX_NOTE_LENGTH = 400
 
 
 def note(error: Exception | None) -> None:
-    """Say what failed and where; `None` stands for the decision line itself."""
+    """Write what failed and where; `None` means that the decision line could not be written."""
     if error is None:
         text = "the decision line could not be written"
     else:
         frame = error.__traceback__
         while frame is not None and frame.tb_next is not None:
             frame = frame.tb_next
-        place = f"{frame.tb_frame.f_code.co_name}:{frame.tb_lineno}" if frame is not None else ""
-        text = f"{type(error).__name__} in {place}"
-        # our own errors hold no hostile text
+        where = f"{frame.tb_frame.f_code.co_name}:{frame.tb_lineno}" if frame is not None else ""
+        text = f"{type(error).__name__} in {where}"
+        # only the messages of our own errors are free of text that an attacker wrote
         if isinstance(error, StoreError | SettingsError | RoutesError):
             text += f": {error}"
     try:

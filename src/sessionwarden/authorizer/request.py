@@ -1,9 +1,8 @@
-"""One request, whatever API it came through, and the one token it may carry.
+"""Describes one request in the same way for every API kind, and finds the one token it may carry.
 
-Enters: what a door (an API's event, or a web framework) knows. Leaves: a `Request` that the decision
-and its log line are made from. Invariants: every text for the line is bounded and printable, since
-the line must stay parseable; more than one Authorization header is no token, because the application
-behind might read the other one.
+The decision and its log line are made from a `Request`. Invariants: every text for the line is bounded and
+printable, since the line must stay parseable; several Authorization headers count as no token, because the
+application behind the API might read another one.
 """
 
 from __future__ import annotations
@@ -32,15 +31,15 @@ LIMITS: Mapping[str, int] = {
     "host": MAX_NAME_LENGTH,
     "user_agent": MAX_AGENT_LENGTH,
 }
-"""Characters of each text of the decision line."""
+"""The most characters of each text in the decision line."""
 
 
 class Request(NamedTuple):
-    """What is asked for. `preflight`: it is a CORS preflight without a token.
+    """One request to decide on. `preflight`: it is a CORS preflight without a token.
 
-    `fields` are event fields for the decision line, by their names; absent ones are left out.
-    `graphql`: it may ask for any field of the API, so the decision says which are denied.
-    `nameable`: an answer that lets it pass can name it and nothing else.
+    `fields` are event fields for the decision line, by name; absent ones are left out. `graphql`: it may ask
+    for any field of the API, so the decision lists the denied ones. `nameable`: a policy can allow exactly
+    this method and nothing else.
     """
 
     asked: Asked = Asked()
@@ -62,8 +61,8 @@ def web_request(
 ) -> Request:
     """A request as a load balancer or a web framework sees it.
 
-    `route` is the matched route's template (`GET /orders/{id}`). Leave it empty if the framework has
-    not matched one: the path then asks for whatever any route that it may mean asks.
+    `route` is the matched route's template (`GET /orders/{id}`). Leave it empty if the framework has not
+    matched one: every route that the path may mean then applies, and the strictest requirements hold.
 
     >>> web_request(method="GET", path="/orders/5", route="GET /orders/{id}").asked.route
     'GET /orders/{id}'
@@ -74,7 +73,7 @@ def web_request(
 
 
 def line_fields(texts: Mapping[str, object], **numbers: int | None) -> dict[str, str | int]:
-    """Fields of the decision line; what is absent or no text is left out."""
+    """Fields of the decision line; values that are absent or not text are left out."""
     fields: dict[str, str | int] = {}
     for name, value in texts.items():
         text = printable(value, LIMITS[name])
@@ -110,7 +109,7 @@ def bearer_token(authorization: str | tuple[str, ...] | None) -> str:
 def printable(value: object, limit: int) -> str | None:
     """`value` cut to `limit` characters, control characters replaced; `None` if it is absent.
 
-    One NUL or half a surrogate pair would have the whole line quarantined: a way to hide.
+    A client could hide its request otherwise: one NUL or half a surrogate pair quarantines the whole line.
     """
     if not isinstance(value, str) or value in ("", "-"):
         return None

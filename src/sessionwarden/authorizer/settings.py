@@ -1,9 +1,9 @@
 """The authorizer's environment, and the files shipped beside its code, read once and strictly.
 
-Enters: environment variables. Leaves: `Settings`, or `SettingsError` that names the variable or file
-and what is wrong. Invariant: nothing is assumed: a pool without `client_ids` is a mistake, `null`
-says "every client of the pool"; a file that is named must be there, one that is merely usual need
-not. Names and values: docs/reference/data.md.
+A wrong value raises `SettingsError`, which names the variable or file and what is wrong. Invariant: nothing
+is assumed: a pool without `client_ids` is an error, and only `null` means every client of the pool; a file
+that a variable names must exist, a file in its usual place need not. Names and values:
+docs/reference/data.md.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ SHIPPED_ROUTES = "routes.json"
 MAX_FILE_BYTES = 1_048_576
 
 DEFAULT_DEADLINE_MS = 300
-# the function itself has five seconds
+# The function itself may run for five seconds.
 MAX_DEADLINE_MS = 4_000
 
-# whoever answers here decides which signatures are good: plain http only to this machine
+# The server of this URL decides which signatures are good, so plain http is only for this machine.
 _PLAIN_HTTP_HOSTS = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
 
 class Settings(NamedTuple):
-    """What the authorizer is told.
+    """The settings of the authorizer.
 
-    `country_header` is lower case; `None` if no trusted CDN sets one. `jwks` are documents by pool id.
+    `country_header` is in lower case; `None` if no trusted CDN sets one. `jwks` are documents by pool id.
     """
 
     pools: tuple[Pool, ...]
@@ -61,7 +61,7 @@ class Settings(NamedTuple):
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """The settings in `environ`; raises `SettingsError`. Relative paths are below the code's folder."""
+    """The settings in `environ`; raises `SettingsError`. Shipped files are looked for beside the code."""
     code = environ.get("LAMBDA_TASK_ROOT", "")
     return Settings(
         pools=_pools(_required(environ, POOLS)),
@@ -104,7 +104,7 @@ def _deadline_ms(text: str | None) -> int:
 
 
 def _jwks(data: bytes | None) -> Mapping[str, bytes]:
-    """JWKS documents by pool id; each is checked again, key by key, when the verifier reads it."""
+    """JWKS documents by pool id. The verifier checks each key again when it reads them."""
     if data is None:
         return {}
     try:
@@ -139,7 +139,7 @@ def _http_api_answer(environ: Mapping[str, str]) -> Literal["simple", "policy"]:
 def _keys_serve_seconds(environ: Mapping[str, str]) -> int:
     text = environ.get(KEYS_SERVE_SECONDS) or str(DEAD_AFTER_SECONDS)
     seconds = int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
-    # shorter than the time between two fetches and good tokens would be refused in between
+    # a time shorter than that between two fetches would refuse good tokens in between
     if not REFRESH_AFTER_SECONDS < seconds <= DEAD_AFTER_SECONDS:
         raise SettingsError(
             f"{KEYS_SERVE_SECONDS} is not between {REFRESH_AFTER_SECONDS + 1} and {DEAD_AFTER_SECONDS}"
@@ -177,7 +177,7 @@ def _pool(value: Any) -> Pool:
 
 def _pool_id(value: Any) -> str:
     region, found, rest = value.partition("_") if isinstance(value, str) else ("", "", "")
-    # the region becomes a host name, the whole a path: nothing else may fit through
+    # the Region becomes a host name and the id part of a URL, so no other characters may pass
     plain = region.replace("-", "").isalnum() and rest.isalnum() and value.isascii()
     if not found or not plain:
         raise SettingsError(f"{POOLS}: pool_id is not that of a user pool")

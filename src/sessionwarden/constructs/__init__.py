@@ -1,1 +1,1 @@
-"""CDK constructs that other people's apps can import."""
+"""CDK constructs for Sessionwarden's parts, which other CDK apps can import."""

@@ -1,9 +1,8 @@
-"""Who is told: the alert topic, and an alarm for every place where something could be lost or stuck.
+"""Tells operators what goes wrong: the alert topic, and an alarm wherever data could be lost or stuck.
 
-Enters: dead-letter queues, work queues, functions. Leaves: `topic`, and alarms that publish to it.
 Invariants: TLS only; besides roles of this account that hold `sns:Publish`, only CloudWatch alarms of this
-account may publish. The topic is not encrypted with AWS's own SNS key, because CloudWatch cannot use it:
-alarms would fail without a word.
+account may publish. The topic is not encrypted with AWS's own SNS key, because CloudWatch cannot use that key
+and its alarms would fail silently.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ PERIOD = Duration.minutes(1)
 
 
 class AlertTopic(Construct):
-    """`topic`, with an e-mail subscription if `email` is given (SNS asks its owner to confirm)."""
+    """The alert topic, with an e-mail subscription if `email` is set (SNS asks its owner to confirm)."""
 
     def __init__(self, scope: Construct, construct_id: str, *, display_name: str, email: str | None) -> None:
         super().__init__(scope, construct_id)
         self.topic = sns.Topic(self, "Topic", display_name=display_name, enforce_ssl=True)
         stack = Stack.of(self)
-        # a topic with a policy of its own loses the default one, which had let the account's alarms in
+        # a custom policy replaces the default one, which allowed the account's alarms to publish
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="AlarmsOfThisAccount",
@@ -43,14 +42,14 @@ class AlertTopic(Construct):
 
 
 class Alarms(Construct):
-    """Alarms that publish to `topic`; each is named after what is watched."""
+    """Alarms that publish to `topic`; each is named after what it watches."""
 
     def __init__(self, scope: Construct, construct_id: str, *, topic: sns.ITopic) -> None:
         super().__init__(scope, construct_id)
         self._action = actions.SnsAction(topic)
 
     def watch_dead_letters(self, name: str, queue: sqs.IQueue) -> None:
-        """Alarm as soon as one message lies in `queue`."""
+        """Alarm as soon as there is one message in `queue`."""
         self._alarm(
             f"{name}DeadLetters",
             queue.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum"),
@@ -58,7 +57,7 @@ class Alarms(Construct):
         )
 
     def watch_age(self, name: str, queue: sqs.IQueue, *, max_age_seconds: int) -> None:
-        """Alarm when the oldest message waits longer: the consumer does not keep up."""
+        """Alarm when the oldest message waits longer, because the consumer does not keep up."""
         self._alarm(
             f"{name}Age",
             queue.metric_approximate_age_of_oldest_message(period=PERIOD, statistic="Maximum"),
@@ -75,7 +74,7 @@ class Alarms(Construct):
         )
 
     def watch_throttles(self, name: str, function: lambda_.IFunction) -> None:
-        """Alarm when the function is refused a place to run."""
+        """Alarm when Lambda throttles the function."""
         self._alarm(
             f"{name}Throttles",
             function.metric_throttles(period=PERIOD, statistic="Sum"),
@@ -83,7 +82,7 @@ class Alarms(Construct):
         )
 
     def watch_count(self, name: str, metric: cloudwatch.Metric) -> cloudwatch.Alarm:
-        """Alarm when something that must not happen was counted once."""
+        """Alarm when `metric` counts once what must never happen."""
         return self._alarm(
             name,
             metric.with_(period=PERIOD, statistic="Sum"),
@@ -91,7 +90,7 @@ class Alarms(Construct):
         )
 
     def watch_async(self, name: str, function: lambda_.IFunction) -> None:
-        """Alarm when an asynchronous invocation was dropped, or its record could not be set aside."""
+        """Alarm when an asynchronous invocation was dropped, or could not reach its failure destination."""
         for metric_name in ("AsyncEventsDropped", "DestinationDeliveryFailures"):
             self._alarm(
                 f"{name}{metric_name}",

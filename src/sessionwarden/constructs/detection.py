@@ -1,9 +1,9 @@
-"""Events in, findings out: rule, events queue and the detect function.
+"""Deploys detection: the bus rule, the events queue, and the function that turns events into findings.
 
-Enters: the bus. Leaves: `detect`, `events` (queue and dead letters), `undelivered` (what the rule could
-not put into the queue). Invariants: only ingest's packs reach the queue; detect sends findings to the
-enforcement queue itself, because anyone whom the account lets put events could write a finding there.
-Its concurrency is capped: a flood makes the queue longer, it does not take the account's Lambdas.
+It exposes `detect`, `events` (queue and dead letters) and `undelivered` (events that the rule could not put
+into the queue). Invariants: only ingest's packs reach the queue; detect sends findings to the enforcement
+queue itself, because other applications of the account may put events on the bus. Its concurrency is capped,
+so a flood makes the queue longer instead of using up the account's Lambda concurrency.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ DELIVERY_HOURS = 24
 
 
 class Detection(Construct):
-    """`batching_window_seconds` trades cost against the delay before a finding; `None` for no waiting.
+    """The detect function and its queue.
 
-    `new_keys_per_minute` caps what invented keys cost, for each rule and process; `None` leaves detect its
-    own. `memory_mb` decides at which rate of requests counting gets dearer, 512 at some 350 a second: larger
-    processes keep larger shared logs. Both: docs/explanation/cost.md.
+    `batching_window_seconds` trades cost against the delay before a finding; `None` means no waiting.
+    `new_keys_per_minute` caps, for each rule and process, what keys that an attacker invents can cost; `None`
+    keeps detect's default. `memory_mb` decides from which request rate on counting costs more (with 512, some
+    350 a second), since larger processes keep larger shared logs. Both: docs/explanation/cost.md.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Detection(Construct):
             description="Packed events of ingest go to detection",
             event_bus=bus,
             event_pattern=events.EventPattern(
-                # a bus policy that somebody adds later must not let another account speak for ours
+                # even if an operator adds a bus policy later, no other account can send packs
                 account=[Stack.of(self).account],
                 source=[ingest.SOURCE],
                 detail_type=[ingest.DETAIL_TYPE],
@@ -118,12 +119,12 @@ class Detection(Construct):
         )
 
     def poll_rules(self, live: LiveRules) -> None:
-        """Let detect run what is published there, instead of what came with its code."""
-        self.detect.function.add_environment("SESSIONWARDEN_LIVE_RULES", live.place)
+        """Let detect run the published rule set instead of the one in its bundle."""
+        self.detect.function.add_environment("SESSIONWARDEN_LIVE_RULES", live.configuration_ids)
         live.allow_reading(self.detect)
 
     def _metric(self, name: str, stack_name: str) -> cloudwatch.Metric:
-        """One of detect's own: known by the service's name, so alarms on it need no function first."""
+        """A metric that detect writes. Its dimension is the service's name, not the function's."""
         return cloudwatch.Metric(
             namespace=METRICS_NAMESPACE, metric_name=name, dimensions_map={"service": f"{stack_name}-detect"}
         )

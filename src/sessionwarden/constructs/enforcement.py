@@ -1,8 +1,8 @@
-"""Findings in, sessions ended: findings queue, enforce function, alert topic.
+"""Deploys enforcement: the findings queue, and the function that ends abused sessions.
 
-Enters: the tables and the pools. Leaves: `enforce`, `findings` (queue and dead letters). Invariants: it can
-act on the listed pools only, and it cannot create, delete or read anything else of them; Cognito's admin
-calls share quotas as low as 25 a second per account and Region, so few of them run at once.
+It exposes `enforce` and `findings` (queue and dead letters). Invariants: the function can act on the listed
+pools only, and only with the calls it needs; Cognito's admin calls share quotas as low as 25 a second per
+account and Region, so few of them run at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sessionwarden.constructs.state import State
 
 SOURCE = "sessionwarden.enforce"
 DETAIL_TYPE = "Enforcement"
-# some of Cognito's answers take seconds when its quota is used up
+# Some of Cognito's answers take seconds when its quota is used up.
 TIMEOUT_SECONDS = 60
 MEMORY_MB = 512
 BATCH_SIZE = 5
@@ -37,7 +37,10 @@ class FindingsQueue(WorkQueue):
 
 
 class Enforcement(Construct):
-    """`user_pools_json` is the value of `SESSIONWARDEN_USER_POOLS`; `user_pool_arns` what it may act on."""
+    """The enforce function, which may act on `user_pool_arns`.
+
+    `user_pools_json` is the value of its variable `SESSIONWARDEN_USER_POOLS`.
+    """
 
     def __init__(
         self,
@@ -91,7 +94,7 @@ class Enforcement(Construct):
         self, *, bus: events.IEventBus, state: State, alerts: sns.ITopic, user_pool_arns: Sequence[str]
     ) -> None:
         enforce = self.enforce
-        # it puts entries unless they exist, and never changes one: lifting is an operator's act
+        # it only puts entries that do not exist yet, since only operators lift decisions
         enforce.allow("dynamodb:PutItem", on=[state.denylist.table_arn])
         enforce.allow(
             "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", on=[state.decisions.table_arn]
@@ -102,7 +105,7 @@ class Enforcement(Construct):
         if user_pool_arns:
             enforce.allow(
                 "cognito-idp:AdminDisableUser",
-                # takes back a disabling that a lift overtook
+                # to undo the disabling of a user if an operator lifted the decision meanwhile
                 "cognito-idp:AdminEnableUser",
                 "cognito-idp:AdminGetUser",
                 "cognito-idp:AdminListGroupsForUser",

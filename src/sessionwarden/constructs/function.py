@@ -1,9 +1,8 @@
-"""A Lambda function of ours: a role that can do nothing yet, a log group of its own, a bundle.
+"""One Lambda function of Sessionwarden, with its own log group and a role that at first allows nothing.
 
-Enters: handler, bundle, environment. Leaves: `function`, `role`, `log_group`, and `allow`, by which
-permissions are given. Invariant: exact actions on exact resources; CDK's `grant_*` methods are not used
-on tables and buses, since they give more than a function calls (`Scan`, `BatchWriteItem`). The log
-group's name is fixed, because ingest is told by name which group is whose.
+Permissions are added with `allow`. Invariant: each names exact actions on exact resources. CDK's `grant_*`
+methods are not used on tables and buses, since they allow more than a function calls (`Scan`,
+`BatchWriteItem`). The log group's name is fixed, because ingest recognizes log groups by name.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ METRICS_NAMESPACE = "Sessionwarden"
 class WardenFunction(Construct):
     """One Lambda function; `name` is its folder in `functions/` and its Powertools service.
 
-    `reserved_concurrency` of `None` leaves it in the account's common pool; `snap_start` of `None` takes no
+    Without `reserved_concurrency` it shares the account's concurrency; without `snap_start`, Lambda takes no
     snapshots of its versions.
     """
 
@@ -85,7 +84,7 @@ class WardenFunction(Construct):
 
         resource = self.function.node.default_child
         assert isinstance(resource, CfnResource)
-        # CDK lets a function depend on its role by name too, which cfn-lint calls needless (W3005)
+        # CDK also declares that the function depends on its role, which cfn-lint calls needless (W3005)
         resource.add_metadata("cfn-lint", {"config": {"ignore_checks": ["W3005"]}})
         Validations.of(self.function).acknowledge(
             Acknowledgment(
@@ -95,15 +94,15 @@ class WardenFunction(Construct):
         )
 
     def allow(self, *actions: str, on: list[str], conditions: Mapping[str, Any] | None = None) -> None:
-        """Let the function do `actions` on the resources (ARNs) `on`, and nothing else."""
+        """Let the function call `actions` on the resources with the ARNs `on`."""
         self.role.add_to_policy(iam.PolicyStatement(actions=[*actions], resources=on, conditions=conditions))
 
     def allow_put_events(self, *, bus_arn: str, source: str, detail_type: str) -> None:
         """Let it put events of one source and detail-type on the bus, and no others.
 
-        A call carries several entries, so both keys hold several values, hence `ForAllValues`: each of them
-        must fit (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html). It is
-        also true of an absent key, which cannot occur here, since EventBridge refuses such an entry.
+        A call has several entries, so both keys hold several values, and `ForAllValues` requires each of them
+        to match (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html). It would
+        also allow an absent key, but EventBridge refuses an entry without source or detail-type.
         """
         self.allow(
             "events:PutEvents",

@@ -1,10 +1,9 @@
-"""Log records in, packed events on the bus: access log groups, subscriptions and the ingest function.
+"""Deploys ingest: access log groups, their subscriptions, and the function that puts events on the bus.
 
-Enters: the ids of the APIs and the authorizer's log group. Leaves: `ingest`, `access_logs` by API id,
-`failures` (batches that could not be handled), `quarantined` (a metric: lines that were not believed).
-Invariant: only the log groups subscribed here may invoke ingest, each by its own ARN. CloudWatch Logs
-invokes asynchronously, so a batch that fails its retries would be gone without the on-failure
-destination.
+It exposes `ingest`, `access_logs` by API id, `failures` (deliveries that could not be handled) and
+`quarantined` (a metric of lines that could not be trusted). Invariant: only the log groups subscribed here
+may invoke ingest, each by its own ARN. CloudWatch Logs invokes asynchronously, so a delivery that fails its
+retries would be lost without the on-failure destination.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ MEMORY_MB = 512
 
 
 class Ingest(Construct):
-    """The way in. `apis` maps an API's id, in plain text, to its kind."""
+    """The ingest function and its sources. `apis` maps an API's id, in plain text, to its kind."""
 
     def __init__(
         self,
@@ -82,7 +81,7 @@ class Ingest(Construct):
         )
         for api_id, log_group in self.access_logs.items():
             self._subscribe(f"Access{api_id}", log_group, logs.FilterPattern.all_events())
-        # Lambda's own START and REPORT lines are not ours to send
+        # the pattern leaves out Lambda's own START and REPORT lines
         self._subscribe("Decisions", authorizer.log_group, logs.FilterPattern.literal(f'"{DECISION_TERM}"'))
 
     def _subscribe(self, construct_id: str, log_group: logs.ILogGroup, pattern: logs.IFilterPattern) -> None:
@@ -96,7 +95,7 @@ class Ingest(Construct):
 
 
 def access_log_name(api_id: str) -> str:
-    """The log group that an API's stage writes its access log to."""
+    """The name of the log group for the access log of an API's stage."""
     return f"/sessionwarden/access/{api_id}"
 
 
@@ -106,7 +105,7 @@ def _access_log(scope: Construct, api_id: str, retention: logs.RetentionDays) ->
         f"AccessLog{api_id}",
         log_group_name=access_log_name(api_id),
         retention=retention,
-        # evidence: an API taken off the list by mistake must not lose its log; a failed first deployment
-        # must not leave the name taken
+        # the log is evidence: an API that an operator removes from the list by mistake keeps its log, but a
+        # failed first deployment must not leave the name taken
         removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     )

@@ -1,10 +1,10 @@
-"""Rules put live without a deployment: an AppConfig configuration, how it is rolled out, who checks it.
+"""Lets rule authors publish rules without a deployment, through an AppConfig configuration.
 
-Enters: the function bundle, and the metrics that must stay silent while a set is rolled out. Leaves: `place`
-(application, environment, profile: what `detect` polls), `configuration_arn`, the strategies, `validator` and
-`publishers`, the policy to give to people who may publish. Invariants: only the functions given `allow` may
-read; every set is checked by `validator` before it is live; nothing that a client can cause is a monitor, for
-then a flood of requests could keep the team from publishing the rule against it.
+It exposes `configuration_ids` (application, environment and profile, which `detect` polls),
+`configuration_arn`, the rollout strategies, `validator`, and `publishers`, the policy for people who may
+publish. Invariants: only
+functions passed to `allow_reading` may read; every set is checked by `validator` before it is live; no alarm
+that a client can cause stops a rollout, or a flood of requests could prevent the rule against it.
 https://docs.aws.amazon.com/appconfig/latest/userguide/monitoring-deployments.html
 """
 
@@ -28,7 +28,7 @@ STEP_PERCENT = 25
 
 
 class LiveRules(Construct):
-    """`rollout_minutes` until every process has a new set, `bake_minutes` under watch after that."""
+    """A set reaches every process in `rollout_minutes`; alarms can revert it for `bake_minutes` more."""
 
     def __init__(
         self,
@@ -82,15 +82,15 @@ class LiveRules(Construct):
             ],
         )
         for kept in (self.application, self.profile):
-            # AppConfig deletes no profile with versions, and they say what was live when somebody was denied
+            # AppConfig deletes no profile with versions, and these show which rules were live at each deny
             kept.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         self.staged = self._strategy("Staged", rollout_minutes, STEP_PERCENT, bake_minutes)
-        # for taking back: what comes back has been live, and there is no time for steps
+        # for rollbacks: the old set has been live before, and a rollback must not wait
         self.at_once = self._strategy("AtOnce", 0, 100, 0)
         self._let_appconfig_validate()
         stack = Stack.of(self)
         within = f"application/{self.application.ref}"
-        self.place = f"{self.application.ref}/{self.environment.ref}/{self.profile.ref}"
+        self.configuration_ids = f"{self.application.ref}/{self.environment.ref}/{self.profile.ref}"
         self.configuration_arn = stack.format_arn(
             service="appconfig",
             resource=f"{within}/environment/{self.environment.ref}/configuration/{self.profile.ref}",
@@ -132,7 +132,7 @@ class LiveRules(Construct):
             self,
             "Monitoring",
             roles=[role],
-            # AppConfig's guide asks for every alarm; a narrower right might fail in the middle of a rollout:
+            # AppConfig's guide asks for all alarms; a narrower permission might fail during a rollout:
             # https://docs.aws.amazon.com/appconfig/latest/userguide/setting-up-appconfig.html
             statements=[iam.PolicyStatement(actions=["cloudwatch:DescribeAlarms"], resources=["*"])],
         )
@@ -145,14 +145,14 @@ class LiveRules(Construct):
         ]
 
     def _let_appconfig_validate(self) -> None:
-        # as CDK's own LambdaValidator: AWS documents no source for this call, and a condition that it does
-        # not meet would refuse every set; a stranger could have a text judged, and nothing else
+        # as in CDK's own LambdaValidator: AWS documents no source for this call, and a condition that it
+        # does not meet would refuse every set; another account could only have a text checked
         self.validator.function.add_permission(
             "AppConfig", principal=iam.ServicePrincipal("appconfig.amazonaws.com")
         )
 
     def _publishers(self, stack: Stack, within: str) -> iam.ManagedPolicy:
-        """What `sessionwarden rules publish`, `rollback`, `status` and `diff` do, and nothing else."""
+        """A policy that allows `sessionwarden rules publish`, `rollback`, `status` and `diff` only."""
 
         def arn(resource: str) -> str:
             return stack.format_arn(service="appconfig", resource=resource)
@@ -195,7 +195,7 @@ class LiveRules(Construct):
                 ),
             ],
         )
-        # as cdk-nag writes an ARN: with the parts that are known later in angle brackets
+        # cdk-nag writes an ARN with the parts that are known later in angle brackets
         ids = [stack.get_logical_id(one) for one in (self.application, self.environment, self.profile)]
         prefix = f"arn:<AWS::Partition>:appconfig:<AWS::Region>:<AWS::AccountId>:application/<{ids[0]}>"
         for resource in (

@@ -1,8 +1,7 @@
-"""The Cognito trigger that gives a denied user no new tokens.
+"""Deploys the Cognito trigger that refuses new tokens to denied users.
 
-Enters: the denylist and the pools. Leaves: `trigger`. It only exists here: a pool takes one function per
-trigger, and the pools are not ours to change, so attaching it is the operator's step. Invariant: only the
-listed pools may invoke it.
+It exposes `trigger`, but does not attach it: a pool has one function per trigger, and this stack does not
+change pools, so an operator attaches it. Invariant: only the listed pools may invoke it.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from constructs import Construct
 
 from sessionwarden.constructs.function import WardenFunction
 
-# Cognito waits for a trigger for 5 seconds
+# Cognito waits 5 seconds for a trigger.
 TIMEOUT_SECONDS = 5
 MEMORY_MB = 512
 
 
 class PreTokenGeneration(Construct):
-    """`user_pool_arns` are ARNs by pool id, in plain text."""
+    """The trigger function. `user_pool_arns` are ARNs by pool id, in plain text."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
-"""Queues that lose nothing: every queue has a dead-letter queue, and every dead letter stays 14 days.
+"""Queues that lose no message: every queue has a dead-letter queue, which keeps messages for 14 days.
 
-Invariants: encrypted, TLS only; a message is tried five times before it is set aside, and is invisible for
-six times the consumer's timeout, so that a slow batch is not delivered a second time meanwhile (both as in
-https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html).
+Invariants: encrypted, TLS only; a message is tried five times before it becomes a dead letter, and is
+invisible for six times the consumer's timeout, so that a slow batch is not delivered again meanwhile (both as
+in https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ RETENTION = Duration.days(14)
 
 
 def dead_letter_queue(scope: Construct, construct_id: str) -> sqs.Queue:
-    """A queue that nobody consumes: operators look into it and redrive it."""
+    """A queue without a consumer: operators inspect it and redrive its messages."""
     return sqs.Queue(
         scope,
         construct_id,
@@ -28,7 +28,7 @@ def dead_letter_queue(scope: Construct, construct_id: str) -> sqs.Queue:
 
 
 def undelivered_queue(scope: Construct, construct_id: str) -> sqs.Queue:
-    """A dead-letter queue for what is not a queue: a rule's target, asynchronous invocations."""
+    """A dead-letter queue for a sender that is no queue: a bus rule, or asynchronous invocations."""
     queue = dead_letter_queue(scope, construct_id)
     Validations.of(queue).acknowledge(
         Acknowledgment(
@@ -40,7 +40,7 @@ def undelivered_queue(scope: Construct, construct_id: str) -> sqs.Queue:
 
 
 class WorkQueue(Construct):
-    """`queue` for a function with `consumer_timeout_seconds`, and its `dead_letters`."""
+    """A `queue` for a function with `consumer_timeout_seconds`, and its `dead_letters`."""
 
     def __init__(self, scope: Construct, construct_id: str, *, consumer_timeout_seconds: int) -> None:
         super().__init__(scope, construct_id)

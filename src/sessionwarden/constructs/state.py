@@ -1,8 +1,8 @@
-"""What Sessionwarden remembers: windows, denylist, decisions, control.
+"""The DynamoDB tables that hold Sessionwarden's state: windows, denylist, decisions and control.
 
-Leaves: four tables as attributes. Invariant: nothing that refuses a request or explains one is lost with
-the stack: denylist, decisions and control are retained and cannot be deleted by a slip; windows can be
-counted again from the logs. Keys and attributes: docs/reference/data.md.
+Invariant: deleting the stack loses nothing that refuses a request or explains a decision: denylist, decisions
+and control are retained, and protected from accidental deletion; windows can be counted again from the logs.
+Keys and attributes: docs/reference/data.md.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ def _table(
             else None
         ),
         billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-        # encrypted at rest in any case; a key of AWS's costs no call and no latency on the request path
+        # encrypted at rest in any case; a key owned by AWS adds no call and no latency to requests
         encryption=dynamodb.TableEncryption.DEFAULT,
         time_to_live_attribute=TTL_ATTRIBUTE,
         point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
             point_in_time_recovery_enabled=True
         ),
         removal_policy=removal_policy,
-        # without its denylist the authorizer refuses everybody, and no deny ever comes back
+        # without its denylist the authorizer refuses every request, and the denies are lost for good
         deletion_protection=removal_policy is RemovalPolicy.RETAIN,
     )

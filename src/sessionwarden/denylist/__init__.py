@@ -1,1 +1,1 @@
-"""Deny entries and token claims in, allow or deny out."""
+"""The denylist's own logic: whether its entries refuse a token, and how entries are stored."""

@@ -1,10 +1,9 @@
-"""Denied clients and networks: few entries that concern every request, so they are polled, not asked for.
+"""Broad denies: denied app clients and networks, which concern every request and are therefore polled.
 
-Enters: items of the one partition that holds them all. Leaves: whether a client or an address is
-denied now. Invariants: what cannot be read completely fails the whole poll, as with a principal's
-items; expiry is decided on each look, not when polled. One partition key under which every request
-reads would be a hot one, hence the poll, at most `MAX_AGE_SECONDS` ago. The sort key begins with the
-entry's end, so that a poll neither pays for nor reads what is over: the table's TTL deletes days late.
+All of them lie in one partition. If every request read it, the partition would be hot, so it is polled, and
+an answer is at most `MAX_AGE_SECONDS` old. Invariants: an item that cannot be read fails the whole poll, as
+with a principal's items; expiry is decided on each request. The sort key begins with the entry's end, so a
+poll neither reads nor pays for ended entries, which the table's TTL deletes days late.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from sessionwarden.errors import DamagedItemError
 from sessionwarden.model.deny import BroadDeny, Claims, Verdict
 
 PARTITION = "#polled"
-"""No principal is called so: a pool id is never empty."""
+"""The partition key of all broad denies. No principal has this key, because a pool id is never empty."""
 
 MAX_AGE_SECONDS = 5
 CLIENT_DENIED = "client_denied"
@@ -29,12 +28,12 @@ Network = tuple[int, int, int]
 
 
 MAX_LIVE = 1_000
-"""Entries in force beyond which nobody adds by hand. Rules at their highest limit deny 40 addresses an hour,
-960 in a day."""
+"""With this many entries in force, operators can add no more by hand. Rules at their highest limit deny 40
+addresses an hour, 960 in a day."""
 
 
 def end_key(epoch_s: int) -> str:
-    """Where the sort keys of entries begin that are still in force at `epoch_s` (epoch seconds).
+    """The lowest sort key of entries that are still in force at `epoch_s` (epoch seconds).
 
     >>> end_key(1_800_000_000)
     '001800000000#'
@@ -43,14 +42,14 @@ def end_key(epoch_s: int) -> str:
 
 
 def sort_key(entry: BroadDeny) -> str:
-    """The entry's sort key: its end, then its decision's id."""
+    """The entry's sort key: its end, then its decision id."""
     return end_key(entry.deny_until) + entry.decision_id
 
 
 def to_broad_item(entry: BroadDeny) -> Item:
     """The item of `entry`; raises `ValueError` unless it names either a client or a network."""
     if (entry.client is None) == (entry.network is None):
-        raise ValueError("a polled entry denies either a client or a network")
+        raise ValueError("a broad deny names either a client or a network")
     item: Item = {
         "principal": {"S": PARTITION},
         "decision_id": {"S": sort_key(entry)},
@@ -68,19 +67,19 @@ def to_broad_item(entry: BroadDeny) -> Item:
 
 
 def from_broad_item(item: Mapping[str, Any]) -> BroadDeny:
-    """The entry of `item`; raises `DamagedItemError` for what `to_broad_item` does not write."""
+    """The entry of `item`; raises `DamagedItemError` for an item that `to_broad_item` cannot have written."""
     known = {"principal", "decision_id", "deny_until", "expires_at", "client", "network", "lifted_at"}
     if (
         not isinstance(item, Mapping)
         or not known.issuperset(item)
         or ("client" in item) == ("network" in item)
     ):
-        raise DamagedItemError("a polled denylist item denies neither a client nor a network, or both")
+        raise DamagedItemError("a broad deny item names neither a client nor a network, or both")
     deny_until = read_epoch(item, "deny_until")
     key = read_text(item, "decision_id")
     decision_id = key.removeprefix(end_key(deny_until))
     if decision_id in ("", key):
-        raise DamagedItemError("a polled denylist item is not stored under its own end")
+        raise DamagedItemError("a broad deny item is not stored under its own end")
     return BroadDeny(
         decision_id=decision_id,
         deny_until=deny_until,
@@ -91,7 +90,7 @@ def from_broad_item(item: Mapping[str, Any]) -> BroadDeny:
 
 
 class BroadDenies:
-    """The denied clients and networks of one poll, ready to be looked at on each request."""
+    """The denied clients and networks of one poll, indexed for the check on each request."""
 
     def __init__(self, entries: Iterable[BroadDeny] = ()) -> None:
         self._clients: dict[str, int] = {}
@@ -104,13 +103,13 @@ class BroadDenies:
             if entry.network is not None:
                 network = self._parsed(entry.network)
                 self._networks[network] = max(entry.deny_until, self._networks.get(network, 0))
-        # few lengths, however many networks: one look-up for each
+        # there are few prefix lengths, however many networks, and each costs one look-up
         self._lengths = sorted({(version, length) for version, length, _ in self._networks})
 
     def refusal(self, claims: Claims, source_ip: object, *, now: int) -> Verdict | None:
         """Why `claims` from `source_ip` may not pass at `now`, or `None`. Equality refuses.
 
-        An address that is missing or none is in no network; a block is in those that hold all of it.
+        A missing or malformed address is in no network; a block is in every network that holds all of it.
         """
         if self._clients and now <= self._clients.get(f"{claims.pool}#{claims.client}", 0):
             return Verdict(False, CLIENT_DENIED)
@@ -131,7 +130,7 @@ class BroadDenies:
         try:
             return network_of(text)
         except ValueError:
-            raise DamagedItemError("a polled denylist item holds no network") from None
+            raise DamagedItemError("a broad deny item holds no network") from None
 
 
 NOTHING_BROAD = BroadDenies()
@@ -140,12 +139,12 @@ NOTHING_BROAD = BroadDenies()
 def network_of(text: str) -> Network:
     """A CIDR block, or one address as the longest block; raises `ValueError` for anything else.
 
-    An IPv4 address written as IPv6 (`::ffff:192.0.2.1`) is the IPv4 one: else it would dodge.
+    An IPv4 address written as IPv6 (`::ffff:192.0.2.1`) counts as IPv4, or it would escape a deny.
 
     >>> network_of("192.0.2.0/24")
     (4, 24, 12582914)
     """
-    # C functions at a twentieth of the cost of `ipaddress`, whose import an authorizer does without
+    # these C functions cost a twentieth of `ipaddress`, which the authorizer does not import
     address, _, prefix = text.partition("/")
     version, width, packed = _packed(address)
     length = _prefix_length(prefix, width) if len(address) < len(text) else width

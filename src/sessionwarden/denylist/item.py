@@ -1,9 +1,8 @@
-"""A deny entry as a DynamoDB item, and back: the one codec, used by every adapter.
+"""Encodes a deny entry as a DynamoDB item and decodes it again, for every adapter.
 
-Enters and leaves: the low-level attribute form (`{"S": ...}`, `{"N": ...}`, `{"BOOL": ...}`).
-Invariant: what cannot be read completely is refused, never skipped: an entry that a newer version
-wrote, or that was damaged, may be the very one that denies. No boto3 here: the authorizer reads
-these items off the wire. Format: the DynamoDB API's AttributeValue.
+Items are in the low-level form of the DynamoDB API (`{"S": ...}`, `{"N": ...}`, `{"BOOL": ...}`), because the
+authorizer reads them without boto3. Invariant: an item that cannot be read completely raises an error and is
+never skipped: a damaged entry, or one that a newer version wrote, may be the very one that denies.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ MAX_EPOCH_DIGITS = 12
 
 
 def to_item(principal: str, entry: DenyEntry) -> Item:
-    """The item of `entry` under `principal`. What is `None` or false is left out."""
+    """The item of `entry` under `principal`. Values that are `None` or false are left out."""
     item: Item = {
         "principal": {"S": principal},
         "decision_id": {"S": entry.decision_id},
@@ -69,7 +68,7 @@ def read_text(item: Mapping[str, Any], name: str) -> str:
 def read_epoch(item: Mapping[str, Any], name: str) -> int:
     """The epoch seconds of an attribute; raises `DamagedItemError`."""
     value = _value(item, name, "N")
-    # isdecimal alone would take Arabic-Indic digits, which int() reads as well
+    # isdecimal alone would accept Arabic-Indic digits, and so would int()
     if not isinstance(value, str) or not (value.isascii() and value.isdecimal()):
         raise DamagedItemError(f"{name} of a denylist item is not a time in whole seconds")
     if len(value) > MAX_EPOCH_DIGITS:

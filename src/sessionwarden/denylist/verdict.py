@@ -1,8 +1,8 @@
-"""All that is known of a principal and one verified token in, allow or deny out.
+"""Decides whether the denylist entries of a principal refuse a verified token.
 
-Invariants: the strictest entry wins whatever the order; adding an entry that is not lifted never
-turns a deny into an allow; equality refuses; expiry is decided here, since a table's TTL deletes
-days late. Pure: the caller brings the entries (strongly consistent) and the clock.
+Invariants: the strictest entry wins, whatever the order; adding an entry that is not lifted never turns a
+deny into an allow; equality refuses; expiry is decided here, since the table's TTL deletes days late. The
+caller reads the entries (strongly consistent) and passes the time.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _RANK = {SESSION_DENIED: 1, SIGNED_OUT: 2, DENIED_UNTIL: 3}
 def judge(entries: Iterable[DenyEntry], claims: Claims, *, now: int) -> Verdict:
     """Whether `claims` may pass at `now` (epoch seconds), with the deciding entry if not.
 
-    Of several that refuse, the widest is named: `denied_until`, then `signed_out`, then
-    `session_denied`; of equals, the largest decision id, so that the order never shows.
+    If several refuse, the verdict names the widest: `denied_until`, then `signed_out`, then
+    `session_denied`; among equals, the largest decision id, so that the order of entries has no effect.
     """
     worst: tuple[int, str, str] | None = None
     for entry in entries:
@@ -44,7 +44,7 @@ def _refusal(entry: DenyEntry, claims: Claims, now: int) -> str | None:
     lifted = entry.lifted_at is not None
     if entry.deny_until is not None and not lifted and now <= entry.deny_until:
         return DENIED_UNTIL
-    # lifting lets new sign-ins in; a token from before it, of this session too, may be the stolen one
+    # a lift lets new sign-ins pass; an older token, or one of this session, may be the stolen one
     if lifted and entry.tokens_revived:
         return None
     if entry.not_before is not None and claims.auth_time <= entry.not_before:

@@ -1,8 +1,8 @@
-"""Runs `app.py` with the context of a local deployment and leaves a cloud assembly.
+"""Synthesizes the CDK app for a local deployment, in a process of its own.
 
-Enters: context values. Leaves: a folder for the deployer. It is the same app and the same command that
-an AWS deployment uses, in a process of its own. Synthesis needs Node; a wheel brings one, so the machine
-needs none. It runs from a checkout only: an installed package has no stacks.
+It runs `app.py` with context values, as an AWS deployment does, and writes a cloud assembly for the local
+deployer. Synthesis needs Node, which a wheel brings, so the machine needs none. It works only in a checkout,
+because an installed package has no `stacks`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ SYNTH_SECONDS = 180.0
 
 
 def synthesize(out: Path, context: Mapping[str, object]) -> Path:
-    """Synthesize the app into `out` and return it. About 5 to 12 s on two cores.
+    """Synthesize the app into `out` and return `out`. Takes about 5 to 12 s on two cores.
 
-    Raises `LocalStackError` with what the app said if it failed or took more than three minutes.
+    Raises `LocalStackError`, with the app's output, if it fails or takes more than three minutes.
     """
     if not (PROJECT / "app.py").is_file():
         raise LocalStackError("this needs a checkout of the project: app.py and stacks/ are not installed")
@@ -47,7 +47,7 @@ def synthesize(out: Path, context: Mapping[str, object]) -> Path:
 
 
 def _environment(out: Path, context: Mapping[str, object]) -> dict[str, str]:
-    # nothing of the operator's AWS account, nor of a CDK app that is running us
+    # no settings of the operator's AWS account, nor of a CDK app that started this process
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
     environment = kept | {
         "CDK_OUTDIR": str(out),

@@ -1,1 +1,1 @@
-"""The local stack: the real templates in an emulator."""
+"""Sessionwarden on one machine: an emulator that runs the real templates, the demo, and simulated logs."""

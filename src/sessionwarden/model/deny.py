@@ -1,7 +1,7 @@
-"""Deny entries and token claims: the values that meet on every request.
+"""Deny entries, token claims and the verdict on them: the values that the authorizer compares.
 
-Named tuples, because the authorizer builds them while a client waits and must not pay for the
-import of dataclasses or msgspec on a cold start.
+They are named tuples, because the authorizer must not pay for importing dataclasses or msgspec on a cold
+start.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 
 class DenyEntry(NamedTuple):
-    """One decision's part of the denylist. Times are epoch seconds.
+    """The entry of one decision in the denylist. Times are epoch seconds.
 
-    `not_before`: tokens whose `auth_time` is at or before it are refused. `deny_until`: everything
-    is refused until then. `session`: that `origin_jti` is refused. `expires_at`: from then on the
-    entry says nothing, whether or not the table's TTL has removed it. `lifted_at`: the operator has
-    undone the decision; `not_before` and `session` go on refusing old tokens unless `tokens_revived`.
+    `not_before`: tokens whose `auth_time` is at or before it are refused. `deny_until`: every token is
+    refused until then. `session`: tokens with that `origin_jti` are refused. `expires_at`: from then on the
+    entry has no effect, even if the table's TTL has not removed it yet. `lifted_at`: an operator has undone
+    the decision; `not_before` and `session` still refuse old tokens unless `tokens_revived`.
     """
 
     decision_id: str
@@ -28,14 +28,14 @@ class DenyEntry(NamedTuple):
 
 
 MAX_BROAD_DENY_SECONDS = 86_400
-"""A day, the longest deny of a client or a network. No access token lives longer, so a client that is deleted
-in Cognito meanwhile stays out; and an address belongs to somebody else tomorrow."""
+"""The longest deny of a client or a network: one day. No access token lives longer, so a client that an
+operator deletes in Cognito meanwhile stays out; and an address may soon belong to another customer."""
 
 
 class BroadDeny(NamedTuple):
-    """One denied app client (`<pool>#<client id>`) or network (CIDR), until then. Epoch seconds.
+    """A broad deny: one app client (`<pool>#<client id>`) or one network (CIDR), refused until a time.
 
-    `lifted_at`: the operator has undone the decision, and the entry says nothing any more.
+    Times are epoch seconds. `lifted_at`: an operator has undone the decision, and the entry has no effect.
     """
 
     decision_id: str
@@ -48,15 +48,15 @@ class BroadDeny(NamedTuple):
 DENYLIST_REASONS = frozenset(
     {"denied_until", "signed_out", "session_denied", "client_denied", "network_denied"}
 )
-"""Reasons by which the denylist refuses a token that is good otherwise."""
+"""The reasons for which the denylist refuses a token that is otherwise valid."""
 
 
 class Claims(NamedTuple):
     """The verified claims of a Cognito token. Times are epoch seconds.
 
     `user` is `None` for a machine token (no username, `sub` equal to `client_id`). `session` is
-    `origin_jti`; a token without one (revocation disabled on the client) cannot be told from others
-    of its user, only cut by `auth_time`.
+    `origin_jti`; a token without one (revocation is disabled for its client) cannot be refused by session,
+    only by `auth_time`.
     """
 
     pool: str
@@ -75,7 +75,7 @@ class Claims(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Allow or deny, with the constant that reaches the decision line and the deciding entry."""
+    """Allow or deny, with the reason for the decision line and the id of the deciding entry's decision."""
 
     allowed: bool
     reason: str

@@ -1,12 +1,11 @@
-"""One observed request or identity event, the only thing that rules see.
+"""An event: one observed request or identity event. Events are all that rules see.
 
-Enters: whatever `sources` could believe. Leaves: an immutable value whose field names are the rule
-language's. Invariant: `user`, `session`, `client` and `token` come from a verified token or a source
-declared trusted; a name that was merely claimed is in `claimed_user`, which rules cannot group by.
-Missing is `None`; `-` and `""` never get this far.
+`sources` makes events from log lines; their field names are those of the rule language. Invariant: `user`,
+`session`, `client` and `token` come from a verified token or from a source declared trusted; a name that was
+only claimed is in `claimed_user`, which rules cannot group by. A missing value is `None`, never `-` or `""`.
 
-msgspec rather than a dataclass: events are built and decoded by the million, and its decoder
-checks types and refuses unknown keys while it reads.
+These are msgspec structs, because millions are decoded, and its decoder checks types and refuses unknown keys
+while it reads.
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ from typing import Literal
 import msgspec
 
 Category = Literal["api_access", "api_authorizer", "identity", "application"]
-"""Where an event was seen; `logsource.category` of a rule."""
+"""Where an event was seen. A rule names it as `logsource.category`."""
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """One observed request or identity event. `time` is epoch milliseconds, sizes are bytes.
 
-    Name the fields. It is not keyword-only because a million log lines are: by position, which only
-    `sources.access_log` does, an event costs 0.25 µs instead of 1.6. It refers to texts, numbers and
-    tuples of texts only, so it cannot be part of a cycle and the collector need not look at it.
+    Pass fields by name. Only `sources.access_log` passes them by position, where an event costs 0.25 µs
+    instead of 1.6. An event holds only texts, numbers and tuples of texts, so it can be part of no reference
+    cycle, and the garbage collector need not track it.
     """
 
     id: str
@@ -70,11 +69,11 @@ INTEGER_FIELDS: frozenset[str] = frozenset({"time", "status", "response_bytes", 
 LIST_FIELDS: frozenset[str] = frozenset({"groups", "scope"})
 
 UNGROUPABLE_FIELDS: frozenset[str] = LIST_FIELDS | {"claimed_user", "id", "time"}
-"""Fields that can never be a group key. `claimed_user`: else a stranger could name a victim."""
+"""Fields that can never be a group key. With `claimed_user`, an attacker could name a victim."""
 
 
 class EventPack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Many events in one EventBridge entry: the `detail` of detail-type `Events`."""
+    """Many events in one EventBridge entry. It is the `detail` of entries with detail-type `Events`."""
 
     version: Literal[1]
     events: tuple[Event, ...]

@@ -1,8 +1,8 @@
-"""The denylist's partition key: whom an entry is about.
+"""Names the principal that a denylist entry is about: `pool#sub`, the table's partition key.
 
-Enters: a pool id and a `sub`, both from a verified token or from an operator. Leaves: `pool#sub`.
-Invariant: two different pairs never give the same key, since a pool id holds no `#`. Every token
-has a `sub`, a machine token too (there it is the client id), so one key serves both.
+Pool id and `sub` come from a verified token or from an operator. Invariant: two different pairs never have
+the same key, since a pool id holds no `#`. Every token has a `sub`, a machine token too (its client id), so
+one kind of key serves both.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ SEPARATOR = "#"
 def principal(pool: str, sub: str) -> str:
     """The key of `sub` in `pool`.
 
-    Raises `ValueError` if either is empty or the pool id holds the separator: such a key could
-    mean somebody else.
+    Raises `ValueError` if either is empty or the pool id holds the separator, because such a key could name
+    another principal.
 
     >>> principal("eu-west-1_Ab12", "5f0c")
     'eu-west-1_Ab12#5f0c'

@@ -1,1 +1,1 @@
-"""`authorizer.yml` in, what each route asks of a token out."""
+"""The requirements that each route of an API makes of a token, as `authorizer.yml` declares them."""

@@ -1,9 +1,9 @@
-"""Which policy holds for a request: compiled routes and what the API says of itself in, a policy out.
+"""Finds the policy that holds for a request, from the compiled routes.
 
-Invariants: there is always a policy, the default if nothing else fits; a route that API Gateway names is
-believed, unless a parameter of it is `..`; a path, which clients write, can only make the policy
-stricter. The last is why a path is matched loosely: `%61` may be an `a` to the application behind, `//`
-one slash, and case may not count.
+Invariants: there is always a policy, the default if no route fits; a route that API Gateway names is trusted,
+unless one of its parameters is `..`; a path, which clients write, can only make the policy stricter. Paths
+are therefore matched loosely: the application behind the API may read `%61` as `a`, `//` as one slash, and
+ignore case.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
 """
 
@@ -18,23 +18,24 @@ from sessionwarden.routes.policy import DEFAULT_POLICY, FORMAT, RoutePolicy, loa
 
 ANY = "ANY"
 CATCH_ALL = "$default"
-# dots and back slashes walk, semicolons hide, question marks, hashes and NULs cut the rest off;
-# encoded slashes, also twice encoded or over-long ones, part a segment in two
+# Signs by which an application may read another path than the client wrote: dots and backslashes move
+# between folders, semicolons hide text, question marks, hashes and NULs cut off the rest, and encoded
+# slashes (also encoded twice, or over-long) divide a segment.
 _UNREADABLE = (
     *("..", "/./", "\\", ";", "?", "#"),
     *("%00", "%23", "%25", "%2e", "%2f", "%3f", "%5c", "%u"),
     *("%c0", "%c1", "%e0%80", "%e0%81", "%f0%80"),
 )
 
-# `..` between slashes of either kind, each perhaps encoded, or encoded again
+# `..` between slashes or backslashes, each of them plain, encoded, or encoded several times.
 _STEP_UP = re.compile(r"(?:[/\\]|%(?:25)*(?:2f|5c))(?:\.|%(?:25)*2e){2}(?:[/\\;]|%(?:25)*(?:2f|5c|3b)|$)")
 
 Segments = tuple[str | None, ...]
-"""A path template: lower-case text of each segment, `None` for a parameter."""
+"""The segments of a path template: text, or `None` for a parameter."""
 
 
 class Template(NamedTuple):
-    """A route with a path. `greedy`: its last segment takes the rest of the path.
+    """A route with a path. `greedy`: its last segment stands for the rest of the path.
 
     `spelt` are its segments as the file writes them, `segments` the same in lower case.
     """
@@ -47,10 +48,10 @@ class Template(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What a request asks for.
+    """The route, method and path that a request asks for.
 
-    `route` is the route as the API names it (`GET /orders/{id}`, `ANY /x`, `$default`, `$connect`),
-    empty if it names none (a REST TOKEN authorizer). `method` and `path` are the client's.
+    `route` is the route as the API names it (`GET /orders/{id}`, `ANY /x`, `$default`, `$connect`), empty if
+    it names none (as with a REST TOKEN authorizer). `method` and `path` are written by the client.
     """
 
     route: str = ""
@@ -59,7 +60,7 @@ class Asked(NamedTuple):
 
 
 class Routes(NamedTuple):
-    """Compiled routes. `fields` are AppSync's, `Type.field`."""
+    """Compiled routes. `fields` are policies of AppSync fields, by `Type.field`."""
 
     default: RoutePolicy = DEFAULT_POLICY
     by_key: Mapping[str, RoutePolicy] = {}
@@ -69,9 +70,10 @@ class Routes(NamedTuple):
     def policy(self, asked: Asked) -> RoutePolicy:
         """The policy of a request.
 
-        A catch-all (`$default`, `{proxy+}`), a parameter that is `..`, or an unnamed route says little of
-        what is asked for: every route of the file whose path may be meant is added, and the strictest of
-        all holds. So does the default if what is meant may be no route of the file.
+        If the route is a catch-all (`$default`, `{proxy+}`), has a parameter that is `..`, or is not named,
+        it does not say what the application will serve. Then every route of the file that the path may mean
+        is considered, and the default too if the path may mean none of them; the strictest requirements of
+        all these hold.
         """
         named = self._named(asked)
         if asked.route and not _catches_all(asked.route) and not _walks(asked):
@@ -88,7 +90,7 @@ class Routes(NamedTuple):
 
     def _may_be_unlisted(self, asked: Asked, named: RoutePolicy | None) -> bool:
         if named is not None:
-            # `/files/{proxy+}` is listed, and `/files/../admin` may be what is not
+            # `/files/{proxy+}` is listed, but `/files/../admin` may mean a path that is not
             return not _takes_all(asked.route) and _is_unreadable(asked.path)
         return bool(asked.route) or not any(_is_spelt(template, asked) for template in self.templates)
 
@@ -99,8 +101,8 @@ class Routes(NamedTuple):
         if not space:
             return self.by_key.get(asked.route)
         path = normal_path(path)
-        # the API may have routed by ANY what the file says of one method, and the other way round;
-        # frameworks answer HEAD by what they have for GET
+        # the API may route by ANY where the file names one method, or the other way round; frameworks
+        # answer HEAD as GET
         asked_method = asked.method.upper()
         for name in (asked_method, "GET" if asked_method == "HEAD" else method, method, ANY):
             found = self.by_key.get(f"{name} {path}")
@@ -167,8 +169,8 @@ def _catches_all(route: str) -> bool:
 
 
 def _walks(asked: Asked) -> bool:
-    """Whether a parameter holds a segment `..`: what is behind may decode it, and serve another path."""
-    # most paths are done with here: the pattern would cost a request 2 to 4 µs
+    """Whether a parameter holds a segment `..`, which the application may decode to serve another path."""
+    # most paths are decided here, since the pattern would cost a request 2 to 4 µs
     if "{" not in asked.route or (".." not in asked.path and "%2" not in asked.path):
         return False
     return _STEP_UP.search(asked.path.lower()) is not None
@@ -183,13 +185,13 @@ def _split(path: str) -> list[str]:
 
 
 def _is_unreadable(path: str) -> bool:
-    # a dot may be the last segment
+    # the added slash lets "/./" match a dot that is the last segment
     text = f"{path.lower()}/"
     return any(sign in text for sign in _UNREADABLE) or not text.isprintable()
 
 
 def _is_spelt(template: Template, asked: Asked) -> bool:
-    """Whether API Gateway itself would take the path for this route, or for a more exact one."""
+    """Whether API Gateway itself would route the path to this template, or to a more exact one."""
     parts = asked.path.removeprefix("/").removesuffix("/").split("/") if asked.path.strip("/") else []
     long_enough = len(parts) >= len(template.spelt) if template.greedy else len(parts) == len(template.spelt)
     return (
@@ -206,7 +208,7 @@ def _may_mean(template: Template, asked: Asked) -> bool:
     method = asked.method.upper()
     if template.method not in (ANY, method) and not (method == "HEAD" and template.method == "GET"):
         return False
-    # without knowing how the application reads it, it could be any route
+    # how the application reads such a path is unknown, so it may mean any route
     if _is_unreadable(asked.path):
         return True
     parts = _split(asked.path)
@@ -222,15 +224,15 @@ def _may_mean(template: Template, asked: Asked) -> bool:
 def _fits(template: Template, parts: list[str]) -> bool:
     segments = template.segments
     if template.greedy:
-        # {proxy+} takes at least one segment, and all that follow
+        # {proxy+} stands for one or more segments
         return len(parts) >= len(segments) and all(map(_segment_fits, segments, parts))
     return len(parts) == len(segments) and all(map(_segment_fits, segments, parts))
 
 
 def _segment_fits(segment: str | None, part: str) -> bool:
-    # folding letter case makes an ASCII letter of some others
+    # case folding turns some other letters into ASCII ones
     if segment is None or "%" in part or not part.isascii():
         return True
     text = part.lower().strip(" ")
-    # a format that is asked for by a suffix: frameworks serve /admin.json as /admin
+    # a suffix may ask for a format: frameworks serve /admin.json as /admin
     return text == segment or text.startswith(f"{segment}.")

@@ -1,7 +1,7 @@
-"""What a route asks of whoever calls it: the compiled form of `authorizer.yml`.
+"""The requirements that a route makes of a caller: scopes, groups, and what happens when a check fails.
 
-Named tuples, since the authorizer builds them on a cold start and looks at them on every request.
-Invariant: `tighten` of two policies lets nothing through that either of them refuses. No YAML here.
+They are compiled from `authorizer.yml`. Named tuples, since the authorizer builds them on a cold start and
+reads them on every request. Invariant: `tighten` of two policies allows nothing that either of them refuses.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ USES = {"access": ACCESS, "id": frozenset({"id"}), "any": frozenset({"access", "
 
 
 class RoutePolicy(NamedTuple):
-    """What one route asks. The default of everything is the strictest that needs no knowledge.
+    """The requirements of one route. Each default is the strictest that holds for every API.
 
-    A token passes if its use is one of `uses`, it has every scope of `all_scopes`, one of each set
-    in `any_scopes` and one group of each set in `any_groups`. `online_seconds`: `None` never asks
-    Cognito, 0 asks on each request, else at most that long ago. The `open` flags say that a request
-    passes although the denylist, or Cognito, could not be asked. `preflight_open`: an OPTIONS
-    request that is a CORS preflight passes without a token.
+    A token passes if its use is one of `uses`, and it has every scope of `all_scopes`, one scope of each set
+    in `any_scopes` and one group of each set in `any_groups`. `online_seconds` is the age up to which
+    Cognito's answer is reused: `None` never asks Cognito, 0 asks on each request. With an `open` flag, a
+    request passes although the denylist, or Cognito, could not be asked. `preflight_open`: a CORS preflight
+    passes without a token.
     """
 
     uses: frozenset[str] = ACCESS
@@ -41,7 +41,7 @@ class RoutePolicy(NamedTuple):
     preflight_open: bool = False
 
     def refusal(self, claims: Claims) -> str | None:
-        """Why `claims` do not satisfy this policy, or `None` if they do. Says nothing of `uses`."""
+        """Why `claims` do not satisfy this policy, or `None` if they do. `uses` is checked elsewhere."""
         if self.all_scopes or self.any_scopes:
             scopes = frozenset(claims.scope)
             if not self.all_scopes <= scopes or any(map(scopes.isdisjoint, self.any_scopes)):
@@ -51,7 +51,7 @@ class RoutePolicy(NamedTuple):
         return None
 
     def tighten(self, other: RoutePolicy) -> RoutePolicy:
-        """A policy that asks all that both ask."""
+        """A policy with the requirements of both."""
         online = [policy.online_seconds for policy in (self, other) if policy.online_seconds is not None]
         asked = [policy.online_open for policy in (self, other) if policy.online_seconds is not None]
         return RoutePolicy(
@@ -70,7 +70,7 @@ DEFAULT_POLICY = RoutePolicy()
 
 
 def dump_policy(policy: RoutePolicy) -> dict[str, Any]:
-    """`policy` as plain JSON data; equal policies give equal data."""
+    """`policy` as plain JSON data; equal policies have equal data."""
     data = policy._asdict()
     for name in ("uses", "all_scopes"):
         data[name] = sorted(data[name])
@@ -82,7 +82,7 @@ def dump_policy(policy: RoutePolicy) -> dict[str, Any]:
 def load_policy(data: object) -> RoutePolicy:
     """The policy that `dump_policy` wrote; raises `RoutesError` for anything else.
 
-    Checked again although we wrote it: a policy that is read wrongly opens an API.
+    The data is checked again, because a policy that is read wrongly would open an API.
     """
     if not isinstance(data, Mapping) or data.keys() != set(RoutePolicy._fields):
         raise RoutesError("a policy has missing or unknown keys")

@@ -1,1 +1,1 @@
-"""YAML rules in, a small compiled JSON form and its predicates out."""
+"""The rule language: rules in YAML, their compiled JSON form, and the predicates that match events."""

@@ -1,6 +1,5 @@
-"""Log lines and delivery envelopes in, events out; what cannot be believed is a `SourceError`.
+"""Turns log lines into events that rules can trust, and refuses lines that cannot be trusted.
 
-Every reader takes hostile text and the present as an argument, and either returns an `Event` whose
-fields rules may trust as documented, or raises with a short constant reason. See
-docs/reference/log-formats.md.
+Log lines are hostile text. A reader receives a line and the current time, and either returns an `Event` or
+raises `SourceError` with a short constant reason. See docs/reference/log-formats.md.
 """

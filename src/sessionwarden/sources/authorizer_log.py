@@ -1,9 +1,8 @@
-"""The authorizer's decision lines: what it made of each request.
+"""Reads the authorizer's decision lines: each says how one request was decided.
 
-Enters: one message of the authorizer's log group. Leaves: an `Event` of source `api_authorizer`, or
-`None` for whatever else a Lambda function writes there. Invariant: what an unverified token claimed
-stays in `claimed_user`; a line that names a user and denies for a bad token is still only what the
-authorizer wrote, field by field, under the fields' own names.
+A message of the authorizer's log group becomes an `Event` of source `api_authorizer`, or `None` if it is some
+other output of the Lambda function. Invariant: each field is read under its own name, so a name that an
+unverified token claimed stays in `claimed_user`.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from sessionwarden.sources.strict_json import Scalar, read_flat_object
 from sessionwarden.sources.values import MAX_ID_CHARS, address, checked_line, checked_text, checked_time
 
 MARK = "sessionwarden.decision"
-"""The value of `type`, and the term that the subscription filter picks lines by."""
+"""The value of `type`, by which the subscription filter selects decision lines."""
 
 _MARK_WITHIN = 64
 
@@ -29,17 +28,14 @@ _FIELDS = FIELDS - {
 
 
 def is_decision_line(line: str) -> bool:
-    """Whether `line` says of itself, at its start, that it is a decision line.
-
-    Only the start counts: further on stands text that clients wrote.
-    """
+    """Whether `line` is marked as a decision line at its start; later parts hold text that clients wrote."""
     return line.startswith("{") and f'"{MARK}"' in line[:_MARK_WITHIN]
 
 
 def parse_decision_line(line: str, *, now_ms: int) -> Event | None:
     """The event of a decision line; `None` if the line is something else (START, a traceback).
 
-    Raises `SourceError` if it claims to be one and is not exactly ours.
+    Raises `SourceError` if it is marked as a decision line but does not have exactly its form.
     """
     if not is_decision_line(line):
         return None

@@ -1,7 +1,7 @@
-"""A CloudWatch Logs subscription payload in, its log records out.
+"""Unpacks the log records that a CloudWatch Logs subscription delivers to a Lambda function.
 
-Enters: `{"awslogs": {"data": base64 of gzip of JSON}}`, as Lambda is invoked with it. Leaves: the
-log group and its records. Invariant: opening a payload takes bounded memory whatever it inflates to.
+The payload is `{"awslogs": {"data": base64 of gzip of JSON}}`. Invariant: unpacking needs bounded memory,
+however large the data is when decompressed.
 Format: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
 """
 
@@ -16,13 +16,13 @@ import msgspec
 from sessionwarden.errors import SourceError
 
 MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
-"""Lambda's payload limit of 6 MB holds 4.5 MB of gzip; access logs shrink about ten-fold."""
+"""The most decompressed bytes. Lambda's 6 MB hold 4.5 MB of gzip, and access logs shrink ten-fold."""
 
 _GZIP_ONLY = 16 + zlib.MAX_WBITS
 
 
 class LogRecord(msgspec.Struct, frozen=True, gc=False):
-    """One log event. Its own time is left out: that of the request is in the message."""
+    """One log event. Its own time is left out, because the request's time is in the message."""
 
     id: str
     message: str
@@ -47,8 +47,8 @@ _decode_payload = msgspec.json.Decoder(_Payload).decode
 def open_payload(event: dict[str, Any]) -> LogBatch:
     """The records that a subscription delivered.
 
-    Raises `SourceError` `bad_payload` or `payload_too_large` if it is not one. CloudWatch Logs sends
-    a `CONTROL_MESSAGE` now and then to see whether the destination answers; it holds no records.
+    Raises `SourceError`: `bad_payload` or `payload_too_large`. A `CONTROL_MESSAGE`, with which CloudWatch
+    Logs tests whether the destination answers, holds no records.
     """
     try:
         compressed = binascii.a2b_base64(event["awslogs"]["data"])

@@ -1,9 +1,8 @@
-"""Many events into few EventBridge entries, those of one principal together.
+"""Packs many events into few EventBridge entries, with the events of one principal together.
 
-Enters: the events of a delivery. Leaves: encoded `EventPack` details below a byte limit.
-Invariant: the same events in the same order give the same bytes; each event is in one pack.
-One entry per request would cost about 25 times more, and a principal whose events travel together
-is written to its windows once.
+One entry for each request would cost about 25 times more, and if a principal's events travel together, its
+windows are written once. Invariant: the same events in the same order are packed into the same bytes, and
+each event is in one pack.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ import msgspec
 from sessionwarden.model.event import Event
 
 PACK_LIMIT_BYTES = 200_000
-"""The envelope goes through SQS, which takes 256 KB where the larger limit is not yet everywhere;
-EventBridge bills in steps of 64 KB, so a few bytes more or less do not matter."""
+"""The most bytes of a pack. Its envelope goes through SQS, whose limit is 256 KB where the larger one is not
+available yet; EventBridge bills in steps of 64 KB, so the exact size matters little."""
 
 _PREFIX = b'{"version":1,"events":['
 _SUFFIX = b"]}"
@@ -27,8 +26,8 @@ _encode = msgspec.json.encode
 def pack_events(events: Iterable[Event], *, limit_bytes: int = PACK_LIMIT_BYTES) -> list[bytes]:
     """Encoded `EventPack`s, each at most `limit_bytes` long.
 
-    A single event that is longer than that travels alone, rather than being lost. Principals keep
-    the order in which they first occur, and events of a principal keep theirs.
+    A single event that is longer has a pack of its own, so that it is not lost. Principals stay in the order
+    in which they first occur, and a principal's events stay in their order.
     """
     return list(_fill(_by_principal(events), limit_bytes))
 

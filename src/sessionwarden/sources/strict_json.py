@@ -1,14 +1,12 @@
-r"""One flat JSON object in, a dictionary out, and no duplicate key gets past.
+r"""Reads one flat JSON object and refuses duplicate keys.
 
-JSON leaves the meaning of duplicate keys open (RFC 8259, section 4); most readers keep the last, so
-that a client who can break out of a quoted value could override what the server wrote before it.
-msgspec is fast and does not report them. Instead of a slower reader, its result is checked by
-counting quotation marks:
+JSON leaves the meaning of duplicate keys open (RFC 8259, section 4), and most readers keep the last. A client
+that breaks out of a quoted value could so override what the server wrote before it. msgspec is fast but does
+not report duplicates, so its result is checked by counting quotation marks:
 
-    Outside of escapes, a `"` occurs only as a delimiter of a string. A member whose key is kept
-    owns two for its key, and two for each string of its value. The kept members therefore own a
-    number that is known from the result; a discarded duplicate owns at least two more. So the
-    text has a duplicate if and only if its count exceeds that number.
+    Outside of escapes, a `"` occurs only as a delimiter of a string. Each member in the result has two for
+    its key, and two for each string of its value, so their number follows from the result. A discarded
+    duplicate has at least two more. So there is a duplicate if and only if the text has more than that.
 
 Escaped quotes are removed before counting: backslashes pair up from the left within a run, so
 dropping every `\\` and then every `\"` leaves exactly the delimiters.
@@ -30,7 +28,7 @@ _decode_flat = msgspec.json.Decoder(Flat).decode
 
 
 def delimiters(text: str) -> int:
-    """How many quotation marks of a JSON text delimit strings."""
+    """The number of quotation marks in a JSON text that delimit strings."""
     if "\\" in text:
         text = text.replace("\\\\", "").replace('\\"', "")
     return text.count('"')
@@ -57,7 +55,7 @@ def read_flat_object(text: str) -> Flat:
 
 
 def explain(text: str) -> str:
-    """Why a text is no flat object, for the quarantine's statistics; slow, only after a refusal."""
+    """Why a text is no flat object, for the quarantine's statistics. It is slow, so call it only then."""
     repeated = []
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The checks that every source shares: text, numbers, times, addresses.
+"""The checks of single values that every log format shares: text, numbers, times and addresses.
 
-Enters: one value of a log line. Leaves: what an event field may hold, `None` for absent, or a
-`SourceError` with a reason. Invariant: nothing here guesses; a value is right, absent or refused.
+Invariant: no value is guessed. A check returns what an event field may hold, or raises `SourceError` with a
+reason.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from functools import lru_cache
 from sessionwarden.errors import SourceError
 
 MAX_LINE_CHARS = 65_536
-"""API Gateway takes 10,240 bytes of request line and headers; escaped six-fold, plus the head, that
-still fits. Whatever is longer was not written by it."""
+"""The most characters of a log line. API Gateway accepts 10,240 bytes of request line and headers, which fit
+even if every byte is escaped to six; it writes no longer line."""
 
 MAX_FIELD_CHARS = 10_240
 MAX_ID_CHARS = 128
 MAX_INTEGER = 2**53 - 1
 
 EARLIEST_MS = 1_420_070_400_000
-"""2015-01-01, before API Gateway existed: a time of 1970 is a unit error or a forgery."""
+"""2015-01-01, before API Gateway existed. A time in 1970, for example, is a unit error or a forgery."""
 
 MAX_AHEAD_MS = 300_000
-"""How far ahead of us a source's clock may run. An event far ahead would open a window that no
-honest event reaches, and push a replay's watermark past everything that follows."""
+"""How far ahead a source's clock may be. An event from far ahead would open a window that no honest event
+reaches, and would move a replay's watermark past everything that follows."""
 
 _SECONDS = re.compile(r"([0-9]{1,13})(?:\.([0-9]{1,9}))?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -50,7 +50,7 @@ def checked_text(text: str, *, limit: int = MAX_FIELD_CHARS) -> str:
 def integer(text: str) -> int:
     """A non-negative decimal integer. Raises `SourceError` `wrong_type`.
 
-    Python's own `int` also takes `1_000`, spaces and other scripts' digits, and time without bound.
+    Python's own `int` also accepts `1_000`, spaces and the digits of other scripts, in unbounded time.
     """
     if len(text) > 16 or not (text.isascii() and text.isdigit()):
         raise SourceError("wrong_type")
@@ -65,7 +65,7 @@ def checked_integer(number: int) -> int:
 
 
 def milliseconds(text: str) -> int:
-    """Epoch milliseconds of a text in seconds, with or without a fraction."""
+    """Epoch milliseconds from a text in seconds, with or without a fraction."""
     found = _SECONDS.fullmatch(text)
     if found is None:
         raise SourceError("wrong_type")
@@ -84,8 +84,8 @@ def checked_time(time_ms: int, *, now_ms: int) -> int:
 def address(text: str) -> str:
     """An IP address in its one canonical spelling. Raises `SourceError` `bad_address`.
 
-    IPv4 written inside IPv6 becomes IPv4, so that one peer cannot count as two. A zone
-    (`fe80::1%eth0`) is refused: it is free text.
+    IPv4 written as IPv6 becomes IPv4, so that one client cannot count as two. A zone (`fe80::1%eth0`) is
+    refused, because it is free text.
     """
     if len(text) > 45 or "%" in text:
         raise SourceError("bad_address")

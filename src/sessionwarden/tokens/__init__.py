@@ -1,1 +1,1 @@
-"""Compact JWS text in, verified Cognito claims out."""
+"""Verifies Cognito tokens: from the text of a token to its verified claims."""

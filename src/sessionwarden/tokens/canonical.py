@@ -1,9 +1,8 @@
-"""Base64url and JSON that can be written in one way only.
+"""Decodes base64url and JSON strictly, so that an attacker cannot write one token in two ways.
 
-Enters: attacker-written bytes. Leaves: decoded bytes, or an object whose keys were each given once.
-Invariant: two different texts never decode to the same bytes, and no reader can see another value
-for a key than we do. Raises only `ValueError`. Base64url: RFC 4648 section 5 without padding, as
-RFC 7515 section 2 has it; JSON: RFC 8259, UTF-8, no byte order mark.
+Invariants: two different base64url texts never decode to the same bytes; no two readers can see different
+values for one JSON key. Raises only `ValueError`. Base64url: RFC 4648 section 5 without padding, as in
+RFC 7515 section 2; JSON: RFC 8259, UTF-8, no byte order mark.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 MAX_DEPTH = 32
-"""Levels of arrays and objects. Ours, because interpreters draw that line at very different depths."""
+"""The most levels of arrays and objects. Fixed here, because Python versions stop at different depths."""
 
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 
@@ -22,8 +21,8 @@ _TO_URL = bytes.maketrans(b"+/", b"-_")
 def decode_base64url(text: bytes) -> bytes:
     """The bytes that `text` stands for.
 
-    Raises `ValueError` unless `text` is exactly what encoding the result gives: padding, foreign
-    characters, white space, `+` and `/`, and set trailing bits are all refused by that.
+    Raises `ValueError` unless encoding the result again produces exactly `text`. That refuses padding,
+    foreign characters, white space, `+` and `/`, and trailing bits that are set.
     """
     padded = text.translate(_TO_STANDARD) + b"=" * (-len(text) % 4)
     raw = binascii.a2b_base64(padded)
@@ -33,7 +32,7 @@ def decode_base64url(text: bytes) -> bytes:
 
 
 def load_object(raw: bytes) -> dict[str, Any]:
-    """The JSON object in `raw`; raises `ValueError` as `load_json` does, or if it is no object."""
+    """The JSON object in `raw`; raises `ValueError` as `load_json` does, or if it is not an object."""
     value = load_json(raw)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
@@ -53,11 +52,11 @@ def load_json(raw: bytes) -> Any:
         value = _DECODER.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    # each level opens with a bracket, so most texts are known to be flat without a look
+    # each level opens with a bracket, so counting brackets clears most texts without walking the value
     if text.count("[") + text.count("{") > MAX_DEPTH:
         _refuse_depth(value)
     if "\\u" in text:
-        # an escaped half of a surrogate pair is no text: it cannot be logged, stored or compared
+        # half of a surrogate pair cannot be encoded, so it cannot be logged, stored or compared
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     return value
 
@@ -84,5 +83,5 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-# json.loads would make one for each call
+# One decoder for all calls; json.loads would build a new one each time.
 _DECODER = json.JSONDecoder(object_pairs_hook=_once_each, parse_constant=_no_constant)

@@ -1,10 +1,10 @@
-"""A token's text in, the verified claims of a Cognito access or ID token out.
+"""Verifies a Cognito access or ID token and returns its claims.
 
-Invariants: nothing leaves before the signature of one of our pools' keys was checked; every claim
-has exactly the type and bounds below (a boolean is no integer); the first claim that is wrong
-names the refusal; an ID token passes only where the caller names that use. What it leaves out:
-whether the session was revoked, which `denylist` decides. Claims: Amazon Cognito, "Understanding
-the access token" and "Understanding the identity (ID) token"; RFC 7519; RFC 8725.
+Invariants: no claim is returned before the signature was checked with a key of a configured pool; every claim
+has exactly the type and bounds below (a boolean is no integer); the first wrong claim decides the reason; an
+ID token passes only where the caller allows that use. Whether the session was revoked is decided by
+`denylist`. Claims: Amazon Cognito, "Understanding the access token" and "Understanding the identity (ID)
+token"; RFC 7519; RFC 8725.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from sessionwarden.tokens.jws import parse_jws, verify_signature
 from sessionwarden.tokens.verified import VerifiedTokens
 
 CLOCK_SKEW_SECONDS = 60
-# Cognito issues access tokens for 5 minutes to 24 hours
+# Cognito issues access tokens that live for 5 minutes to 24 hours.
 MAX_LIFETIME_SECONDS = 86_400
 MAX_IDENTIFIER_LENGTH = 128
 MAX_NAME_LENGTH = 2048
 
 ACCESS = frozenset({"access"})
-# per use: the claim that names the client, and the one that names the user
+# For each token use: the claim that names the client, and the claim that names the user.
 _NAMED_BY = {"access": ("client_id", "username"), "id": ("aud", "cognito:username")}
 
 _IDENTIFIER = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:")
 
 
 class Pool(NamedTuple):
-    """One user pool whose tokens are believed.
+    """One user pool whose tokens are accepted.
 
-    `clients` are the app clients allowed; an explicit `None` allows every client of the pool.
-    `jwks_url` is where the keys are, if not at the issuer: an emulator's address. The issuer
-    itself cannot be set, so that a setting can never make somebody else's tokens ours.
+    `clients` are the allowed app clients; an explicit `None` allows every client of the pool. `jwks_url` is
+    where the keys are if not at the issuer, for an emulator. The issuer itself is no setting, so that no
+    setting can make this authorizer accept the tokens of another issuer.
     """
 
     pool_id: str
@@ -52,16 +52,16 @@ class Pool(NamedTuple):
 
     @property
     def keys_url(self) -> str:
-        """Where the pool's JWKS is fetched."""
+        """The URL of the pool's JWKS document."""
         return self.jwks_url or f"{self.issuer}/.well-known/jwks.json"
 
 
 class CognitoVerifier:
-    """Verifies tokens of `pools`. `fetch` gets a JWKS URL, `clock` is epoch seconds.
+    """Verifies tokens of `pools`. `fetch` returns the document at a JWKS URL; `clock` is epoch seconds.
 
-    `shipped` are JWKS documents by pool id that came with the deployment (`ValueError` if one is
-    none); `on_failure` hears of each failed fetch; `cache` keeps tokens that were verified, unless
-    it is `None`. Safe for threads.
+    `shipped` are JWKS documents by pool id that came with the deployment; one that is no JWK Set raises
+    `ValueError`. `on_failure` receives the error of each failed fetch. `cache`, if there is one, keeps
+    verified tokens. Safe for threads.
     """
 
     def __init__(
@@ -95,9 +95,9 @@ class CognitoVerifier:
     def verify(self, token: str, *, uses: frozenset[str] = ACCESS) -> Claims:
         """The claims of `token`, whose `token_use` is one of `uses`.
 
-        Raises `TokenError` whose `reason` is one of those in docs/reference/authorizer.md. Costs
-        about 40 µs, a few if the very same token was verified before; a key that is not known, or a
-        stale set, costs a fetch (at most one per 10 s).
+        Raises `TokenError` with a `reason` listed in docs/reference/authorizer.md. Costs about 40 µs, or a
+        few if the same token was verified before. An unknown key or stale keys cost a fetch (at most one
+        in 10 s).
         """
         now = int(self._clock())
         claims = self._cache.get(token, now=now) if self._cache is not None else None
@@ -130,7 +130,7 @@ def _bind(fetch: Callable[[str], bytes], url: str) -> Callable[[], bytes]:
 
 
 def _still_signed(keys: KeyStore, kid: str, key: RSAPublicKey) -> Callable[[], bool]:
-    # the very same object: after each fetch a token is verified once more, whatever the fetch brought
+    # compares identity: each fetch makes new key objects, so every token is verified again after it
     return lambda: keys.key(kid) is key
 
 
@@ -145,7 +145,7 @@ def _read_claims(payload: dict[str, Any], pool: Pool, uses: frozenset[str], now:
     auth_time, issued_at, expires_at = _times(payload, now)
     sub = _identifier(payload, "sub")
     username = _name(payload, name_claim)
-    # only an access token can be a machine's
+    # only an access token can be a machine token
     if username is None and (use != "access" or sub != client):
         raise TokenError("malformed_claims", actual=name_claim)
     return Claims(
@@ -170,13 +170,13 @@ def _times(payload: dict[str, Any], now: int) -> tuple[int, int, int]:
     issued_at = _epoch(payload, "iat")
     auth_time = _epoch(payload, "auth_time")
     not_before = _epoch(payload, "nbf") if "nbf" in payload else issued_at
-    # no leeway here: equality refuses, and a longer life is exactly what a thief wants
+    # expiry has no tolerance, since a longer life would only help a thief; equality refuses
     if now >= expires_at:
         raise TokenError("expired", actual=expires_at, expected=now)
     latest = now + CLOCK_SKEW_SECONDS
     if issued_at > latest or not_before > latest or auth_time > latest:
         raise TokenError("not_yet_valid")
-    # auth_time decides what a sign-out cuts: one after the token itself would dodge the cut
+    # auth_time decides which tokens a sign-out refuses, and a later one than iat would escape that
     if auth_time > issued_at + CLOCK_SKEW_SECONDS:
         raise TokenError("malformed_claims", actual="auth_time")
     if not 0 < expires_at - issued_at <= MAX_LIFETIME_SECONDS:
@@ -186,14 +186,14 @@ def _times(payload: dict[str, Any], now: int) -> tuple[int, int, int]:
 
 def _epoch(payload: dict[str, Any], name: str) -> int:
     value = payload.get(name)
-    # type() and not isinstance: True is an int to isinstance
+    # type() rather than isinstance, for which True is an int
     if type(value) is not int or not 0 < value < 1 << 40:
         raise TokenError("malformed_claims", actual=name)
     return value
 
 
 def _identifier(payload: dict[str, Any], name: str) -> str:
-    """UUIDs and client ids: text that is safe in a key, and in a log that escapes nothing."""
+    """A UUID or client id, made of characters that are safe in a table key and in an unescaped log."""
     value = payload.get(name)
     if not isinstance(value, str) or not 0 < len(value) <= MAX_IDENTIFIER_LENGTH:
         raise TokenError("malformed_claims", actual=name)
@@ -213,7 +213,7 @@ def _name(payload: dict[str, Any], name: str) -> str | None:
 
 def _scope(payload: dict[str, Any]) -> tuple[str, ...]:
     value = payload.get("scope", "")
-    # RFC 6749 section 3.3: another white space would part a name for us that is one for others
+    # RFC 6749 section 3.3 allows only spaces: split() would part a name at other white space
     if not isinstance(value, str) or not value.isprintable():
         raise TokenError("malformed_claims", actual="scope")
     return tuple(value.split())

@@ -1,10 +1,9 @@
-"""A user pool's public keys: read strictly, kept for a bounded time, fetched rarely.
+"""Keeps a user pool's public signing keys: reads them strictly, fetches them rarely, drops old ones in time.
 
-Enters: the pool's JWKS document through an injected fetch, and a clock. Leaves: the RSA key of a
-`kid`. Invariants: whatever tokens ask for, one fetch per 10 s and one at a time; a key that a
-successful fetch no longer lists is dead within 15 minutes; while fetching fails, known keys serve
-for at most 24 h, then every token is refused. Keys may also be shipped with the deployment: they
-serve the first minute without a fetch. RFC 7517, RFC 7518 section 6.3.
+Invariants: whatever key ids tokens name, there is at most one fetch in 10 s and one at a time; a key that the
+pool no longer lists stops working within 15 minutes; while fetching fails, known keys serve for at most 24 h,
+then every token is refused. Keys that were shipped with the deployment serve the first minute without a
+fetch. RFC 7517, RFC 7518 section 6.3.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ MIN_KEY_BITS = 2048
 MAX_KEY_BITS = 8192
 
 FETCH_INTERVAL_SECONDS = 10
-# five minutes under the promised 15, for fetches that fail before one succeeds
+# Five minutes under the promised 15, which leaves time for fetches that fail before one succeeds.
 REFRESH_AFTER_SECONDS = 600
 DEAD_AFTER_SECONDS = 86_400
-# long enough to answer a cold start's first requests, short enough that a key withdrawn since the
-# deployment is not believed anew by every fresh environment for ten minutes
+# Long enough for the first requests after a cold start; short enough that a new environment does not
+# trust a key for ten minutes that was withdrawn since the deployment.
 SHIPPED_SERVE_SECONDS = 60
 
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
@@ -36,9 +35,9 @@ _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 def parse_jwks(document: bytes) -> dict[str, RSAPublicKey]:
     """The keys of a JWK Set that may check RS256 signatures, by `kid`.
 
-    A key of another type, use or algorithm, without `kid`, outside 2048 to 8192 bits, or with its
-    private half is left out: tokens that name it are refused. So are both of two with one `kid`.
-    Raises `ValueError` if the document as a whole is not a JWK Set.
+    A key is left out, and tokens that name it are refused, if it has another type, use or algorithm, no
+    `kid`, fewer than 2048 or more than 8192 bits, or its private half. If two keys have one `kid`, both are
+    left out. Raises `ValueError` if the document as a whole is not a JWK Set.
     """
     if len(document) > MAX_DOCUMENT_BYTES:
         raise ValueError("JWK Set too large")
@@ -62,13 +61,12 @@ def parse_jwks(document: bytes) -> dict[str, RSAPublicKey]:
 
 
 class KeyStore:
-    """The keys of one pool. Safe for threads; holds its lock while it fetches, which is single flight.
+    """The keys of one pool. Safe for threads: it holds its lock while it fetches, so one thread fetches.
 
-    `fetch` returns the JWKS document or raises any `Exception`, which `on_failure` gets: whoever
-    runs this must be told before `dead_after_seconds` have passed. `clock` is epoch seconds, not a
-    monotonic clock: a frozen function's monotonic clock stands still while a key is withdrawn.
-    `shipped` are keys that came with the deployment, believed from when they are first asked for:
-    the time of building the store may be that of a snapshot, weeks ago.
+    `fetch` returns the JWKS document or raises any `Exception`. `on_failure` receives that error, because
+    operators must act before `dead_after_seconds` have passed. `clock` is epoch seconds: a frozen function's
+    monotonic clock stands still while a key may be withdrawn. `shipped` are keys that came with the
+    deployment; their minute starts at the first use, since a snapshot may have built this object weeks ago.
     """
 
     def __init__(
@@ -94,8 +92,8 @@ class KeyStore:
     def key(self, kid: str) -> RSAPublicKey:
         """The key named `kid`; may fetch.
 
-        Raises `TokenError`: `unknown_key` if the pool does not list it, `keys_unavailable` if that
-        cannot be said, because fetching fails or never succeeded.
+        Raises `TokenError`: `unknown_key` if the pool does not list it, `keys_unavailable` if that cannot
+        be known because fetching fails or never succeeded.
         """
         if self._untouched:
             self._untouched = False
@@ -120,7 +118,7 @@ class KeyStore:
         if self._fetched_at is None:
             return self._dead_after_seconds
         age = self._clock() - self._fetched_at
-        # a clock that was set back would otherwise keep a withdrawn key young
+        # a clock that was set back must not make a withdrawn key look young
         return age if age >= 0 else REFRESH_AFTER_SECONDS
 
     def _may_fetch(self) -> bool:
@@ -133,7 +131,7 @@ class KeyStore:
         self._attempted_at = self._clock()
         try:
             keys = parse_jwks(self._fetch())
-        except Exception as error:  # whatever a fetch fails with, the known keys go on serving
+        except Exception as error:  # known keys go on serving, whatever the error
             self._failing = True
             if self._on_failure is not None:
                 self._on_failure(error)
@@ -146,7 +144,7 @@ class KeyStore:
 def _rsa_key(jwk: Mapping[str, Any]) -> RSAPublicKey | None:
     if jwk.get("kty") != "RSA" or jwk.get("use") != "sig" or jwk.get("alg") != "RS256":
         return None
-    # a published private half means that anybody can sign
+    # if the private half is public, any attacker can sign with it
     if not _PRIVATE_MEMBERS.isdisjoint(jwk):
         return None
     if "key_ops" in jwk and jwk["key_ops"] != ["verify"]:

@@ -1,10 +1,9 @@
-"""Tokens that were verified before, so that the same text need not be again.
+"""Caches the claims of verified tokens, so that the same token is not verified on every request.
 
-Enters: a token's exact text and its claims, after a complete verification. Leaves: those claims.
-Invariants: the key is a digest of the exact bytes, so another encoding of the same token misses and
-is verified (and refused) like any other, and no token is kept; each hit is checked again for expiry
-and for a withdrawn key; what was refused is never kept. The denylist is no part of it: revocation
-is read anew for each request.
+Invariants: the cache key is a digest of the token's exact bytes, so no token is stored, and another encoding
+of the same token misses and is verified (and refused) like any other; each hit is checked again for expiry
+and for a withdrawn key; a refused token is never cached. The denylist is not cached: revocation is read for
+each request.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from sessionwarden.model.deny import Claims
 from sessionwarden.tokens.jws import MAX_TOKEN_BYTES
 
 CAPACITY = 1024
-"""Tokens kept. Claims are no longer than their token: 10 MB at the very most, about 1 MB usually."""
+"""The most tokens kept. Claims are no longer than their token: at most 10 MB, usually about 1 MB."""
 
 
 class _Entry(NamedTuple):
@@ -38,7 +37,7 @@ class VerifiedTokens:
     def get(self, token: str, *, now: int) -> Claims | None:
         """The claims of `token`, or `None` if it must be verified (again). `now` is epoch seconds.
 
-        Raises `TokenError` (`unknown_key`, `keys_unavailable`) as the key's store does.
+        Raises `TokenError` (`unknown_key`, `keys_unavailable`) as `KeyStore.key` does.
         """
         if len(token) > MAX_TOKEN_BYTES or not token.isascii():
             return None
@@ -62,7 +61,7 @@ class VerifiedTokens:
         return entry.claims
 
     def put(self, token: str, claims: Claims, *, still_signed: Callable[[], bool]) -> None:
-        """Keep what was just verified. `still_signed` says on each hit whether the key still counts."""
+        """Keep a verified token. `still_signed` is called on each hit: whether its key is still valid."""
         self._keep(_digest(token), _Entry(claims, still_signed))
 
     def _keep(self, digest: bytes, entry: _Entry) -> None:

@@ -41,6 +41,7 @@ from tests.support.authorizer_events import (
     token_event,
     websocket_event,
 )
+from tests.support.fixed_denylist import FixedDenylist
 from tests.support.tokens import (
     CLIENT,
     ISSUER,
@@ -86,7 +87,7 @@ FETCHED = {
 
 
 class Attack(NamedTuple):
-    """One request. `before`: a request that came earlier, to fill the cache; `now`: when this one comes."""
+    """One request. `before`: an earlier request, which fills the cache; `now`: the time of this one."""
 
     event: object
     entries: tuple[DenyEntry, ...] | Exception = ()
@@ -96,22 +97,11 @@ class Attack(NamedTuple):
     options: EventOptions = EventOptions()
 
 
-class Denylist:
-    """One answer, or one failure, for everybody."""
-
-    def __init__(self, known: tuple[DenyEntry, ...] | Exception) -> None:
-        self._known = known
-
-    def entries(self, principal: str) -> tuple[DenyEntry, ...]:
-        if isinstance(self._known, Exception):
-            raise self._known
-        return self._known
-
-
 def decide(attack: Attack) -> Decision:
-    """What the authorizer makes of it."""
-
+    """The authorizer's decision on it."""
     clock = [NOW]
+    known = attack.entries
+    denylist = FixedDenylist(error=known) if isinstance(known, Exception) else FixedDenylist(*known)
     service = Authorizer(
         verifier=CognitoVerifier(
             [Pool(POOL, frozenset({CLIENT})), Pool(OTHER_POOL, frozenset({OTHER_CLIENT}))],
@@ -119,7 +109,7 @@ def decide(attack: Attack) -> Decision:
             clock=lambda: clock[0],
             cache=VerifiedTokens(),
         ),
-        denylist=Denylist(attack.entries),
+        denylist=denylist,
         clock=lambda: float(clock[0]),
         report=lambda error: None,
         routes=attack.routes,

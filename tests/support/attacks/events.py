@@ -1,4 +1,4 @@
-"""Requests that must be refused whatever their token is worth; `attacks/cases.py` sends them."""
+"""Requests that must be refused even with a valid token; `attacks/cases.py` sends them."""
 
 from __future__ import annotations
 

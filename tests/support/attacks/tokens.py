@@ -1,4 +1,4 @@
-"""Token texts that must be refused, by the way in which they lie; `attacks/cases.py` sends them."""
+"""Token texts that must be refused, by kind of forgery; `attacks/cases.py` sends them."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def test_settings_come_from_the_environment() -> None:
         [GOOD | {"jwks_url": "file:///etc/passwd"}],
     ],
 )
-def test_a_pool_that_is_not_said_exactly_is_a_mistake(pools: Any) -> None:
+def test_a_pool_that_is_not_described_exactly_is_refused(pools: Any) -> None:
     with pytest.raises(SettingsError):
         read_settings(environ(pools))
 
@@ -108,7 +108,7 @@ def test_keys_are_shipped_in_a_file_beside_the_code_or_in_one_that_is_named(tmp_
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", "x", '{"p":[]}', '{"p":{},"p":{}}', " " * 1_100_000])
-def test_shipped_keys_that_cannot_be_read_are_a_mistake(content: str | None, tmp_path: Path) -> None:
+def test_shipped_keys_that_cannot_be_read_are_refused(content: str | None, tmp_path: Path) -> None:
     if content is not None:
         (tmp_path / "keys").write_text(content)
     with pytest.raises(SettingsError):
@@ -137,7 +137,7 @@ def test_routes_that_cannot_be_read_are_a_mistake_and_never_no_routes(
         read_settings(environ([GOOD], SESSIONWARDEN_ROUTES=str(tmp_path / "r")))
 
 
-def test_what_http_apis_are_answered_is_one_of_two_words() -> None:
+def test_the_answer_for_http_apis_is_simple_or_policy() -> None:
     assert read_settings(environ([GOOD])).http_api_answer == "simple"
     found = read_settings(environ([GOOD], SESSIONWARDEN_HTTP_API_ANSWER="policy"))
     assert found.http_api_answer == "policy"
@@ -252,6 +252,6 @@ def test_the_denylist_has_300_ms_unless_the_deployment_says_otherwise() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "4001", "300ms", "\u0663"])
-def test_a_deadline_that_is_no_number_of_milliseconds_is_a_mistake(text: str) -> None:
+def test_a_deadline_that_is_no_number_of_milliseconds_is_refused(text: str) -> None:
     with pytest.raises(SettingsError):
         read_settings(environ([GOOD]) | {"SESSIONWARDEN_DENYLIST_DEADLINE_MS": text})

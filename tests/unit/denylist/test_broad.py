@@ -85,7 +85,7 @@ def test_an_entry_survives_the_table(entry: BroadDeny) -> None:
         network("x"),
     ],
 )
-def test_an_entry_that_says_nothing_or_two_things_is_not_written(entry: BroadDeny) -> None:
+def test_an_entry_that_denies_neither_or_both_of_client_and_network_is_not_written(entry: BroadDeny) -> None:
     with pytest.raises(ValueError, match=r"either|host bits|not an address"):
         to_broad_item(entry)
 
@@ -109,7 +109,7 @@ def test_an_item_that_cannot_be_read_completely_fails_the_whole_poll(changes: di
         BroadDenies([from_broad_item(item)])
 
 
-def test_a_poll_is_five_seconds_old_at_most_and_a_failed_one_is_never_papered_over() -> None:
+def test_a_poll_is_five_seconds_old_at_most_and_a_failed_one_raises() -> None:
     now = float(NOW)
     answers: list[BroadDenies | Exception] = [
         BroadDenies(),

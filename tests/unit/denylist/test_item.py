@@ -25,7 +25,7 @@ def test_an_entry_survives_the_way_to_the_table_and_back(entry: DenyEntry) -> No
     assert from_item(to_item("p#u", entry)) == ("p#u", entry)
 
 
-def test_the_item_is_what_the_contract_says() -> None:
+def test_the_item_has_exactly_the_documented_attributes() -> None:
     assert to_item("pool#sub", FULL) == {
         "principal": {"S": "pool#sub"},
         "decision_id": {"S": "d-1"},
@@ -83,6 +83,6 @@ def test_a_principal_names_one_sub_of_one_pool() -> None:
 
 
 @pytest.mark.parametrize(("pool", "sub"), [("", "u"), ("p", ""), ("p#q", "u")])
-def test_a_principal_that_could_mean_somebody_else_is_refused(pool: str, sub: str) -> None:
+def test_a_principal_that_could_name_another_user_is_refused(pool: str, sub: str) -> None:
     with pytest.raises(ValueError, match="principal"):
         principal(pool, sub)

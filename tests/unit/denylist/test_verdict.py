@@ -17,7 +17,7 @@ def reason(*entries: DenyEntry, claims: Claims = CLAIMS, now: int = NOW) -> str:
     return judge(entries, claims, now=now).reason
 
 
-def test_nothing_known_allows() -> None:
+def test_without_entries_a_token_is_allowed() -> None:
     assert judge((), CLAIMS, now=NOW) == Verdict(True, "ok")
 
 
@@ -29,7 +29,7 @@ def test_a_token_from_a_sign_in_at_or_before_the_cutoff_is_refused(not_before: i
 @pytest.mark.parametrize(
     ("deny_until", "expected"), [(999, "ok"), (1000, "denied_until"), (1001, "denied_until")]
 )
-def test_everything_is_refused_until_a_time_that_still_refuses(deny_until: int, expected: str) -> None:
+def test_every_token_is_refused_up_to_and_including_deny_until(deny_until: int, expected: str) -> None:
     assert reason(DenyEntry("d", FAR, deny_until=deny_until)) == expected
 
 
@@ -41,7 +41,7 @@ def test_a_denied_session_is_refused_and_another_of_the_user_is_not() -> None:
 
 
 @pytest.mark.parametrize("expires_at", [0, 999, 1000])
-def test_an_expired_entry_says_nothing_though_the_table_still_has_it(expires_at: int) -> None:
+def test_an_expired_entry_has_no_effect_though_the_table_still_has_it(expires_at: int) -> None:
     assert reason(DenyEntry("d", expires_at, not_before=FAR, deny_until=FAR, session="s-1")) == "ok"
 
 

@@ -15,6 +15,7 @@ from sessionwarden.model.principal import principal
 from sessionwarden.sources.authorizer_log import parse_decision_line
 from sessionwarden.tokens.cognito import CognitoVerifier, Pool
 from tests.support.authorizer_events import http_event, rest_event
+from tests.support.fixed_denylist import FixedDenylist
 from tests.support.tokens import CLIENT, NOW, POOL, SUB, claims, jwks, token
 
 KEY = principal(POOL, SUB)
@@ -22,34 +23,19 @@ ARN = "arn:aws:execute-api:eu-west-1:123456789012:abc123/prod/GET/items/5"
 SIGNED_OUT = DenyEntry("d-1", NOW + 86_400, not_before=NOW - 600)
 
 
-class Denylist:
-    """Entries by principal, or an error; remembers who was asked for."""
-
-    def __init__(self, *entries: DenyEntry, error: Exception | None = None) -> None:
-        self.known = {KEY: entries}
-        self.error = error
-        self.asked: list[str] = []
-
-    def entries(self, principal: str) -> tuple[DenyEntry, ...]:
-        self.asked.append(principal)
-        if self.error is not None:
-            raise self.error
-        return self.known.get(principal, ())
-
-
-def authorizer(denylist: Denylist | None = None, *, fetch: Any = None) -> Service:
+def authorizer(denylist: FixedDenylist | None = None, *, fetch: Any = None) -> Service:
     pools = [Pool(POOL, frozenset({CLIENT}))]
     return Service(
         Authorizer(
             verifier=CognitoVerifier(pools, fetch=fetch or (lambda url: jwks()), clock=lambda: NOW),
-            denylist=denylist or Denylist(),
+            denylist=denylist or FixedDenylist(),
             clock=lambda: float(NOW),
             report=note,
         )
     )
 
 
-def answer(event: object, denylist: Denylist | None = None, *, fetch: Any = None) -> dict[str, Any]:
+def answer(event: object, denylist: FixedDenylist | None = None, *, fetch: Any = None) -> dict[str, Any]:
     return authorizer(denylist, fetch=fetch).answer(event, invocation_id="lambda-id")
 
 
@@ -91,17 +77,17 @@ def test_a_good_token_of_a_rest_api_opens_exactly_the_method_asked_for() -> None
 
 
 def test_a_signed_out_user_is_refused_on_the_next_request() -> None:
-    denylist = Denylist()
+    denylist = FixedDenylist()
     service = authorizer(denylist)
     assert service.answer(http_event(token()), invocation_id="1")["isAuthorized"] is True
-    denylist.known[KEY] = (SIGNED_OUT,)
+    denylist.known = (SIGNED_OUT,)
     found = service.answer(http_event(token()), invocation_id="2")
     assert found["isAuthorized"] is False
     assert found["context"]["reason"] == "signed_out"
 
 
 def test_a_denied_user_of_a_rest_api_gets_a_deny_policy_which_is_403() -> None:
-    found = answer(rest_event(token()), Denylist(SIGNED_OUT))
+    found = answer(rest_event(token()), FixedDenylist(SIGNED_OUT))
     assert found["policyDocument"]["Statement"] == [
         {"Action": "execute-api:Invoke", "Effect": "Deny", "Resource": ARN}
     ]
@@ -121,13 +107,13 @@ def test_a_bad_token_of_a_rest_api_is_401(bad: str) -> None:
     "bad", ["", "x", token(claims(exp=NOW)), token(key="other"), token(claims(token_use="id"))]
 )
 def test_a_bad_token_never_causes_a_read_of_the_denylist(bad: str) -> None:
-    denylist = Denylist()
+    denylist = FixedDenylist()
     assert answer(http_event(bad), denylist)["isAuthorized"] is False
     assert denylist.asked == []
 
 
 def test_one_read_for_one_request_under_the_tokens_own_sub() -> None:
-    denylist = Denylist()
+    denylist = FixedDenylist()
     answer(http_event(token()), denylist)
     answer(http_event(token(claims(sub=CLIENT, username=...))), denylist)
     assert denylist.asked == [KEY, f"{POOL}#{CLIENT}"]
@@ -145,9 +131,9 @@ def test_one_read_for_one_request_under_the_tokens_own_sub() -> None:
 def test_a_denylist_that_cannot_be_read_fails_closed(
     error: Exception, reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert answer(http_event(token()), Denylist(error=error))["isAuthorized"] is False
+    assert answer(http_event(token()), FixedDenylist(error=error))["isAuthorized"] is False
     assert last_line(capsys)["reason"] == reason
-    found = answer(rest_event(token()), Denylist(error=error))
+    found = answer(rest_event(token()), FixedDenylist(error=error))
     assert found["policyDocument"]["Statement"][0]["Effect"] == "Deny"
 
 
@@ -164,7 +150,7 @@ def test_keys_that_cannot_be_fetched_fail_closed_as_403_so_that_clients_do_not_a
 def test_a_path_that_a_policy_cannot_name_without_naming_others_is_refused_without_a_read(
     path: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    denylist = Denylist()
+    denylist = FixedDenylist()
     event = rest_event(token(), methodArn=f"arn:aws:execute-api:r:1:a/prod/GET/{path}")
     found = answer(event, denylist)
     assert found["policyDocument"]["Statement"][0]["Effect"] == "Deny"
@@ -215,7 +201,7 @@ def test_hostile_text_cannot_break_the_line_or_write_another(capsys: pytest.Capt
     forged = '","decision":"allow"}\n{"type":"sessionwarden.decision","v":1}\x00\ud800\u2028'
     event["requestContext"]["http"]["userAgent"] = forged * 500
     event["rawPath"] = "/" + "😀" * 20_000
-    answer(event, Denylist(SIGNED_OUT))
+    answer(event, FixedDenylist(SIGNED_OUT))
     line = last_line(capsys)
     assert line["decision"] == "deny"
     assert len(json.dumps(line)) < 65_536
@@ -266,4 +252,4 @@ def test_a_log_that_cannot_be_written_does_not_change_the_answer(monkeypatch: py
 
     monkeypatch.setattr("builtins.print", broken)
     assert answer(http_event(token()))["isAuthorized"] is True
-    assert answer(http_event(token()), Denylist(SIGNED_OUT))["isAuthorized"] is False
+    assert answer(http_event(token()), FixedDenylist(SIGNED_OUT))["isAuthorized"] is False

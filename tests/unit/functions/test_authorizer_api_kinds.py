@@ -30,23 +30,13 @@ from tests.support.authorizer_events import (
     token_event,
     websocket_event,
 )
+from tests.support.fixed_denylist import FixedDenylist
 from tests.support.tokens import CLIENT, NOW, POOL, SUB, claims, jwks, token
 
 DENIED = DenyEntry("d-1", NOW + 900, deny_until=NOW + 900)
 EVENTS_ANSWERED_BY_POLICY = (http_1_event, rest_event, token_event, websocket_event)
 EXPIRED = token(claims(exp=NOW))
 BASE = RoutePolicy()
-
-
-class Denylist:
-    def __init__(self, *entries: DenyEntry, error: Exception | None = None) -> None:
-        self.known = entries
-        self.error = error
-
-    def entries(self, principal: str) -> tuple[DenyEntry, ...]:
-        if self.error is not None:
-            raise self.error
-        return self.known
 
 
 def service(
@@ -60,7 +50,7 @@ def service(
             verifier=CognitoVerifier(
                 [Pool(POOL, frozenset({CLIENT}))], fetch=lambda url: jwks(), clock=lambda: NOW
             ),
-            denylist=Denylist(*entries, error=error),
+            denylist=FixedDenylist(*entries, error=error),
             clock=lambda: float(NOW),
             report=note,
             routes=routes,
@@ -164,7 +154,7 @@ def test_a_web_socket_of_a_browser_brings_its_token_in_the_parameter_that_the_op
         answer(both, options=named)
 
 
-def test_what_each_door_asks_for_is_what_its_api_says() -> None:
+def test_each_api_kind_asks_for_the_route_that_its_api_names() -> None:
     asked = {
         "http": (http_event(), Asked("GET /items/{id}", "GET", "/items/5")),
         "http 1.0": (http_1_event(), Asked("GET /request", "GET", "/request")),
@@ -196,7 +186,7 @@ def test_a_colon_in_the_path_does_not_move_what_a_token_authorizer_is_told() -> 
         (appsync_event, {"id": "b80ed838-14c6-4500-b4c3-b694c7bef086", "path": "MyNewTask"}),
     ],
 )
-def test_each_door_writes_one_line_that_ingest_reads(
+def test_each_api_kind_writes_one_line_that_ingest_reads(
     make_event: Callable[..., dict[str, Any]], fields: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer(make_event(token()))
@@ -242,7 +232,7 @@ def decide(
     return authorizer.decide(token() if text is None else text, request or default)
 
 
-def test_a_plain_function_decides_as_the_doors_do() -> None:
+def test_the_plain_function_decides_like_the_lambda_function() -> None:
     assert decide(None, f"Bearer {token()}").claims is not None
     assert (decide(None, EXPIRED).status, decide(None, "").reason) == (401, "no_token")
     assert (decide(None, None, DENIED).status, decide(None, None, DENIED).reason) == (403, "denied_until")
@@ -314,7 +304,7 @@ def test_cognito_is_not_asked_where_no_route_says_so_nor_about_who_is_refused_an
     assert cognito.asked == []
 
 
-def test_a_route_that_asks_cognito_is_closed_where_nobody_can_ask() -> None:
+def test_a_route_that_asks_cognito_refuses_without_an_online_check() -> None:
     assert ask_cognito(None, ONLINE, token()).reason == "online_unavailable"
 
 

@@ -6,14 +6,12 @@ import pytest
 
 from functions.authorizer.events import EventOptions, read_event
 from sessionwarden.authorizer.request import bearer_token, printable
-from sessionwarden.errors import TokenError
 from tests.support.authorizer_events import http_event, rest_event
+from tests.support.tokens import token_refusal
 
 
 def reason_of(authorization: tuple[str, ...]) -> str:
-    with pytest.raises(TokenError) as caught:
-        bearer_token(authorization)
-    return caught.value.reason
+    return token_refusal(bearer_token, authorization)
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_a_demo_whose_expectations_hold_ends_with_0(run: Callable[..., Result]) 
     assert "1 of 1 expectations held" in result.output
 
 
-def test_a_failed_expectation_is_named_with_what_was_got_and_ends_with_1(run: Callable[..., Result]) -> None:
+def test_a_failed_expectation_is_named_with_its_result_and_ends_with_1(run: Callable[..., Result]) -> None:
     result = run(replace(REPORT, expectations=(HELD, FAILED)))
     assert result.exit_code == 1
     assert "the same token after: Cognito GetUser: expected refused, got 200" in result.output

@@ -42,7 +42,7 @@ def test_the_shipped_sample_is_what_the_generator_writes_today(tmp_path: Path) -
     assert truth.read_text() == TRUTH.read_text()
 
 
-def test_a_replay_of_the_sample_finds_all_that_was_planted_and_nobody_else() -> None:
+def test_a_replay_of_the_sample_finds_all_that_was_planted_and_no_other_user() -> None:
     truth = json.loads(TRUTH.read_text())
     planted = {named(actor) for actor in truth["planted"]}
     assert len(planted) >= 12

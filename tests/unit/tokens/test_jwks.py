@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sessionwarden.errors import StoreError, TokenError
+from sessionwarden.errors import StoreError
 from sessionwarden.tokens.jwks import KeyStore, parse_jwks
-from tests.support.tokens import KID, b64, jwk, jwks
+from tests.support.tokens import KID, b64, jwk, jwks, token_refusal
 
 
 class Server:
@@ -30,9 +30,7 @@ class Server:
 
 
 def reason_of(store: KeyStore, kid: str = KID) -> str:
-    with pytest.raises(TokenError) as caught:
-        store.key(kid)
-    return caught.value.reason
+    return token_refusal(store.key, kid)
 
 
 def test_keys_are_fetched_once_and_kept() -> None:
@@ -255,7 +253,7 @@ def test_shipped_keys_serve_a_day_at_most_while_fetching_fails() -> None:
     assert reason_of(store) == "keys_unavailable"
 
 
-def test_how_long_keys_serve_while_fetching_fails_is_a_setting_and_each_failure_is_told() -> None:
+def test_how_long_keys_serve_while_fetching_fails_is_a_setting_and_each_failure_is_reported() -> None:
     server = Server()
     told: list[Exception] = []
     store = KeyStore(server.fetch, lambda: server.now, dead_after_seconds=3600, on_failure=told.append)

@@ -8,15 +8,13 @@ import pytest
 from sessionwarden.errors import TokenError
 from sessionwarden.tokens.canonical import decode_base64url, load_object
 from sessionwarden.tokens.jws import MAX_TOKEN_BYTES, claimed_subject, parse_jws, verify_signature
-from tests.support.tokens import KID, SUB, b64, claims, private_key, sign, token
+from tests.support.tokens import KID, SUB, b64, claims, private_key, sign, token, token_refusal
 
 PAYLOAD = json.dumps(claims()).encode()
 
 
 def reason_of(text: str) -> str:
-    with pytest.raises(TokenError) as caught:
-        verify_signature(parse_jws(text), private_key().public_key())
-    return caught.value.reason
+    return token_refusal(lambda: verify_signature(parse_jws(text), private_key().public_key()))
 
 
 def test_a_token_of_cognitos_shape_is_taken_apart_and_its_signature_checks() -> None:
@@ -45,7 +43,7 @@ def test_a_change_of_one_bit_in_any_part_is_refused(part: int) -> None:
 @pytest.mark.parametrize(
     "alg", ["none", "None", "HS256", "RS384", "RS512", "PS256", "ES256", "rs256", "", None, 1, ["RS256"]]
 )
-def test_no_algorithm_but_rs256_is_heard_of(alg: object) -> None:
+def test_no_algorithm_but_rs256_is_accepted(alg: object) -> None:
     assert reason_of(token(header={"kid": KID, "alg": alg})) == "wrong_alg"
 
 
@@ -178,7 +176,7 @@ def test_the_claimed_subject_is_read_without_belief_and_bounded() -> None:
 @pytest.mark.parametrize(
     "text", ["", "a", "a.b", "..", "a.e30.b", "\ud800.e30.x", "x.eyJzdWIiOjF9.x", "x" * 20_000]
 )
-def test_a_token_that_says_nothing_claims_nobody(text: str) -> None:
+def test_a_token_without_a_readable_sub_claims_no_user(text: str) -> None:
     assert claimed_subject(text) is None
 
 

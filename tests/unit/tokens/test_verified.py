@@ -7,7 +7,7 @@ from sessionwarden.model.deny import Claims
 from sessionwarden.tokens import cognito, jws
 from sessionwarden.tokens.cognito import CognitoVerifier, Pool
 from sessionwarden.tokens.verified import VerifiedTokens
-from tests.support.tokens import CLIENT, NOW, POOL, claims, jwk, jwks, token
+from tests.support.tokens import CLIENT, NOW, POOL, claims, jwk, jwks, token, token_refusal
 
 
 class World:
@@ -41,9 +41,7 @@ class World:
         return self.verifier.verify(text)
 
     def reason_of(self, text: str) -> str:
-        with pytest.raises(TokenError) as caught:
-            self.verify(text)
-        return caught.value.reason
+        return token_refusal(self.verify, text)
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""The AWS services that Lambdas and commands call through boto3."""
+"""Adapters of AWS services that Lambda functions and commands call through boto3."""

@@ -1,10 +1,9 @@
-"""The rule set that is live, polled from AWS AppConfig.
+"""Polls AWS AppConfig for the rule set that is live.
 
-Enters: ids of application, environment and profile. Leaves: `ports.PublishedRules`. Invariants: the service
-is asked no more often than it wants, whatever the traffic; a token is used once; after any failure, and now
-and then anyway, a new session is opened, which answers with the whole set. Powertools' `AppConfigProvider`
-is not used: after a failure it goes on with a token that AppConfig has spent, for as long as the process
-lives, and it raises `KeyError` while nothing is deployed.
+Invariants: AppConfig is asked no more often than it allows, whatever the traffic; a token is used once; after
+any failure, and every 15 minutes anyway, a new session is opened, which answers with the whole set.
+Powertools' `AppConfigProvider` is not used: after a failure it keeps using a token that AppConfig has spent,
+for as long as the process lives, and it raises `KeyError` while nothing is deployed.
 https://docs.aws.amazon.com/appconfig/latest/userguide/retrieving-data.html
 """
 
@@ -22,19 +21,19 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 20
 MIN_POLL_SECONDS = 15
-"""The least that AppConfig allows a session to ask for."""
+"""The shortest poll interval that AppConfig allows a session to ask for."""
 
 MAX_POLL_SECONDS = 60
 SESSION_SECONDS = 900
-"""A session only ever says what is new. If the one deployment there was is reverted, nothing is: so each is
-given up before long, for one that says what there is."""
+"""A session reports only changes, and reverting the only deployment is not reported as one. So each session
+is replaced after this time by a new one, whose first answer is the whole configuration."""
 
 UNDEPLOYED = frozenset({"Deployment", "Configuration"})
-"""Kinds of a missing resource that mean: nobody has put anything live yet."""
+"""Kinds of a missing resource which mean that nothing has been deployed yet."""
 
 
 class ConfigurationIds(NamedTuple):
-    """Which configuration. Ids, not names: those need not be unique."""
+    """Identifies one configuration. These are ids, because names need not be unique."""
 
     application: str
     environment: str
@@ -42,7 +41,7 @@ class ConfigurationIds(NamedTuple):
 
 
 class AppConfigRules:
-    """`ports.PublishedRules` over one hosted configuration. One thread at a time."""
+    """`ports.PublishedRules` over one hosted configuration. For one thread at a time."""
 
     def __init__(self, client: AppConfigDataClient, ids: ConfigurationIds, *, clock: Clock) -> None:
         self._client = client
@@ -69,7 +68,7 @@ class AppConfigRules:
             raise RulesUnavailableError(type(error).__name__) from error
 
     def _ask(self, now_ms: int) -> bytes | None:
-        # taken out first: whatever goes wrong from here on, the next poll opens a session
+        # the token is removed first, so that after any failure the next poll opens a new session
         token, self._token = self._token, None
         fresh = token is None or not 0 <= now_ms - self._opened_ms < SESSION_SECONDS * 1000
         if token is None or fresh:

@@ -1,8 +1,8 @@
-"""boto3 clients whose every wait is bounded.
+"""Makes boto3 clients that never wait longer than the functions that use them may run.
 
-botocore's defaults wait 60 s for a connection and 60 s for an answer, longer than the functions that
-use these clients live. `standard` retries throttling and 5xx with jitter; what lasts longer goes back
-to the queue. boto3 reads Region, credentials and `AWS_ENDPOINT_URL` from the environment.
+botocore's defaults wait 60 s for a connection and 60 s for an answer. The retry mode `standard` repeats
+throttled and failed calls with jitter; a failure that lasts longer sends the message back to its queue.
+boto3 reads Region, credentials and `AWS_ENDPOINT_URL` from the environment.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def client(
     read_seconds: float = READ_SECONDS,
     attempts: int = ATTEMPTS,
 ) -> Any:
-    """A client for `service`; callers annotate it. At worst a call takes `attempts` times both waits."""
+    """A client for `service`; the caller annotates it. A call takes at most `attempts` times both waits."""
     config = Config(
         connect_timeout=connect_seconds,
         read_timeout=read_seconds,

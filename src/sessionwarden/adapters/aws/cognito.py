@@ -1,11 +1,10 @@
-"""Admin calls to Cognito user pools, by `sub`.
+"""Signs out, disables and describes users of a Cognito user pool, whom it finds by their `sub`.
 
-Enters: a pool id and a sub from a verified token. Leaves: the call, made on exactly that user. Invariant:
-no call is made on a name that Cognito has not just answered for with the same sub. `Username` takes a
-username, an alias or a local user's sub (API reference of AdminUserGlobalSignOut), and a stranger may
-have registered somebody else's sub as username; the maintainers of AWS's developer portal met the wrong
-user that way (awslabs/aws-api-gateway-developer-portal, pull request 367). Users of external providers
-are not found by sub at all and are looked up with ListUsers.
+Invariant: no call is made on a name unless Cognito has just answered that it belongs to this sub. The
+parameter `Username` may be a username, an alias or a local user's sub (API reference of
+AdminUserGlobalSignOut), and an attacker may have registered a victim's sub as username; AWS's developer
+portal has acted on the wrong user that way (awslabs/aws-api-gateway-developer-portal, pull request 367).
+Users of external providers are not found by sub, so they are looked up with ListUsers.
 """
 
 from __future__ import annotations
@@ -41,14 +40,14 @@ RETRYABLE_CODES = frozenset(
 
 
 class _Found(NamedTuple):
-    """A user, by the text under which Cognito answered for them, and by the username it gave."""
+    """A user: the name that Cognito accepted in the call (`handle`), and the username it returned."""
 
     handle: str
     username: str
 
 
 class CognitoUserPool:
-    """`ports.UserPool` over boto3. One act costs one or two reads and the call itself."""
+    """`ports.UserPool` over boto3. An action costs up to three reads and the call itself."""
 
     def __init__(self, client: CognitoIdentityProviderClient) -> None:
         self._client = client
@@ -84,8 +83,8 @@ class CognitoUserPool:
     def _resolve(self, pool: str, sub: str) -> _Found:
         """The user with this sub.
 
-        Raises `UserPoolError`, with code `UserNotFoundException` if there is none, and `NotASub` for
-        text that is not a UUID: it would go into a filter expression.
+        Raises `UserPoolError`: `UserNotFoundException` if there is none, `NotASub` for text that is not a
+        UUID, because it becomes part of a filter expression.
         """
         if not SUB.fullmatch(sub):
             raise UserPoolError(NOT_A_SUB, retryable=False)
@@ -124,5 +123,5 @@ def _user_pool_errors() -> Iterator[None]:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         raise UserPoolError(code, retryable=code in RETRYABLE_CODES or status >= 500) from error
     except BotoCoreError as error:
-        # no answer, or none that could be read: the call may have happened, and may be repeated
+        # without a readable answer the call may have happened, and it is safe to repeat
         raise UserPoolError(type(error).__name__, retryable=True) from error

@@ -1,9 +1,8 @@
-"""A time after which clients' calls fail at once, so that a batch is answered before its function dies.
+"""Stops starting AWS calls in time for a function to answer for its batch before Lambda kills it.
 
-Enters: when the batch began, and how long its calls may be started for. Leaves: `OutOfTimeError` from every
-attempt behind that, retries included. A function that is killed answers for no message: each of its batch
-comes again, and what was found in it is not handed over. One partition that does not answer would so hold
-up everybody whose events travel in the same batches.
+After the deadline every attempt, retries included, raises `OutOfTimeError`. A killed function answers for no
+message: SQS delivers the whole batch again, and its findings are not handed over. A single table partition
+that does not answer would then delay every user whose events are in the same batches.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
@@ -17,15 +16,15 @@ from botocore.exceptions import BotoCoreError
 
 
 class OutOfTimeError(BotoCoreError):
-    """The call was not made: the time for calls is over."""
+    """The call was not made, because the deadline has passed."""
 
     fmt = "no call is started any more"
 
 
 class Deadline:
-    """Guards clients. `clock` is monotonic seconds. Before `start`, nothing is refused.
+    """The deadline of one batch at a time. `clock` is monotonic seconds. Before `start`, no call is refused.
 
-    A call in flight is not cut off: the last one ends within its own connect and read timeouts.
+    A call in flight is not interrupted; the last one ends within its own connect and read timeouts.
     """
 
     def __init__(self, *, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,13 +33,13 @@ class Deadline:
         self._over = float("inf")
 
     def start(self) -> None:
-        """A batch begins."""
+        """Begin a batch."""
         self._over = self._clock() + self._seconds
 
     def guard(self, client: Any) -> Any:
-        """The same client, which now keeps to the deadline."""
-        # botocore emits this for every attempt, and retries nothing but connection errors of its own;
-        # whoever answers it ends it, so that this must come first
+        """Make `client` keep to the deadline; returns the same client."""
+        # botocore emits this event for every attempt, and does not retry this error; the first handler
+        # that returns an answer ends the event, so this one must be first
         client.meta.events.register_first("before-send", self._refuse_when_over)
         return client
 

@@ -1,8 +1,7 @@
-"""Our own events onto the bus, in as few calls as its limits allow.
+"""Publishes Sessionwarden's events on the EventBridge bus, in as few calls as its limits allow.
 
-Enters: a detail-type and details as JSON. Leaves: nothing, once the bus has accepted every entry. A
-call can succeed and still refuse single entries (`FailedEntryCount`); those alone are sent again, and
-whatever is refused to the end is a `DeliveryError`.
+A call can succeed and still refuse single entries (`FailedEntryCount`). Only those are sent again, and
+entries that are refused in every attempt raise `DeliveryError`.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
 """
 
@@ -22,13 +21,13 @@ if TYPE_CHECKING:
 
 MAX_ENTRIES = 10
 MAX_REQUEST_BYTES = 1_000_000
-"""Under the limit of a request, which counts source, detail-type and detail of all its entries."""
+"""The bytes of a request, below AWS's limit, which counts source, detail-type and detail of all entries."""
 
 ATTEMPTS = 3
-"""How often a refused entry is sent: throttling of one entry is not retried by botocore."""
+"""How often a refused entry is sent, because botocore does not retry single throttled entries."""
 
-# SQS refuses messages with these two characters, raw; a client could otherwise keep a whole pack of
-# events from reaching the queue behind the bus. In JSON, non-ASCII occurs in strings only.
+# SQS refuses messages that hold these two characters unescaped, so a client could keep a whole pack of
+# events from the queue behind the bus. In JSON, non-ASCII characters occur only in strings.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 NOT_FOR_SQS = ((b"\xef\xbf\xbe", b"\\ufffe"), (b"\xef\xbf\xbf", b"\\uffff"))
 
@@ -36,7 +35,7 @@ NOT_FOR_SQS = ((b"\xef\xbf\xbe", b"\\ufffe"), (b"\xef\xbf\xbf", b"\\uffff"))
 class EventBridgePublisher:
     """`ports.Publisher` over one bus, under one source: `sessionwarden.<part>`.
 
-    Without `client`, one for the environment's Region and credentials is made.
+    Without `client`, it makes one for the environment's Region and credentials.
     """
 
     def __init__(self, *, bus: str, source: str, client: EventBridgeClient | None = None) -> None:
@@ -50,7 +49,7 @@ class EventBridgePublisher:
             {"EventBusName": self._bus, "Source": self._source, "DetailType": detail_type, "Detail": text}
             for text in texts
         ]
-        # every chunk is tried before any failure is told: one bad entry must not hold back the rest
+        # every chunk is tried before an error is raised, so that one bad entry does not hold back the rest
         refused = [code for chunk in _chunks(entries) for code in self._put(chunk)]
         if refused:
             raise DeliveryError(f"bus {self._bus}: {len(refused)} of {len(entries)} refused: {refused[0]}")

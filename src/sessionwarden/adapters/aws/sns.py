@@ -1,4 +1,4 @@
-"""Alerts to an SNS topic: text for e-mail, attributes for subscription filters."""
+"""Sends alerts to an SNS topic: text for e-mail, attributes for subscription filters."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Findings onto the enforcement queue, one message each.
+"""Sends findings to the enforcement queue, one message each.
 
-Enters: findings. Leaves: nothing, once the queue has accepted every one. Enforcement takes findings
-from this queue alone, never from the bus, where others may put events.
+Enforcement reads findings only from this queue, never from the bus, where applications may put events.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 """
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 MAX_ENTRIES = 10
-"""Of a batch; ten findings, whose texts are all bounded, stay far below the limit in bytes."""
+"""Messages in a batch. Ten findings, whose texts are all bounded, stay far below the limit in bytes."""
 
 
 class SQSFindingSink:
@@ -55,5 +54,5 @@ class SQSFindingSink:
 
 
 def _body(finding: Finding) -> str:
-    # plain ASCII: SQS refuses U+FFFE and U+FFFF, and a client could write one into a key that is shown
+    # ASCII only: SQS refuses U+FFFE and U+FFFF, and a client could write one into a group key
     return json.dumps(msgspec.to_builtins(finding), separators=(",", ":"))

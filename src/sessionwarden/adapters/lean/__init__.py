@@ -1,1 +1,1 @@
-"""What a client waits for: DynamoDB, Cognito and key sets over plain sockets, without an SDK."""
+"""Adapters for calls that a client waits for: DynamoDB, Cognito and key sets, over sockets without an SDK."""

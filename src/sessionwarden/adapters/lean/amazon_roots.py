@@ -1,7 +1,7 @@
-"""The roots of Amazon Trust Services, which vouch for the endpoints of AWS: public certificates.
+"""The public root certificates of Amazon Trust Services, which sign the certificates of AWS endpoints.
 
 Amazon Root CA 1 to 4 and Starfield Services Root Certificate Authority - G2, as Mozilla's root programme
-carries them; valid until 2037 and later. A unit test holds them against that programme's list, byte for byte.
+carries them; valid until 2037 or later. A unit test compares them with that programme's list, byte for byte.
 https://www.amazontrust.com/repository/
 """
 

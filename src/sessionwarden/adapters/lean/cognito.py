@@ -1,9 +1,9 @@
-"""Cognito's own word on a token: `GetUser`, asked leanly, remembered for as long as a route allows.
+"""Asks Cognito whether a verified token is still accepted, for routes that require this online check.
 
-Enters: a verified access token and how old an answer may be. Leaves: whether Cognito still takes it;
-`StoreError` if it cannot be asked. Invariants: a yes is never used for longer than asked for; a no is
-final, since Cognito revives no token; tokens are kept as digests. What it leaves out: the token's own
-checks, which come first. The call is not signed: the token is its credential.
+It calls `GetUser`, and remembers the answer for as long as the route allows. Invariants: a yes is never used
+for longer than the caller allows; a no is final, since Cognito never accepts a revoked token again; tokens
+are kept as digests. The token's own checks come first, elsewhere. The call is not signed: the token is its
+credential.
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_GetUser.html
 """
 
@@ -20,24 +20,24 @@ from sessionwarden.errors import StoreError
 from sessionwarden.model.deny import Claims
 
 TARGET = "AWSCognitoIdentityProviderService.GetUser"
-# of the 10 s that API Gateway waits; a request pays it only on routes that ask for this
+# API Gateway waits 10 s; only requests to routes with the online check wait for this.
 DEADLINE_SECONDS = 1.0
 MAX_BODY_BYTES = 262_144
 CAPACITY = 1024
 
-# the token, its user or its session is no more: what the operation documents as such
+# The errors by which `GetUser` says that the token, its user or its session is no longer valid.
 _REVOKED = frozenset({"NotAuthorizedException", "UserNotFoundException", "PasswordResetRequiredException"})
 
 
-class _Known(NamedTuple):
+class _Answer(NamedTuple):
     valid: bool
     asked_at: float
 
 
 class CognitoOnlineCheck:
-    """Asks the pools' own Regions. Not for several threads at once: it keeps one connection per Region.
+    """Asks Cognito in each pool's own Region. For one thread at a time: it keeps one connection per Region.
 
-    `endpoint_of` gives a Region's endpoint URL; `clock` is epoch seconds.
+    `endpoint_of` returns a Region's endpoint URL; `clock` is epoch seconds.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class CognitoOnlineCheck:
         self._deadline_seconds = deadline_seconds
         self._capacity = capacity
         self._connections: dict[str, Connection] = {}
-        self._known: dict[bytes, _Known] = {}
+        self._known: dict[bytes, _Answer] = {}
 
     def confirms(self, claims: Claims, token: str, *, max_age_seconds: int) -> bool:
-        """Whether Cognito still takes `token`, whose verified claims are `claims`.
+        """Whether Cognito still accepts `token`, whose verified claims are `claims`.
 
-        `max_age_seconds` is how old a yes may be; 0 asks each time. Raises `StoreError` if Cognito did
-        not answer in time, is throttling, or answers what is not documented.
+        `max_age_seconds` is how old a yes may be; 0 asks each time. Raises `StoreError` if Cognito does
+        not answer in time, throttles, or answers in a way that is not documented.
         """
         digest = blake2b(token.encode("ascii"), digest_size=32).digest()
         now = self._clock()
@@ -69,7 +69,7 @@ class CognitoOnlineCheck:
         if known is not None and (not known.valid or 0 <= now - known.asked_at < max_age_seconds):
             return known.valid
         valid = self._ask(claims.pool.partition("_")[0], token)
-        self._keep(digest, _Known(valid, now))
+        self._keep(digest, _Answer(valid, now))
         return valid
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ class CognitoOnlineCheck:
         for connection in self._connections.values():
             connection.close()
 
-    def _keep(self, digest: bytes, known: _Known) -> None:
+    def _keep(self, digest: bytes, known: _Answer) -> None:
         self._known.pop(digest, None)
         self._known[digest] = known
         if len(self._known) > self._capacity:
@@ -97,7 +97,7 @@ class CognitoOnlineCheck:
         try:
             response = connection.exchange(request, first_end)
         except HttpError:
-            # GetUser changes nothing, so once more, on a fresh connection
+            # GetUser changes nothing, so it is safe to try again on a fresh connection
             response = self._last_try(connection, request, end)
         return _says_yes(response)
 
@@ -117,7 +117,7 @@ class CognitoOnlineCheck:
 
 
 def online_check(environ: Mapping[str, str]) -> CognitoOnlineCheck:
-    """The check as a Lambda function makes it; the environment may name another endpoint."""
+    """The check as a Lambda function uses it; `environ` may name another endpoint."""
     named = environ.get("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER") or environ.get("AWS_ENDPOINT_URL")
     return CognitoOnlineCheck(
         endpoint_of=lambda region: named or f"https://cognito-idp.{region}.amazonaws.com"

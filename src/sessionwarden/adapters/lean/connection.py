@@ -1,10 +1,10 @@
-"""One kept HTTP/1.1 connection over a raw socket, with a deadline and a strict response parser.
+"""Sends HTTP/1.1 requests over one kept connection, with a deadline and a strict response parser.
 
-Enters: an endpoint and the bytes of a request. Leaves: status, headers and body. Invariants: all
-waiting ends at the deadline; a connection is used again only after an answer that was read to its
-exact end, so that no answer can be taken for that of another request; what RFC 9112 leaves open to
-interpretation (both lengths, folded lines, bare line feeds) is refused. Leaves out: redirects,
-proxies, compression. Name resolution is the one step that a socket's timeout cannot bound.
+Built on a raw socket, because an HTTP library would cost the authorizer most of its CPU. Invariants: all
+waiting ends at the deadline, except name resolution; a connection is used again only after an answer was
+read to its exact end, so that no answer is taken for that of another request; what RFC 9112 leaves open to
+interpretation (both lengths, folded lines, bare line feeds) is refused. There are no redirects, no proxies
+and no compression.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from typing import NamedTuple
 from sessionwarden.adapters.lean.tls_trust import first_context, wider_context
 
 MAX_HEAD_BYTES = 16_384
-# the largest TLS record (RFC 8446 section 5.1), so that a read never leaves decrypted bytes behind,
-# of which poll() would know nothing
+# The largest TLS record (RFC 8446 section 5.1): a read must leave no decrypted bytes behind, because
+# poll() cannot see those.
 RECEIVE_BYTES = 16_384
 
-# headers that decide where the answer ends, or what it says
+# Headers that decide where the answer ends, or how its body is read.
 _ONCE = frozenset({"connection", "content-encoding", "content-length", "transfer-encoding", "x-amz-crc32"})
 
-# folding, white space before the colon and bare CR or LF all read differently elsewhere
+# Other parsers read folded lines, white space before the colon, and a bare CR or LF differently.
 _HEAD = re.compile(r"HTTP/1\.1 ([0-9]{3})(?: [^\r\n]*)?(?:\r\n[A-Za-z0-9_-]+:[^\r\n]*)*")
 
 
 class HttpError(Exception):
-    """The exchange failed: no connection, out of time, or not an answer that HTTP/1.1 allows."""
+    """The exchange failed: no connection, no answer in time, or an answer that HTTP/1.1 does not allow."""
 
 
 class Endpoint(NamedTuple):
@@ -66,7 +66,7 @@ def parse_endpoint(url: str) -> Endpoint:
         host, port = authority, ""
     if scheme not in ("http", "https") or not found or not host or "@" in authority:
         raise ValueError("not an http or https URL")
-    # a line break or a space would end up in the request's head
+    # a line break or a space would become part of the request's head
     if not url.isascii() or not url.isprintable() or " " in url or "?" in url or "#" in url:
         raise ValueError("not a plain http or https URL")
     secure = scheme == "https"
@@ -75,17 +75,16 @@ def parse_endpoint(url: str) -> Endpoint:
 
 
 def _port(text: str) -> int:
-    # a larger one would raise OverflowError at the first connection
+    # a larger number would raise OverflowError at the first connection
     if not text.isdecimal() or len(text) > 5 or not 0 < int(text) < 65_536:
         raise ValueError("not a port")
     return int(text)
 
 
 class Connection:
-    """A connection to one endpoint, opened when needed and kept while answers are clean.
+    """A connection to one endpoint, opened when needed and kept while answers are well-formed.
 
-    Not for several threads at once. TLS verifies the certificate and the name; `cafile` adds to
-    nothing but replaces all other roots.
+    For one thread at a time. TLS verifies the certificate and the name; `cafile` replaces all other roots.
     """
 
     def __init__(self, endpoint: Endpoint, *, max_body_bytes: int, cafile: str | None = None) -> None:
@@ -97,7 +96,7 @@ class Connection:
     def exchange(self, request: bytes, end: float) -> Response:
         """Send `request` and read its answer. `end` is when `time.monotonic()` says to give up.
 
-        Raises `HttpError`. The request may have been executed even so; the connection is closed.
+        Raises `HttpError` and closes the connection; the server may have executed the request even so.
         """
         try:
             stream = self._usable() or self._open(end)
@@ -120,7 +119,7 @@ class Connection:
             kept.close()
 
     def _usable(self) -> _Stream | None:
-        """The kept connection, unless something can be read from it: its end, or bytes nobody asked for."""
+        """The kept connection, unless it has input already: its end, or bytes that answer no request."""
         if self._kept is not None and self._kept.has_input():
             self.close()
         return self._kept
@@ -139,11 +138,12 @@ class Connection:
 
     def _connected(self, end: float) -> socket.socket:
         if self.endpoint.secure:
-            # a snapshot is restored many times with one generator state: two handshakes must not share keys
+            # every environment restored from a snapshot starts with one generator state, and two
+            # handshakes must not share keys
             ssl.RAND_add(os.urandom(32), 32.0)
         plain = _connect(self.endpoint, end)
         try:
-            # a request is one write; waiting to fill a segment only adds 40 ms
+            # a request is one write, and waiting to fill a segment would only add 40 ms
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.settimeout(_remaining(end))
             if self._tls is None:
@@ -155,10 +155,10 @@ class Connection:
 
 
 class _Stream:
-    """A connected socket that never blocks by itself: whatever waits, waits in `_wait`, until `end`.
+    """A connected non-blocking socket; all waiting is done in `_wait`, until `end`.
 
-    A socket with a timeout would ask the kernel before each write and set its mode anew for each new
-    timeout: three more system calls an exchange, and as many calls through Python's socket objects.
+    A socket with a timeout polls before each write and sets its mode again for each new timeout, which adds
+    three system calls to an exchange.
     """
 
     def __init__(self, connected: socket.socket) -> None:
@@ -186,7 +186,7 @@ class _Stream:
                 return
 
     def receive(self, end: float) -> bytes:
-        """What has come, at least a byte; raises `ValueError` at the connection's end."""
+        """The bytes that have arrived, at least one; raises `ValueError` at the connection's end."""
         ready = self._input
         while True:
             _wait(ready, end)
@@ -207,7 +207,7 @@ class _Stream:
 
 
 class _Reader:
-    """Reads one answer from a connection, and not a byte of another."""
+    """Reads one answer from a stream, and refuses bytes that follow it."""
 
     def __init__(self, stream: _Stream, end: float, max_body_bytes: int) -> None:
         self._stream = stream
@@ -307,7 +307,10 @@ def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
 
 
 def _connect(endpoint: Endpoint, end: float) -> socket.socket:
-    """socket.create_connection gives each address the whole timeout; here they share the deadline."""
+    """Connect to the first address that answers. All addresses share one deadline.
+
+    `socket.create_connection` would allow each address the whole timeout.
+    """
     failure: OSError = OSError("no address")
     for family, kind, protocol, _, address in socket.getaddrinfo(
         endpoint.host, endpoint.port, type=socket.SOCK_STREAM

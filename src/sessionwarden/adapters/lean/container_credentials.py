@@ -1,10 +1,9 @@
-"""Credentials from the endpoint that Lambda (under SnapStart), ECS and EKS name in the environment.
+"""Fetches AWS credentials from the endpoint that Lambda (under SnapStart), ECS and EKS name.
 
-Enters: that endpoint's address and the token for it. Leaves: credentials, kept until shortly before they
-expire. Invariants: nothing is fetched until credentials are asked for, so a snapshot holds none; plain
-http only to this machine and the two link-local addresses of ECS and EKS, as in the SDKs; what is about
-to expire serves while its renewal fails, what has expired never. Times are epoch seconds: a frozen
-function's monotonic clock stands still.
+They are kept until shortly before they expire. Invariants: nothing is fetched until credentials are asked
+for, so a snapshot holds none; plain http is allowed only to this machine and to the link-local addresses of
+ECS and EKS, as in the SDKs; credentials about to expire serve while their renewal fails, expired ones never.
+Times are epoch seconds, because a frozen function's monotonic clock stands still.
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
 """
 
@@ -17,7 +16,7 @@ from time import time
 from typing import Any, NamedTuple
 
 from sessionwarden.adapters.lean.connection import Endpoint, HttpError, parse_endpoint
-from sessionwarden.adapters.lean.credentials import CONTAINER_FULL_URI, CONTAINER_RELATIVE_URI
+from sessionwarden.adapters.lean.environment_credentials import FULL_URI, RELATIVE_URI
 from sessionwarden.adapters.lean.get import get
 from sessionwarden.adapters.lean.sigv4 import Credentials
 from sessionwarden.errors import StoreError
@@ -25,36 +24,36 @@ from sessionwarden.tokens.canonical import load_object
 
 ECS_ENDPOINT = "http://169.254.170.2"
 NEAR_HOSTS = frozenset({"localhost", "::1", "169.254.170.2", "169.254.170.23", "fd00:ec2::23"})
-"""Besides 127.0.0.0/8: whoever answers there is this machine, ECS or EKS."""
+"""Hosts that are this machine, ECS or EKS, besides all of 127.0.0.0/8."""
 
 AUTHORIZATION_TOKEN = "AWS_CONTAINER_AUTHORIZATION_TOKEN"  # noqa: S105 - a name, no secret
 AUTHORIZATION_TOKEN_FILE = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"  # noqa: S105 - a name, no secret
 
-# one local round trip; a restored environment's first request pays it
+# One local round trip, which the first request of a restored environment waits for.
 DEADLINE_SECONDS = 1.0
 MAX_BODY_BYTES = 65_536
 RENEW_BEFORE_SECONDS = 300
-# while what is known still serves, a failing endpoint must not cost every request its deadline
+# While known credentials still serve, a failing endpoint must not cost every request the deadline.
 RETRY_SECONDS = 10
 
 
-class _Known(NamedTuple):
+class _Fetched(NamedTuple):
     credentials: Credentials
     fetched_at: float
     expires_at: float
 
 
 class ContainerCredentials:
-    """Call it for credentials. Not for several threads at once.
+    """Returns current credentials when called. For one thread at a time.
 
-    Raises `ValueError` when made with an endpoint that may not be asked. `clock` is epoch seconds.
+    Its constructor raises `ValueError` for an endpoint that may not be asked. `clock` is epoch seconds.
     """
 
     def __init__(self, environ: Mapping[str, str], *, clock: Callable[[], float] = time) -> None:
         self._environ = environ
         self._endpoint = container_endpoint(environ)
         self._clock = clock
-        self._known: _Known | None = None
+        self._known: _Fetched | None = None
         self._tried_at = 0.0
 
     def __call__(self) -> Credentials:
@@ -75,16 +74,16 @@ class ContainerCredentials:
             raise StoreError(f"no AWS credentials from the container's endpoint: {error}") from error
         return self._known.credentials
 
-    def _serving(self, now: float) -> _Known | None:
+    def _serving(self, now: float) -> _Fetched | None:
         known = self._known
-        # of a clock that was set back since, the expiry says nothing
+        # if the clock was set back since the fetch, the expiry cannot be trusted
         return known if known is not None and known.fetched_at <= now < known.expires_at else None
 
-    def _renewal_due(self, known: _Known, now: float) -> bool:
+    def _renewal_due(self, known: _Fetched, now: float) -> bool:
         tried_lately = self._tried_at <= now < self._tried_at + RETRY_SECONDS
         return now >= known.expires_at - RENEW_BEFORE_SECONDS and not tried_lately
 
-    def _fetch(self, now: float) -> _Known:
+    def _fetch(self, now: float) -> _Fetched:
         body = get(
             self._endpoint,
             deadline_seconds=DEADLINE_SECONDS,
@@ -94,7 +93,7 @@ class ContainerCredentials:
         credentials, expires_at = parse_credentials(body)
         if expires_at <= now:
             raise ValueError("they have expired")
-        return _Known(credentials, now, expires_at)
+        return _Fetched(credentials, now, expires_at)
 
 
 def container_endpoint(environ: Mapping[str, str]) -> Endpoint:
@@ -103,17 +102,17 @@ def container_endpoint(environ: Mapping[str, str]) -> Endpoint:
     >>> container_endpoint({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9001/c"}).port
     9001
     """
-    relative = environ.get(CONTAINER_RELATIVE_URI)
+    relative = environ.get(RELATIVE_URI)
     if relative and not relative.startswith("/"):
-        raise ValueError(f"{CONTAINER_RELATIVE_URI} is not a path")
-    endpoint = parse_endpoint(ECS_ENDPOINT + relative if relative else environ.get(CONTAINER_FULL_URI, ""))
+        raise ValueError(f"{RELATIVE_URI} is not a path")
+    endpoint = parse_endpoint(ECS_ENDPOINT + relative if relative else environ.get(FULL_URI, ""))
     if not endpoint.secure and not _is_near(endpoint.host):
-        raise ValueError(f"{CONTAINER_FULL_URI} is plain http to another machine")
+        raise ValueError(f"{FULL_URI} is plain http to another machine")
     return endpoint
 
 
 def parse_credentials(body: bytes) -> tuple[Credentials, float]:
-    """Credentials and when they expire (epoch seconds) of an endpoint's answer; raises `ValueError`."""
+    """The credentials in an endpoint's answer, and when they expire (epoch seconds); raises `ValueError`."""
     answer = load_object(body)
     credentials = Credentials(
         _header_text(answer, "AccessKeyId"),
@@ -124,7 +123,7 @@ def parse_credentials(body: bytes) -> tuple[Credentials, float]:
 
 
 def _epoch_seconds(value: object) -> float:
-    """An RFC 3339 time; Lambda's has nine digits of a second."""
+    """Reads an RFC 3339 time; Lambda writes nine digits of a second."""
     try:
         time_at = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
@@ -136,7 +135,7 @@ def _epoch_seconds(value: object) -> float:
 
 def _header_text(answer: Mapping[str, Any], name: str) -> str:
     value = answer.get(name)
-    # they become header lines: a line break would add others
+    # the value becomes part of a header line, where a line break would start another header
     if (
         not isinstance(value, str)
         or not value
@@ -149,7 +148,7 @@ def _header_text(answer: Mapping[str, Any], name: str) -> str:
 
 
 def _authorization(environ: Mapping[str, str]) -> str:
-    """The token for the endpoint: that of the file, which EKS renews, or of the variable, or none."""
+    """The endpoint's token: from the file, which EKS renews, or else from the variable, or empty."""
     path = environ.get(AUTHORIZATION_TOKEN_FILE)
     if path:
         with open(path, encoding="ascii") as file:
@@ -165,7 +164,7 @@ def _is_near(host: str) -> bool:
     if host in NEAR_HOSTS:
         return True
     try:
-        # strict, unlike resolving: `127.1.example` and `0x7f.1` are no addresses
+        # stricter than a resolver, so that `127.1.example` and `0x7f.1` are no addresses
         return socket.inet_pton(socket.AF_INET, host)[0] == 127
     except OSError:
         return False

@@ -1,9 +1,9 @@
-"""The denylist, read with as little CPU as a signed request can cost.
+"""Reads the denylist while a client waits, with as little CPU as a signed DynamoDB request can cost.
 
-Enters: a principal. Leaves: all its entries, strongly consistent. Invariants: an answer comes within
-300 ms (name resolution and fetching credentials aside) or `StoreError` does; nothing is left out: a page
-that cannot be read, an item that is damaged or another principal's, fails the whole read. boto3's GetItem
-costs 650 to 880 µs of CPU for what a raw socket does in 35 to 58; writing stays with boto3.
+Reads are strongly consistent. Invariants: within 300 ms (name resolution and fetching credentials aside)
+there is an answer or a `StoreError`; a page that cannot be read, a damaged item, or one of another principal
+fails the whole read, so that no entry is skipped. A read costs boto3 650 to 880 µs of CPU, a raw socket 35
+to 58; writing stays with boto3.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
 """
 
@@ -31,11 +31,11 @@ from sessionwarden.errors import DamagedItemError, StoreError
 from sessionwarden.model.deny import BroadDeny, DenyEntry
 
 DEADLINE_SECONDS = 0.3
-# half: a kept connection that died silently must leave time for a fresh one
+# Half of the deadline: if a kept connection has died silently, there is time left for a fresh one.
 FIRST_ATTEMPT_SECONDS = 0.15
-# what nearly every read answers, as DynamoDB writes it; any other text is parsed
+# The answer to nearly every read, exactly as DynamoDB writes it; any other text is parsed.
 _NO_ITEMS = b'{"Count":0,"Items":[],"ScannedCount":0}'
-# a Query page holds 1 MB of items, which JSON makes longer
+# A page of a Query holds up to 1 MB of items, and more than that as JSON.
 MAX_BODY_BYTES = 4_194_304
 
 QUERY = "DynamoDB_20120810.Query"
@@ -52,10 +52,10 @@ _RETRYABLE = frozenset(
 
 
 class LeanDenylist:
-    """Reads a denylist table over one kept connection. Not for several threads at once.
+    """Reads a denylist table over one kept connection. For one thread at a time.
 
-    `credentials` is asked before each read, in its own time; `deadline_seconds` covers connecting, every
-    page and one retry on a fresh connection (a Query changes nothing, so repeating it is safe).
+    `credentials` is called before each read and is not part of the deadline. `deadline_seconds` covers
+    connecting, every page, and one retry on a fresh connection (a Query changes nothing, so it can repeat).
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class LeanDenylist:
         endpoint = parse_endpoint(endpoint_url)
         self._connection = Connection(endpoint, max_body_bytes=MAX_BODY_BYTES, cafile=cafile)
         self._signer = Signer(region=region, service="dynamodb", host=endpoint.authority)
-        # all of a query's body but the principal: written once, not on each request
+        # the part of a query's body that never changes is built once, not on each request
         start = f'{{"TableName":{encode_basestring_ascii(table)},"ConsistentRead":true,'
         self._entries_body = (
             start + '"KeyConditionExpression":"principal = :p","ExpressionAttributeValues":{":p":{"S":'
@@ -89,7 +89,7 @@ class LeanDenylist:
         """Every entry of `principal`, expired ones included.
 
         Raises `StoreError` if the table did not answer in time or refused, `DamagedItemError` if an
-        item cannot be read. One read unit up to 4 KB.
+        item cannot be read. Costs one read unit for each 4 KB.
         """
         body = self._entries_body + encode_basestring_ascii(principal).encode("ascii") + b"}}}"
         return tuple(_entry_of(principal, item) for item in self._items(body))
@@ -97,13 +97,13 @@ class LeanDenylist:
     def broad(self, now: int) -> BroadDenies:
         """The clients and networks that are denied at `now` (epoch seconds) or later.
 
-        Raises as `entries` does. One read unit per 4 KB of entries that are in force.
+        Raises as `entries` does. Costs one read unit for each 4 KB of entries that are in force.
         """
         body = self._poll_body + encode_basestring_ascii(end_key(now)).encode("ascii") + b"}}}"
         return BroadDenies(_broad_of(item) for item in self._items(body))
 
     def _items(self, first_body: bytes) -> list[Any]:
-        # first: a restored environment has to fetch them, which is not the table's time
+        # before the clock starts: a restored environment has to fetch them first
         credentials = self._credentials()
         end = monotonic() + self._deadline_seconds
         found: list[Any] = []
@@ -120,7 +120,7 @@ class LeanDenylist:
         self._connection.close()
 
     def _ask(self, body: bytes, credentials: Credentials, end: float) -> bytes:
-        """The body of a good answer; at most two requests."""
+        """The body of a good answer, after at most two requests."""
         first_end = min(end, monotonic() + self._first_attempt_seconds)
         try:
             return self._once(body, credentials, first_end)
@@ -144,12 +144,12 @@ class LeanDenylist:
 
 
 class Poll:
-    """The denied clients and networks, read again when they are `MAX_AGE_SECONDS` old.
+    """Returns the denied clients and networks when called; reads them again at `MAX_AGE_SECONDS` old.
 
-    `read` is told the time in epoch seconds, so that it can leave out what is over. Inline and on the
-    reader's own connection: a function that is frozen between requests has no background. A failed read
-    raises, as a principal's does: older than that is never used. `clock` is epoch seconds, since a frozen
-    function's monotonic clock stands still.
+    `read` receives the time in epoch seconds and may leave out entries that have ended. The read happens
+    within the request, since a function that is frozen between requests has no background. A failed read
+    raises, because an older answer is never used. `clock` is epoch seconds: a frozen function's monotonic
+    clock stands still.
     """
 
     def __init__(self, read: Callable[[int], BroadDenies], *, clock: Callable[[], float] = time) -> None:
@@ -162,7 +162,7 @@ class Poll:
         now = self._clock()
         if self._read_at is None or not 0 <= now - self._read_at < MAX_AGE_SECONDS:
             self._found = self._read(int(now))
-            # the time before reading: what was written since then may be missing
+            # the time before the read, since an entry written during it may be missing
             self._read_at = now
         return self._found
 
@@ -170,10 +170,10 @@ class Poll:
 def lean_denylist(
     environ: Mapping[str, str], *, table: str, region: str, deadline_seconds: float = DEADLINE_SECONDS
 ) -> LeanDenylist:
-    """The table as a Lambda function finds it: endpoint and credentials from its environment.
+    """A reader whose endpoint and credentials come from the environment of a Lambda function.
 
-    Raises `ValueError` for an endpoint that is no http or https URL, or credentials from an endpoint that
-    may not be asked.
+    Raises `ValueError` for an endpoint that is no http or https URL, or for a credentials endpoint that may
+    not be asked.
     """
     endpoint_url = (
         environ.get("AWS_ENDPOINT_URL_DYNAMODB")
@@ -191,7 +191,7 @@ def lean_denylist(
 
 
 class _RetryableError(Exception):
-    """An attempt failed in a way that another may not."""
+    """The attempt failed in a way that a second one may not."""
 
 
 class _Page(NamedTuple):
@@ -217,7 +217,7 @@ def _error_code(body: bytes) -> str:
         kind = error.get("__type") if isinstance(error, dict) else None
     except (ValueError, RecursionError):
         kind = None
-    # the answer's own text goes to a log: only a name of the documented shape does
+    # this goes to a log, so only a name of the documented form is passed on
     name = kind.rpartition("#")[2] if isinstance(kind, str) else ""
     return name if name.isascii() and name.isalnum() and len(name) <= 64 else "unknown error"
 

@@ -1,8 +1,7 @@
-"""One `GET` on a connection of its own, bounded in time and size.
+"""Fetches one document with `GET`, bounded in time and size: signing keys, or our own credentials.
 
-Enters: an endpoint. Leaves: the body of a 200. Invariant: no redirect is followed and nothing but a 200
-is believed: what is fetched so rarely (signing keys, our own credentials) decides who is trusted. The
-connection is not kept: it would not live until the next fetch.
+Invariant: no redirect is followed and only a 200 is accepted, because these documents decide who is trusted.
+Each fetch has a connection of its own, since none would stay open until the next one.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ def get(
 ) -> bytes:
     """The body at `endpoint`; raises `HttpError`, also for any status but 200.
 
-    `authorization` is that header's value, checked by the caller to be one line.
+    `authorization` is the value of that header; the caller has checked that it is one line.
     """
     authorization_line = f"Authorization: {authorization}\r\n" if authorization else ""
     request = (

@@ -1,7 +1,6 @@
-"""Gets a pool's JWKS document over https (from the emulator: over http).
+"""Fetches the signing keys of a user pool, its JWKS document, over https (from the emulator over http).
 
-Enters: an absolute URL. Leaves: the body of a 200. Invariant: TLS is verified, since whoever serves this
-document can sign in as anybody.
+Invariant: TLS is verified, since a server that could replace this document could forge any user's token.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from sessionwarden.adapters.lean.connection import HttpError, parse_endpoint
 from sessionwarden.adapters.lean.get import get
 from sessionwarden.errors import StoreError
 
-# of the 10 s that API Gateway waits for an authorizer; a request pays this when keys are due
+# API Gateway waits 10 s for an authorizer; a request waits this long only when keys must be fetched.
 DEADLINE_SECONDS = 2.0
 MAX_BODY_BYTES = 65_536
 

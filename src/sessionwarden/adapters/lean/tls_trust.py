@@ -1,9 +1,8 @@
-"""Whom a TLS connection believes: the few roots that vouch for AWS, the system's, or a file's.
+"""Chooses the root certificates for a TLS connection: Amazon's five, the system's, or an operator's file.
 
-Enters: a host and the environment. Leaves: contexts that verify certificate and name. Reading a system's
-hundred-odd roots costs about 50 ms of CPU on a cold start, five cost one. Invariant: nobody is believed
-whom the system does not believe, unless an operator names a file; a host of AWS that our five roots do not
-vouch for is asked again with the system's, so that a new root of AWS is slow and no outage.
+Loading a system's hundred-odd roots costs about 50 ms of CPU on a cold start, loading five costs 1 ms.
+Invariant: no server is trusted that the system does not trust, unless an operator names a file. If Amazon's
+roots do not verify a host of AWS, the system's are tried, so a new root of AWS is slow but no outage.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ats-certs.html
 """
 
@@ -16,16 +15,16 @@ from functools import lru_cache
 from sessionwarden.adapters.lean.amazon_roots import AMAZON_ROOTS
 
 AWS_DOMAIN = ".amazonaws.com"
-# an operator's own choice of roots replaces ours: botocore's variable, then OpenSSL's, which the
-# system's context obeys
+# Variables by which operators replace these roots: botocore's, then OpenSSL's, which the system's
+# context obeys.
 CA_BUNDLE = "AWS_CA_BUNDLE"
 _OPENSSL_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def first_context(host: str, cafile: str | None) -> ssl.SSLContext:
-    """What to verify `host` with: `cafile` or the environment's choice if there is one.
+    """The context that verifies `host` first: from `cafile` or the environment, if either names roots.
 
-    Raises `ValueError` for a file without roots: to believe others instead would be another choice.
+    Raises `ValueError` for a file without roots, rather than trust others than the operator chose.
     """
     named = cafile or os.environ.get(CA_BUNDLE)
     if named:
@@ -36,13 +35,13 @@ def first_context(host: str, cafile: str | None) -> ssl.SSLContext:
 
 
 def wider_context(context: ssl.SSLContext) -> ssl.SSLContext | None:
-    """What to try when `context` did not believe a server: the system's roots after our five."""
+    """The context to try after `context` failed to verify a server: the system's, after Amazon's five."""
     return system_context() if context is _amazon_context() else None
 
 
 @lru_cache(maxsize=1)
 def system_context() -> ssl.SSLContext:
-    """All roots of the system, or of the file that `SSL_CERT_FILE` names. Tens of milliseconds once."""
+    """All roots of the system, or of the file that `SSL_CERT_FILE` names. Loading takes tens of ms, once."""
     return ssl.create_default_context()
 
 

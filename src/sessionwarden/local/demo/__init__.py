@@ -1,1 +1,1 @@
-"""The demo: a whole deployment on this machine, in which an abused session dies."""
+"""The demo: a whole deployment on this machine, in which abused sessions are ended."""

@@ -1,7 +1,7 @@
-"""Many people at once: honest users who go on working, and one session that is abused until it ends.
+"""Makes the demo's requests: honest users who keep working, and an attacker who abuses a session.
 
-Enters: visitors and endpoints. Leaves: every answer with its times. Honest users pause between requests;
-abusers do not, and stop a few refusals after the first, or when a bound is reached.
+All users work at the same time, and every answer is kept with its times. Honest users pause between requests.
+The attacker does not pause, and stops after a few refusals or after a minute.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ JOIN_SECONDS = 20.0
 
 
 class HonestUsers:
-    """Users who work all along, one thread each. `answers` and `failures` grow while they do."""
+    """Users who work until they are stopped, one thread each; `answers` and `failures` grow meanwhile."""
 
     def __init__(self, tokens: Sequence[Tokens], endpoints: Sequence[Endpoint], log: AccessLog) -> None:
         self._endpoints = endpoints
@@ -53,10 +53,7 @@ class HonestUsers:
                 thread.join(JOIN_SECONDS)
 
     def wait_until_each_was_served(self, times: int) -> None:
-        """Return once as many answers as `times` for each user are there.
-
-        Raises `LocalStackError` after 30 s.
-        """
+        """Wait for `times` answers per user; raises `LocalStackError` after 30 s."""
         deadline = time.monotonic() + 30
         while len(self.answers) < times * len(self._threads):
             if self.failures:
@@ -86,10 +83,10 @@ def abuse(
     pause_seconds: float = 0.0,
     watch: Callable[[int], None],
 ) -> list[Answer]:
-    """Let every visitor knock as fast as it can until each was refused a few times; all answers.
+    """Let every visitor send requests until it was refused a few times; returns all answers.
 
-    `watch` is told how many requests were made. After 60 s the visitors give up: what they were
-    answered shows that nobody stopped them. Raises `LocalStackError` if the API does not answer.
+    `watch` receives the number of requests made so far. After 60 s the visitors stop, and their answers show
+    that they were not refused. Raises `LocalStackError` if the API does not answer.
     """
     answers: list[Answer] = []
     failures: list[Exception] = []

@@ -1,7 +1,7 @@
-"""Mailboxes: queues that receive what Sessionwarden tells the world, as any subscriber would.
+"""Mailboxes: queues that receive Sessionwarden's bus events and alerts, as any subscriber would.
 
-Enters: the bus and the alert topic of a deployment. Leaves: messages with the moment they were sent,
-epoch ms, by the queue's own clock, so that reading late does not blur a measurement.
+Each message has the time at which it was sent, by the queue's own clock, so that reading it late does not
+falsify a measurement.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Message(NamedTuple):
 
 
 class Mailbox:
-    """A queue of ours; what was received is kept in `messages`."""
+    """A queue; received messages are kept in `messages`."""
 
     def __init__(self, emulator: Emulator, name: str) -> None:
         self._sqs = emulator.client("sqs")
@@ -37,7 +37,7 @@ class Mailbox:
         self.messages: list[Message] = []
 
     def collect(self, wait_seconds: int = 0) -> None:
-        """Take what is there."""
+        """Receive up to ten messages, waiting up to `wait_seconds` for the first."""
         received = self._sqs.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=10,
@@ -53,9 +53,9 @@ class Mailbox:
     def wait_for(
         self, wanted: Callable[[Message], bool], what: str, *, seconds: float = WAIT_SECONDS
     ) -> Message:
-        """The first message that is `wanted`, received before or within `seconds`.
+        """The first message that is `wanted`, among those received already or within `seconds`.
 
-        Raises `LocalStackError` naming `what` if none comes.
+        Raises `LocalStackError`, which names `what`, if there is none.
         """
         deadline = time.monotonic() + seconds
         while True:
@@ -78,7 +78,7 @@ def listen_to_bus(emulator: Emulator, bus: str, *, detail_type: str) -> Mailbox:
 
 
 def listen_to_topic(emulator: Emulator, topic_arn: str) -> Mailbox:
-    """A mailbox for alerts; bodies are what SNS hands to a queue: `Subject`, `Message` and so on."""
+    """A mailbox for alerts; bodies are SNS's JSON, with `Subject`, `Message` and so on."""
     mailbox = Mailbox(emulator, "demo-alerts")
     emulator.client("sns").subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=mailbox.arn)
     return mailbox

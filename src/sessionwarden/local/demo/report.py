@@ -1,7 +1,7 @@
-"""What the demo found out: measured moments, endpoints, and every expectation with what it got.
+"""The result of the demo: measured times, the API's answers, and every expectation with its result.
 
-Values only; `story` fills them, `demo_screen` shows them, `--output json` writes them. Times are epoch
-milliseconds unless the name says otherwise. No token is ever in here.
+`scenario` fills a report, `screen` shows it, and `--output json` writes it. Times are epoch milliseconds
+unless the name says otherwise. A report never holds a token.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SIMULATED = (
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that must be so. It holds if `got` equals `expected`."""
+    """A condition that the demo checks. It holds if `got` equals `expected`."""
 
     name: str
     expected: str
@@ -27,7 +27,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """A point on a timeline; `after_ms` counts from the incident's first moment."""
+    """A moment of an incident; `after_ms` counts from the incident's first moment."""
 
     what: str
     at: int
@@ -35,7 +35,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
-    """One abuse from the line that crossed a rule's threshold to the request that was refused."""
+    """One abuse, from the log line that crossed a rule's threshold to the first refused request."""
 
     username: str
     rule: str
@@ -49,7 +49,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EndpointResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the same token met at one endpoint, before and after."""
+    """The answers of one endpoint to the same token, before and after the session was ended."""
 
     name: str
     before: str
@@ -57,7 +57,7 @@ class EndpointResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CommandRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A command as an operator runs it; `output` is what it said."""
+    """A command as an operator runs it, with its output."""
 
     command: str
     exit_status: int
@@ -65,11 +65,11 @@ class CommandRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything. `seconds` is how long the demo took, deployment included.
+    """The whole result. `seconds` is how long the demo took, deployment included.
 
-    `replayed_lines` counts access-log lines that were written again because the machine could not make
-    as many real requests in time; 0 where it can. `new_token_after_undo` and `old_token_after_undo` are
-    what the guarded route answered to each.
+    `replayed_lines` counts access-log lines that were written a second time because the machine was too slow
+    to make as many real requests; otherwise it is 0. `new_token_after_undo` and `old_token_after_undo` are
+    the guarded route's answers to each token.
     """
 
     simulated: str

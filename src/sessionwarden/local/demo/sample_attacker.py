@@ -1,8 +1,7 @@
-"""A signed-in user whose session is about to be found out, for measurements and end-to-end tests.
+"""A signed-in attacker whose log lines make a shipped rule match, for measurements and end-to-end tests.
 
-Enters: a running `LocalStack`. Leaves: log lines that cross a threshold of a shipped rule, and what the
-guarded endpoint answers the session. Invariant: the lines are one real request of that session, repeated
-under new ids from other addresses; the emulator's gateway writes none itself.
+Invariant: the lines are one real request of its session, repeated with new ids from other addresses, because
+the emulator's gateway writes no access log itself.
 """
 
 from __future__ import annotations
@@ -17,25 +16,25 @@ from sessionwarden.local.demo.stack import LocalStack
 from sessionwarden.local.demo.traffic import AccessLog, SignIn, Tokens, Visitor, new_id
 from sessionwarden.model.event import Event
 
-# the shipped rule ends a session that is seen at four
+# The shipped rule ends a session that is used from four addresses.
 ADDRESSES = 5
 
 
 class _Kept(AccessLog):
-    """Keeps lines instead of writing them."""
+    """An access log that keeps lines instead of writing them."""
 
     def record(self, event: Event) -> None:
         self.lines.append(event)
 
 
 class SampleAttacker:
-    """One user, one session."""
+    """One user with one session."""
 
     def __init__(self, stack: LocalStack) -> None:
         people = SignIn(stack.emulator, stack.api)
         self.account = people.create(f"attacker-{secrets.token_hex(4)}")
         self.tokens: Tokens = people.sign_in(self.account)
-        # of their own (RFC 3849), each in a /64: many users at one address are another rule's business
+        # addresses of its own (RFC 3849), each in its own /64, so that no rule about addresses matches
         network = f"2001:db8:{secrets.token_hex(2)}"
         self.addresses = tuple(f"{network}:{number}::1" for number in range(ADDRESSES))
         self._stack = stack
@@ -50,7 +49,7 @@ class SampleAttacker:
         return Visitor(self.tokens, address=self.addresses[0])
 
     def status(self) -> int:
-        """What the guarded route answers now."""
+        """The status with which the guarded route answers now."""
         visitor = self.visitor()
         try:
             return visitor.request(self._stack.guarded).status
@@ -58,7 +57,7 @@ class SampleAttacker:
             visitor.close()
 
     def abuse(self) -> Sequence[Event]:
-        """Lines that cross the threshold. Raises `LocalStackError` if the session is refused already."""
+        """Log lines that cross the threshold. Raises `LocalStackError` if the session is refused already."""
         kept = _Kept(self._stack.emulator, self._stack.access_log_groups)
         visitor = self.visitor()
         status = visitor.request(self._stack.guarded, kept).status

@@ -1,11 +1,8 @@
-"""The demo's story, played against a deployment: abuse, its end, what it cost the honest, the undo.
+"""Runs the demo's scenario against a deployment: abused sessions end, honest users go on, an undo follows.
 
-Enters: a running `LocalStack` and a progress reporter. Leaves: a `Report` of what was measured and of
-every expectation, held or not. Nothing here knows how it is shown. Invariant: whatever the report says
-was answered by a endpoint, a queue or a command during this run.
-
-An expectation that fails is reported and the story goes on; only what makes going on pointless (no
-answer, no finding) raises `LocalStackError`.
+The result is a `Report` of measurements and expectations. Invariant: everything in the report was answered by
+an API, a queue or a command during this run. An expectation that fails is reported and the scenario goes on;
+only if it cannot go on (no answer, no finding), it raises `LocalStackError`.
 """
 
 from __future__ import annotations
@@ -46,12 +43,12 @@ HONEST = ("ana", "ben", "chloe", "dan")
 HAMMER = "mallory"
 OWNER = "vera"
 HAMMER_CONNECTIONS = 3
-# the shipped rule takes 300 a minute; some are spare, since lines are written a moment after the requests
+# The shipped rule matches at 300 a minute; the rest is spare, since lines are written after the requests.
 HAMMER_LINES = 320
 HURRY_SECONDS = 15.0
 THIEF_PAUSE_SECONDS = 0.03
 HONEST_ADDRESS = "198.51.100.1"
-# a thief's proxies; the owner's own address is none of them
+# The thief's proxies; the owner's address is not among them.
 THIEF_ADDRESSES = tuple(f"203.0.113.{number}" for number in range(1, 13))
 OWNER_ADDRESS = "192.0.2.7"
 HAMMER_ADDRESS = "192.0.2.66"
@@ -67,7 +64,7 @@ AFTER = {GUARD: "403", GUARD_REST: "403", LEGACY: "200", GET_USER: GONE, REFRESH
 
 @dataclass(slots=True)
 class _Scene:
-    """What the acts of one run share."""
+    """The state that the parts of one run share."""
 
     stack: LocalStack
     people: SignIn
@@ -83,7 +80,10 @@ class _Scene:
 
 
 def play(stack: LocalStack, progress: Progress, *, started: float) -> Report:
-    """Play it; `started` is `time.monotonic()` of the demo's beginning. About 20 s on two cores."""
+    """Run the scenario, which takes about 20 s on two cores.
+
+    `started` is `time.monotonic()` at the start of the demo.
+    """
     people = SignIn(stack.emulator, stack.api)
     with progress.step(f"{len(HONEST)} honest users, {OWNER} and {HAMMER} get accounts"):
         honest = [people.sign_in(people.create(name)) for name in HONEST]
@@ -130,9 +130,9 @@ def play(stack: LocalStack, progress: Progress, *, started: float) -> Report:
 
 
 def _first_request(scene: _Scene, tokens: Tokens) -> None:
-    """One request alone, until its event is counted.
+    """Make one request and wait until its event is counted, so that every function is warm.
 
-    Many at once would each find no warm process and start another: on two cores that takes a minute.
+    Many requests at once would start a cold process each, which takes a minute on two cores.
     """
     visitor = Visitor(tokens, address=HONEST_ADDRESS)
     scene.expect("the first request", 200, visitor.request(scene.stack.guarded, scene.log).status)
@@ -146,7 +146,7 @@ def _first_request(scene: _Scene, tokens: Tokens) -> None:
 
 
 def _theft(scene: _Scene, account: Account, progress: Progress) -> Incident:
-    """The owner works at one address; a thief uses the same session through many."""
+    """The owner works at one address, while a thief uses the same session through many."""
     stolen = scene.people.sign_in(account)
     owner = Visitor(stolen, address=OWNER_ADDRESS)
     scene.expect(f"{OWNER} works before the theft", 200, owner.request(scene.stack.rest, scene.log).status)
@@ -162,7 +162,7 @@ def _theft(scene: _Scene, account: Account, progress: Progress) -> Incident:
 
 
 def _steal(scene: _Scene, stolen: Tokens, step: Step) -> list[Answer]:
-    """Knock from the next address, one at a time, until refused or until time is up."""
+    """Send requests, each from the next address, until one is refused or time is up."""
     answers: list[Answer] = []
     deadline = time.monotonic() + ABUSE_SECONDS
     for address in itertools.cycle(THIEF_ADDRESSES):
@@ -179,7 +179,7 @@ def _steal(scene: _Scene, stolen: Tokens, step: Step) -> list[Answer]:
 def _hammering(
     scene: _Scene, account: Account, progress: Progress
 ) -> tuple[Incident, list[EndpointResult], Tokens]:
-    """One user asks for the same thing as fast as the API answers."""
+    """One user sends the same request as fast as the API answers."""
     tokens = scene.people.sign_in(account)
     before = _try_everything(scene, tokens)
     scene.expect(f"endpoints open to {account.username} before", dict.fromkeys(AFTER, "200"), before)
@@ -208,9 +208,9 @@ def _hammering(
 
 
 def _replay(scene: _Scene, account: Account) -> int:
-    """Write real lines of the user again under new ids, now, until there are enough; how many.
+    """Write the user's real lines again with new ids until there are enough; returns how many.
 
-    For machines on which an emulator cannot answer 300 requests in a minute. The report says so.
+    This is for machines on which an emulator cannot answer 300 requests in a minute. The report says so.
     """
     made = [line for line in scene.log.lines if line.user == account.user and line.status == 200]
     missing = max(0, HAMMER_LINES - len(made))
@@ -221,7 +221,7 @@ def _replay(scene: _Scene, account: Account) -> int:
 
 
 def _incident(scene: _Scene, account: Account, answers: Sequence[Answer]) -> Incident:
-    """Wait for everything that follows from the abuse and put it on one timeline."""
+    """Wait for finding, enforcement and alert, and put them on one timeline."""
     finding = scene.findings.wait_for(_about(account.user), f"a finding about {account.username}")
     facts = finding.body["detail"]
     done = scene.enforcements.wait_for(
@@ -242,7 +242,7 @@ def _incident(scene: _Scene, account: Account, answers: Sequence[Answer]) -> Inc
         ["done"] * len(done["results"]),
         [result["outcome"] for result in done["results"]],
     )
-    # every line of the abuse is written by now, the crossing one among them
+    # by now every line of the abuse is written, also the one that crossed the threshold
     crossing = next(
         line for line in scene.log.lines if line.user == account.user and line.time == facts["time"]
     )
@@ -276,7 +276,7 @@ def _timeline(*moments: tuple[str, int]) -> tuple[Moment, ...]:
 def _undo(
     scene: _Scene, account: Account, decision_id: str, old: Tokens, progress: Progress
 ) -> tuple[CommandRun, str, str]:
-    """Lift the decision; what was run, and what a new and an old token get afterwards."""
+    """Lift the decision; returns the command, and the answers to a new and to the old token."""
     with progress.step(f"An operator lifts the decision, and {account.username} signs in again"):
         undo = run_command(scene.stack.emulator, "decisions", "delete", decision_id)
         fresh_status = _status_of(scene, scene.people.sign_in(account))
@@ -296,7 +296,7 @@ def _status_of(scene: _Scene, tokens: Tokens) -> str:
 
 
 def _try_everything(scene: _Scene, tokens: Tokens) -> dict[str, str]:
-    """What one session's tokens get at each endpoint now."""
+    """The answers of every endpoint to one session's tokens now."""
     visitor = Visitor(tokens, address=HAMMER_ADDRESS)
     try:
         return {

@@ -1,8 +1,7 @@
-"""The demo on a terminal, and without one: steps as they happen, then what was found out.
+"""Shows the demo on a console: its steps as they happen, then the report.
 
-Enters: steps and a `Report`. Leaves: text on a console. With a terminal, the current step has a spinner
-and its counter moves; without one (a CI job, a pipe), each step is one plain line when it is done.
-Hostile text (an alert quotes what clients sent) is printed as text, never as markup.
+On a terminal, the current step has a spinner and a counter; otherwise (in a CI job or a pipe) each step is
+one plain line when it is done. An alert may quote text that an attacker wrote, so it is never read as markup.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ class Screen:
 
     @contextmanager
     def step(self, text: str) -> Iterator[LiveStep]:
-        """One step; its line gets a mark and the seconds it took."""
+        """Show one step; at its end the line shows the result and the seconds it took."""
         started = time.monotonic()
         # without a terminal a spinner would print the same line twice
         status = self.console.status(_step_line(text, "")) if self.console.is_terminal else None
@@ -80,12 +79,12 @@ class Screen:
         )
 
     def report(self, report: Report) -> None:
-        """Everything that was found out, the failures last."""
+        """Show the report, with failed expectations last."""
         self.console.print()
         self.console.print(_indented(Text(_simulated(report), style="dim")))
         first, *others = report.incidents
         self._incident(first)
-        # said, because the difference is large and the first figure would mislead
+        # without this note the first figure would mislead, because a cold start takes much longer
         self.console.print(_indented(Text("The enforce function started cold for this one.", style="dim")))
         for incident in others:
             self._incident(incident)
@@ -136,14 +135,14 @@ class Screen:
 
     def _undo(self, report: Report, username: str) -> None:
         self._heading("The undo")
-        # a command must be copied as one line, so it is never folded
+        # a command is never wrapped, so that it can be copied as one line
         self.console.print(Text(f"  $ {report.undo.command}", style="cyan"), soft_wrap=True)
         self.console.print(_indented(Text(report.undo.output)))
         answers = f"{report.new_token_after_undo}; the old token: {report.old_token_after_undo}."
         self.console.print(_indented(Text(f"{username} signs in again, and with the new token: {answers}")))
 
     def _verdict(self, report: Report) -> None:
-        self._heading("Did anybody else notice?")
+        self._heading("Did other users notice?")
         self.console.print(
             _indented(
                 Text(

@@ -1,4 +1,4 @@
-"""Runs the real command line against the emulator, in a process of its own, as an operator would."""
+"""Runs Sessionwarden's command line against the emulator, in its own process, as an operator would."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Everything the demo plays on: emulator, sample API, Sessionwarden beside it, authorizer attached.
+"""Starts everything that the demo needs: an emulator, a sample API, and Sessionwarden deployed beside it.
 
-Enters: a progress reporter. Leaves: a running `LocalStack`, gone when the block ends. The order is the
-product's promise: the API comes first and knows nothing; Sessionwarden is told ids as context values.
+The order is that of a real deployment: the API exists first, its template knows nothing of Sessionwarden, and
+Sessionwarden receives its ids as context values.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ MODE = "enforce"
 
 
 class Step(Protocol):
-    """One line of progress."""
+    """A step in progress."""
 
     def update(self, text: str) -> None:
-        """Say how far it is."""
+        """Show how far the step is."""
         ...
 
 
 class Progress(Protocol):
-    """Who is told what happens while it happens."""
+    """Shows the steps of a run while they happen."""
 
     def step(self, text: str) -> AbstractContextManager[Step]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalStack:
-    """A deployment to play with. `outputs` are those of the `sessionwarden` stack."""
+    """A running deployment. `outputs` are those of the `sessionwarden` stack."""
 
     emulator: Emulator
     api: SampleApi
@@ -70,7 +70,7 @@ class LocalStack:
 
     @property
     def access_log_groups(self) -> dict[str, str]:
-        """Log group names by API id, out of the ARNs that the stack's outputs give."""
+        """Log group names by API id, from the ARNs in the stack's outputs."""
         api_ids = (self.api.http_api_id, self.api.rest_api_id)
         return {
             api_id: self.outputs[f"AccessLogGroup{api_id}"].split(":log-group:")[1].removesuffix(":*")
@@ -80,7 +80,7 @@ class LocalStack:
 
 @contextmanager
 def running_local_stack(progress: Progress) -> Iterator[LocalStack]:
-    """Start, deploy and attach; about 10 to 20 s, most of it synthesis.
+    """Start the deployment, and remove it when the block ends. A start takes 10 to 20 s, mostly synthesis.
 
     Raises `LocalStackError` if any part does not come up in time.
     """

@@ -1,9 +1,8 @@
 """People who use the sample API: real sign-ins, real requests, and the access-log lines that go with them.
 
-Enters: the sample API. Leaves: answers with times, and access-log lines in the product's own format.
-Every request is real and crosses the authorizer. The lines are the one thing that is written here,
-because the emulator's API Gateway writes none: one line per request made, with what the authorizer
-said of it, at the time it was made. Source addresses come from the documentation ranges (RFC 5737).
+Every request is real and passes the authorizer. The access-log lines are written here, because the emulator's
+API Gateway writes none: one line for each request, in the product's own format, with its time and the
+authorizer's result. Source addresses are from the documentation ranges (RFC 5737).
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ from sessionwarden.sources.access_log.line import format_access_line
 
 USER_AGENT = "sample-app/1.0"
 LOG_STREAM = "demo"
-# each batch is one more invocation of ingest, and each invocation a process
+# Each batch is an invocation of ingest, and the emulator starts a process for it.
 FLUSH_SECONDS = 0.25
-# API Gateway refuses and the authorizer's own time-out is 10 s: nothing honest takes longer
+# No answer takes longer, since API Gateway waits 10 s for the authorizer.
 REQUEST_SECONDS = 15.0
 
 
@@ -39,12 +38,12 @@ def now_ms() -> int:
 
 
 def new_id() -> str:
-    """A request id, as the gateway gives one to each request."""
+    """A new request id, like those of API Gateway."""
     return secrets.token_hex(8)
 
 
 class Answer(NamedTuple):
-    """What the API answered. Times are epoch ms; `caller` is what the authorizer told the function."""
+    """The API's answer. Times are epoch ms; `caller` is the authorizer's context as the function saw it."""
 
     id: str
     status: int
@@ -54,7 +53,7 @@ class Answer(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """One session's tokens. Never printed."""
+    """The tokens of one session. They are never printed."""
 
     access: str
     refresh: str
@@ -69,7 +68,7 @@ class Account(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """One address to knock on, and how the gateway names it in its log."""
+    """One URL of an API, and the names that API Gateway logs for it."""
 
     url: str
     api_id: str
@@ -78,14 +77,14 @@ class Endpoint(NamedTuple):
 
 
 class SignIn:
-    """The user pool as an application sees it, and the administrator who fills it."""
+    """Creates users in the user pool, and signs them in as an application does."""
 
     def __init__(self, emulator: Emulator, api: SampleApi) -> None:
         self._cognito = emulator.client("cognito-idp")
         self._api = api
 
     def create(self, username: str) -> Account:
-        """A user with a password of their own."""
+        """Create a user with a random password."""
         password = f"{secrets.token_urlsafe(16)}aA1!"
         created = self._cognito.admin_create_user(
             UserPoolId=self._api.pool_id, Username=username, MessageAction="SUPPRESS"
@@ -107,11 +106,11 @@ class SignIn:
         return Tokens(access=result["AccessToken"], refresh=result["RefreshToken"])
 
     def get_user(self, tokens: Tokens) -> str:
-        """What Cognito's own GetUser says: `200`, or the error code."""
+        """The result of Cognito's GetUser: `200`, or the error code."""
         return _outcome(lambda: self._cognito.get_user(AccessToken=tokens.access))
 
     def refresh(self, tokens: Tokens) -> str:
-        """What a refresh brings: `200`, or the error code."""
+        """The result of a token refresh: `200`, or the error code."""
         return _outcome(
             lambda: self._cognito.initiate_auth(
                 ClientId=self._api.client_id,
@@ -130,11 +129,10 @@ def _outcome(call: Any) -> str:
 
 
 class AccessLog:
-    """Writes access-log lines as the gateway would: in batches, a moment after the request.
+    """Writes access-log lines as API Gateway does: in batches, shortly after the request.
 
-    `log_groups` are the groups' names by API id. `lines` are all that were written; `written_at` tells for
-    each by its id when the call was made that wrote it, epoch ms. `failure` is what ended the writing early,
-    if anything did.
+    `log_groups` are the groups' names by API id. `lines` are all lines written so far, and `written_at` the
+    time of the call that wrote each, by its id (epoch ms). `failure` is the error that stopped it, if any.
     """
 
     def __init__(self, emulator: Emulator, log_groups: Mapping[str, str]) -> None:
@@ -185,7 +183,7 @@ class AccessLog:
             while not self._stop.wait(FLUSH_SECONDS):
                 self._flush()
             self._flush()
-        except Exception as error:  # kept for the main thread, which asks
+        except Exception as error:  # kept for the main thread, which reads it
             self.failure = error
 
     def _flush(self) -> None:
@@ -195,7 +193,7 @@ class AccessLog:
 
 
 class Visitor:
-    """One connection to the API with one token. Not for two threads at once."""
+    """One connection to the API with one token. For one thread at a time."""
 
     def __init__(self, tokens: Tokens, *, address: str) -> None:
         self._tokens = tokens
@@ -207,7 +205,7 @@ class Visitor:
             self._connection.close()
 
     def request(self, endpoint: Endpoint, log: AccessLog | None = None) -> Answer:
-        """One request; its line goes to `log` if there is one.
+        """Make one request, and record its line in `log` if there is one.
 
         Raises `OSError` or `http.client.HTTPException` if the API does not answer.
         """
@@ -224,7 +222,7 @@ class Visitor:
             headers={
                 "Authorization": f"Bearer {self._tokens.access}",
                 "User-Agent": USER_AGENT,
-                # the emulator's REST APIs take the peer's address from here; its HTTP APIs ignore it
+                # the emulator's REST APIs read the client's address from here; its HTTP APIs ignore it
                 "X-Forwarded-For": self._address,
             },
         )

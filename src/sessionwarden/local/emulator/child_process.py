@@ -1,11 +1,10 @@
-"""The emulator's own process: MiniStack, nearer to AWS in three points, ended when its parent is gone.
+"""Runs the emulator, MiniStack, in its own process, with three changes that make it behave more like AWS.
 
-Enters: a pipe on standard input that the parent holds open and never writes to. A parent that is killed
-cannot clean up, but its end of the pipe closes: then this process ends itself and its Lambda workers.
-Two points let the very policies that AWS gets be enforced here: requests count as sent over TLS, and a
-permission for an SQS action covers its batch form. The third lets deliveries wait for a busy function, as
-they do on AWS, instead of starting a process for each. See docs/explanation/local-stack.md; MiniStack's
-version is pinned. Run as `python -m sessionwarden.local.emulator.child_process`.
+Requests count as sent over TLS, and a permission for an SQS action covers its batch form, so that the
+policies of the AWS deployment can be enforced. Deliveries wait for a busy function instead of starting a
+process each.
+See docs/explanation/local-stack.md; MiniStack's version is pinned. The process ends itself and its Lambda
+workers when standard input closes, because a parent that is killed cannot clean up.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 def behind_tls(app: ASGIApp) -> ASGIApp:
-    """The app, told of each request what a proxy that terminates TLS would tell it."""
+    """The app, with the header on each request that a proxy which terminates TLS would add."""
 
     async def forward(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
@@ -46,7 +45,7 @@ def behind_tls(app: ASGIApp) -> ASGIApp:
 def permitted_action(headers: Mapping[str, str]) -> str | None:
     """The action that a caller needs permission for, by the request's `X-Amz-Target`.
 
-    SQS has no permissions for batches of their own: that of `SendMessage` covers `SendMessageBatch`
+    SQS has no separate permissions for batches: that for `SendMessage` covers `SendMessageBatch`
     (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_AddPermission.html).
     """
     target = headers.get("x-amz-target", "")
@@ -57,10 +56,10 @@ def permitted_action(headers: Mapping[str, str]) -> str | None:
 
 
 def in_turn(execute: Execute) -> Execute:
-    """The invocation, waiting while the function has all the processes it may have.
+    """An invocation that waits while the function has the most processes that it may have.
 
-    A log subscription invokes once per line here, and a process takes a second of CPU to start: without a
-    bound, a busy second starts twenty, which slow each other down, so that the next second starts more.
+    The emulator invokes a function for each log line, and a process needs a second of CPU to start. Without a
+    bound, a busy second would start twenty of them, which slow each other down.
     """
     turns: dict[str, threading.BoundedSemaphore] = {}
     lock = threading.Lock()

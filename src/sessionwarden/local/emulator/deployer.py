@@ -1,11 +1,9 @@
-"""Puts a synthesized cloud assembly (`cdk.out`) into the emulator, as `cdk deploy` would into AWS.
+"""Deploys a synthesized cloud assembly (`cdk.out`) to the emulator, as `cdk deploy` would to AWS.
 
-Enters: the folder with `manifest.json`. Leaves: each stack's outputs. Invariants: assets are uploaded
-before any stack that names them, stacks are created in dependency order, and every wait is bounded,
-since a stack whose custom resource failed never ends. It only creates: no update, no delete, because
-the emulator is thrown away.
-
-The manifest: https://docs.aws.amazon.com/cdk/v2/guide/deploy-how-synth.html (cloud assembly schema).
+Invariants: assets are uploaded before any stack that names them, stacks are created in dependency order, and
+every wait is bounded, since a stack whose custom resource failed never ends. It only creates stacks, because
+the emulator is deleted as a whole.
+https://docs.aws.amazon.com/cdk/v2/guide/deploy-how-synth.html (cloud assembly schema)
 """
 
 from __future__ import annotations
@@ -40,7 +38,7 @@ Outputs = Mapping[str, str]
 
 
 class Asset(NamedTuple):
-    """One file of an assembly and where its stack expects it. `packaging` is `file` or `zip`."""
+    """One file of an assembly, and the place where its stack expects it. `packaging` is `file` or `zip`."""
 
     source: Path
     packaging: str
@@ -49,7 +47,7 @@ class Asset(NamedTuple):
 
 
 class Stack(NamedTuple):
-    """One stack of an assembly; `dependencies` are ids of artifacts that come first."""
+    """One stack of an assembly; `dependencies` are the ids of artifacts that must exist before it."""
 
     name: str
     template: Path
@@ -135,7 +133,7 @@ def read_stacks(folder: Path, manifest: Mapping[str, Any]) -> Sequence[Stack]:
 
 
 def read_assets(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Asset]:
-    """Every file that some stack expects in a bucket, the templates themselves included."""
+    """Every file that a stack expects in a bucket, including the templates themselves."""
     for artifact in manifest["artifacts"].values():
         if artifact["type"] != "cdk:asset-manifest":
             continue
@@ -157,7 +155,7 @@ def _load(path: Path) -> Any:
 
 
 def _resolve(name: str) -> str:
-    """The pseudo parameters that CDK leaves in names when a stack has no fixed account."""
+    """Replace the pseudo parameters that CDK leaves in names when a stack has no fixed account."""
     values = {"AWS::AccountId": ACCOUNT, "AWS::Region": REGION, "AWS::Partition": "aws"}
     for parameter, value in values.items():
         name = name.replace(f"${{{parameter}}}", value)
@@ -165,7 +163,7 @@ def _resolve(name: str) -> str:
 
 
 def _bootstrap(emulator: Emulator, buckets: set[str]) -> None:
-    """What `cdk bootstrap` leaves in an account, as far as templates ask for it."""
+    """Create what `cdk bootstrap` creates in an account, as far as the templates need it."""
     for bucket in buckets:
         emulator.client("s3").create_bucket(Bucket=bucket)
     emulator.client("ssm").put_parameter(
@@ -182,18 +180,18 @@ def _body(asset: Asset) -> bytes:
 def _zip(folder: Path) -> bytes:
     """A zip of the folder, with bytecode.
 
-    Every Lambda process of the emulator unpacks its own copy, so without bytecode each would compile
-    everything again: measured, 1.5 s of CPU instead of 0.6 s for a cold start of `ingest`.
+    Every Lambda process of the emulator unpacks its own copy, and without bytecode each would compile it
+    again: a cold start of `ingest` would cost 1.5 s of CPU instead of 0.6 s.
     """
     with TemporaryDirectory(prefix="sessionwarden-asset-") as scratch:
         copy = Path(scratch) / "asset"
         shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        # by hash and unchecked: unpacking changes the files' times
+        # bytecode is not checked against the files' times, because unpacking changes those
         compileall.compile_dir(
             copy, quiet=2, stripdir=str(copy), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
         )
         buffer = io.BytesIO()
-        # stored, not deflated: it is unpacked again a second later on the same machine
+        # not compressed, because it is unpacked a second later on the same machine
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
             for path in sorted(copy.rglob("*")):
                 if path.is_file():
@@ -202,7 +200,7 @@ def _zip(folder: Path) -> bytes:
 
 
 def _template_argument(stack: Stack, urls: Mapping[Path, str]) -> dict[str, str]:
-    # by URL if it was uploaded: a body may have 51,200 bytes at most
+    # by URL if it was uploaded, since a body may have 51,200 bytes at most
     if stack.template in urls:
         return {"TemplateURL": urls[stack.template]}
     return {"TemplateBody": stack.template.read_text(encoding="utf-8")}
@@ -226,7 +224,7 @@ def _await_stack(cloudformation: Any, name: str, timeout_seconds: float) -> Outp
 
 
 def _reason(cloudformation: Any, name: str) -> str:
-    """The first failure, oldest first: the later ones are cancellations that follow from it."""
+    """The oldest failure, because later ones are only cancellations that follow from it."""
     events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
     failures = [event for event in reversed(events) if event["ResourceStatus"].endswith("_FAILED")]
     if not failures:

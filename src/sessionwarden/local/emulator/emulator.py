@@ -1,9 +1,9 @@
-"""MiniStack, an AWS emulator, as a child process of ours.
+"""Starts and stops MiniStack, an AWS emulator, as a child process.
 
-Enters: nothing. Leaves: an `Emulator` on a free loopback port, and afterwards no process, no port and
-no file. Invariants: every wait is bounded; no credential or setting of the operator's own AWS account
-reaches the child; Cognito revocation and IAM are enforced in it (`AUTH=true`), or a demo of ended
-sessions would prove nothing. It is stopped by process group, since each of its Lambdas is a process.
+It listens on a free loopback port, and leaves no process, port or file behind. Invariants: every wait is
+bounded; no credential or setting of the operator's own AWS account reaches the child; Cognito revocation and
+IAM are enforced (`AUTH=true`), since a demo of ended sessions would prove nothing otherwise. It is stopped by
+process group, because each of its Lambdas is a process.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from sessionwarden.errors import LocalStackError
 
 REGION = "us-east-1"
 START_SECONDS = 30.0
-# there is nothing in it to save
+# The emulator has no data to save, so it is killed soon.
 STOP_SECONDS = 2.0
 ATTEMPTS = 3
 LOG_TAIL_LINES = 20
@@ -40,7 +40,7 @@ HOST = "127.0.0.1"
 
 
 class Emulator:
-    """A running emulator: where it listens and how to talk to it."""
+    """A running emulator, with clients for it."""
 
     def __init__(self, *, port: int, log: Path, process: subprocess.Popen[bytes]) -> None:
         self.port = port
@@ -53,7 +53,7 @@ class Emulator:
     def client(self, service_name: str) -> Any:
         """A boto3 client for the emulator, with its test credentials, shared between threads."""
         with self._lock:
-            # making a client costs tens of milliseconds, and making two at once is not thread-safe
+            # making a client takes tens of milliseconds, and is not thread-safe
             if service_name not in self._clients:
                 self._clients[service_name] = self._new_client(service_name)
             return self._clients[service_name]
@@ -70,7 +70,7 @@ class Emulator:
         return session.client(service_name, endpoint_url=self.endpoint_url, config=config)  # type: ignore[call-overload]
 
     def environment(self) -> dict[str, str]:
-        """What a process of ours needs in order to use the emulator instead of AWS."""
+        """The environment variables by which a process uses the emulator instead of AWS."""
         return {
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -80,7 +80,7 @@ class Emulator:
         }
 
     def api_url(self, api_id: str, stage: str = "$default") -> str:
-        """The address of a deployed API; `$default` is the stage without a path of its own."""
+        """The URL of a deployed API; the stage `$default` adds no path."""
         suffix = "" if stage == "$default" else f"/{stage}"
         return f"{self.endpoint_url}/_aws/execute-api/{api_id}{suffix}"
 
@@ -94,7 +94,7 @@ class Emulator:
 
 @contextmanager
 def running_emulator() -> Iterator[Emulator]:
-    """Start an emulator, yield it, and leave nothing behind.
+    """Start an emulator, yield it, and remove it at the end.
 
     Raises `LocalStackError` with the end of its log if it does not answer within 30 s. A start takes
     about half a second.
@@ -112,7 +112,7 @@ def _start(folder: Path) -> Emulator:
         try:
             return _start_once(folder / f"attempt-{attempt}")
         except LocalStackError:
-            # between our choosing a free port and its binding it, another process may have taken it
+            # another process may have taken the free port before the emulator could bind it
             if attempt == ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
@@ -128,11 +128,11 @@ def _start_once(folder: Path) -> Emulator:
             [sys.executable, "-m", "sessionwarden.local.emulator.child_process"],
             cwd=folder,
             env=_child_environment(os.environ, folder=folder, port=port, nonce=nonce),
-            # held open: the child ends itself when we are gone, even killed
+            # the child ends itself when this pipe closes, even if this process is killed
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            # a group of its own: its workers can be ended with it, and Ctrl-C reaches us alone
+            # in its own group, its workers can be ended with it, and Ctrl-C reaches only this process
             start_new_session=True,
         )
     emulator = Emulator(port=port, log=log, process=process)
@@ -145,7 +145,7 @@ def _start_once(folder: Path) -> Emulator:
 
 
 def _child_environment(parent: Mapping[str, str], *, folder: Path, port: int, nonce: str) -> dict[str, str]:
-    """The child's environment. Its Lambda workers inherit it, so nothing of AWS may be in it."""
+    """The child's environment. Lambda workers inherit it, so it holds no setting of an AWS account."""
     foreign = ("AWS_", "MINISTACK_", "LOCALSTACK_", "LAMBDA_", "SESSIONWARDEN_", "POWERTOOLS_", "PYTHON")
     kept = {name: value for name, value in parent.items() if not name.startswith(foreign)}
     directories = {name: folder / name.lower() for name in ("TMPDIR", "STATE_DIR", "S3_DATA_DIR")}
@@ -157,14 +157,14 @@ def _child_environment(parent: Mapping[str, str], *, folder: Path, port: int, no
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(port),
         "MINISTACK_HOST": HOST,
-        # health echoes it: how we tell our own child from another emulator that took the port first
+        # the health check returns it, which tells this child from another emulator on the same port
         "MINISTACK_EDITION": nonce,
-        # without it a trigger that refuses is logged and the tokens are issued anyway, unlike AWS
+        # without it, the emulator issues tokens although a trigger refused, unlike AWS
         "MINISTACK_COGNITO_PRETOKEN_STRICT": "1",
         "LAMBDA_EXECUTOR": "local",
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
-        # a daemon that does not exist: the operator's own containers are none of its business
+        # a daemon that does not exist, so that the operator's own containers are left alone
         "DOCKER_HOST": f"unix://{folder}/no-docker.sock",
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
@@ -172,9 +172,9 @@ def _child_environment(parent: Mapping[str, str], *, folder: Path, port: int, no
 
 
 def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.bind((HOST, 0))
+        port: int = listener.getsockname()[1]
         return port
 
 
@@ -190,7 +190,7 @@ def _await_health(emulator: Emulator, nonce: str) -> None:
 
 
 def _health(emulator: Emulator) -> dict[str, Any]:
-    # a proxy from the environment must not see, or break, calls to the loopback
+    # calls to the loopback must not go through a proxy that the environment names
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"{emulator.endpoint_url}/_ministack/health", timeout=2) as answer:
@@ -201,13 +201,13 @@ def _health(emulator: Emulator) -> dict[str, Any]:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask the process, wait, then kill what is left of its group: workers do not die with their parent."""
+    """Terminate the process, wait, then kill its group, since workers outlive their parent."""
     try:
         if process.poll() is None:
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_SECONDS)
-    finally:  # an impatient second Ctrl-C must not leave it behind
+    finally:  # also after a second Ctrl-C
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):

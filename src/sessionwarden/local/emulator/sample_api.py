@@ -1,10 +1,9 @@
 """The sample API that the demo protects, and the calls that put Sessionwarden's authorizer in front of it.
 
-Enters: the emulator; later the outputs of the `sessionwarden` stack. Leaves: endpoints to knock on.
-The API is deployed first, by a template that knows nothing of Sessionwarden, because that is how it will
-be found. `attach` then makes the calls that a platform engineer makes for an API that runs: routes and
-access logs change, no resource of the API's own stack is replaced, and one route stays behind Cognito's
-authorizer, as the comparison.
+The API is deployed first, by a template that knows nothing of Sessionwarden, like the APIs of operators.
+`attach` then makes the calls that a platform engineer makes for an API that already runs: it changes routes
+and access logs, replaces no resource of the API's own stack, and leaves one route behind Cognito's authorizer
+for comparison.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class SampleApi(NamedTuple):
 
 
 def deploy_sample_api(emulator: Emulator) -> SampleApi:
-    """Deploy the API as somebody else would have, long ago."""
+    """Deploy the API, as its owner would have done before Sessionwarden."""
     template = files("sessionwarden.local.emulator").joinpath("sample_api.yaml").read_text(encoding="utf-8")
     outputs = create_stack(emulator, STACK, {"TemplateBody": template})
     http_url = emulator.api_url(outputs["HttpApiId"], HTTP_STAGE)
@@ -92,7 +91,7 @@ def _attach_rest(emulator: Emulator, api: SampleApi, outputs: Outputs) -> None:
             {"op": "replace", "path": "/authorizerId", "value": outputs[f"AuthorizerId{api.rest_api_id}"]},
         ],
     )
-    # a REST API serves what was deployed last, not what is configured
+    # a REST API serves its last deployment, not its current configuration
     gateway.create_deployment(restApiId=api.rest_api_id, stageName=REST_STAGE)
     gateway.update_stage(
         restApiId=api.rest_api_id,

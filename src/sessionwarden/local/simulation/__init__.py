@@ -1,1 +1,1 @@
-"""Makes up a day of traffic with known attackers, for samples, tests and benchmarks."""
+"""Simulates a day of traffic with known attackers, for samples, tests and benchmarks."""

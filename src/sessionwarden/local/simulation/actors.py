@@ -1,8 +1,8 @@
-"""The abusers planted in a simulated log, and the honest who look like them.
+"""The actors of a simulated log: attackers planted in it, and honest users who look like them.
 
-Enters: a random generator and how many of each. Leaves: their requests, and the entries of the truth
-file. Invariant: the figures stand well over or just under the shipped rules' thresholds, with more
-margin than the log's disorder can eat; a test replays the one against the other.
+It makes their requests, and the entries of the truth file. Invariant: their numbers are well over or just
+under the shipped rules' thresholds, by a margin that the log's disorder cannot use up; a test replays the
+shipped rules over such a log.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sessionwarden.local.simulation.people import (
 
 HOUR_MS = 60 * MINUTE_MS
 
-# the shipped rules, by id
+# The ids of the shipped rules that the attackers trigger.
 REQUEST_RATE = "c1f6f7a1-3c0e-4f0b-9a2e-1d9c5f1be6a4"  # 300 requests of a user in 1 minute
 REFUSALS = "8d0c2f5b-6a47-4f1e-b6a5-0e4c7a4d2b93"  # 20 answers 401 to an address in 5 minutes
 PROBING = "e4a9c6d2-1b5f-4c7e-8d30-6f9a2b4c8e71"  # 12 strange paths from an address in 5 minutes
@@ -47,7 +47,7 @@ SCANNER_PATHS = (
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of the truth. `rule` is a shipped rule's id, `key` is its group key."""
+    """One actor, as an entry of the truth file. `rule` is a shipped rule's id, `key` its group key."""
 
     rule: str
     key: dict[str, str]
@@ -57,7 +57,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Actors(NamedTuple):
-    """Everybody who is not an ordinary user, and what they do."""
+    """All users who are not ordinary, and their requests."""
 
     planted: tuple[Actor, ...]
     lookalikes: tuple[Actor, ...]
@@ -72,11 +72,11 @@ class _Planner:
         self._addresses = _reserved_addresses()
 
     def moment(self) -> int:
-        """Some time between 01:00 and 22:00, so that nothing runs past the day's end."""
+        """A random time between 01:00 and 22:00, so that no actor runs past the day's end."""
         return self.start_ms + HOUR_MS + self.rng.randrange(21 * HOUR_MS)
 
     def addresses(self, count: int) -> tuple[str, ...]:
-        """Addresses that nobody else in the log has."""
+        """Addresses that no other user in the log has."""
         return tuple(next(self._addresses) for _ in range(count))
 
     def person(self, addresses: int) -> Person:
@@ -90,7 +90,7 @@ class _Planner:
 
 
 def make_actors(rng: Random, *, start_ms: int, actors_per_rule: int) -> Actors:
-    """`actors_per_rule` abusers of each rule, and as many lookalikes of each kind, over one day."""
+    """`actors_per_rule` attackers for each rule, and as many lookalikes of each kind, over one day."""
     planner = _Planner(rng, start_ms)
     planted: list[Actor] = []
     lookalikes: list[Actor] = []
@@ -172,7 +172,7 @@ def _traveller(planner: _Planner) -> Actor:
 
 
 def _reserved_addresses() -> Iterator[str]:
-    """RFC 5737's blocks first, then a part of RFC 2544's that no honest user is given."""
+    """The blocks of RFC 5737 first, then a part of RFC 2544's that no honest user has."""
     for block in ("203.0.113", "198.51.100", "192.0.2"):
         yield from (f"{block}.{host}" for host in range(1, 255))
     for number in itertools.count():

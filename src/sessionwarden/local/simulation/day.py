@@ -1,9 +1,9 @@
-"""A made-up day of one API's access log, with known abuse in it.
+"""Simulates a day of one API's access log, with known abuse in it.
 
-Enters: a number of lines and a seed. Leaves: lines in our access-log format, in the order in which
-a log would hold them, and the truth: who was planted, for which rule. Invariants: the same arguments
-give the same bytes; whoever is not planted stays under every shipped threshold. Memory is bounded
-by a slice of the day, so a million lines are as easy as a thousand.
+It makes lines in our access-log format, in the order of a real log, and the truth about them: which actors
+were planted, for which rules. Invariants: the same arguments make the same bytes; users who are not planted
+stay under every shipped threshold. Memory is bounded by a slice of the day, so a million lines need no more
+than a thousand.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sessionwarden.model.event import Event
 from sessionwarden.sources.access_log.line import format_access_line
 
 START_MS = 1_759_708_800_000
-"""2025-10-06T00:00:00Z, a Monday: fixed, so that a seed names a log for good."""
+"""2025-10-06T00:00:00Z, a Monday. It is fixed, so that a seed always means the same log."""
 
 DAY_MS = 86_400_000
 SLICE_MS = 300_000
@@ -38,7 +38,7 @@ _REDELIVERED = 0.001
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
-    """The truth file: what a replay must find, and who it must leave alone."""
+    """The truth file: the actors that a replay must find, and those that it must not."""
 
     seed: int
     lines: int
@@ -61,7 +61,7 @@ class Simulation(NamedTuple):
 
 
 class _Line(NamedTuple):
-    """Sorts by when it was written; `number` commits ties, so that texts are never compared."""
+    """A line, sorted by when it was written; `number` decides ties, so that texts are never compared."""
 
     written_ms: int
     number: int
@@ -69,7 +69,7 @@ class _Line(NamedTuple):
 
 
 def simulate(*, lines: int, seed: int) -> Simulation:
-    """A log of exactly `lines` lines (at least `MIN_LINES`), decided by `seed`."""
+    """A log of exactly `lines` lines (at least `MIN_LINES`), determined by `seed`."""
     if lines < MIN_LINES:
         raise ValueError(f"at least {MIN_LINES} lines")
     rng = Random(seed)  # noqa: S311  a seeded log, not a secret
@@ -79,7 +79,7 @@ def simulate(*, lines: int, seed: int) -> Simulation:
 
 
 def ordinary(*, lines: int, per_second: float, seed: int) -> Iterator[Written]:
-    """Honest traffic only, at one rate from the first second to the last, in the order of writing."""
+    """Honest traffic only, at a constant rate, in the order of writing."""
     rng = Random(seed)  # noqa: S311  as above
     people = make_people(rng, max(lines // _LINES_PER_VISITOR, 1))
     numbers = itertools.count()
@@ -123,7 +123,7 @@ def _day(rng: Random, actors: Actors, lines: int) -> Iterator[str]:
 
 
 def _slices(honest: int) -> Iterator[tuple[int, int]]:
-    """The day in slices with their shares of the honest lines: quiet at 02:00, busy at 14:00."""
+    """Slices of the day, each with its share of the honest lines: few at 02:00, many at 14:00."""
     count = DAY_MS // SLICE_MS
     weights = [1 - 0.8 * math.cos(2 * math.pi * (number / count - 2 / 24)) for number in range(count)]
     total, passed, given = math.fsum(weights), 0.0, 0

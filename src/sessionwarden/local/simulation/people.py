@@ -1,9 +1,8 @@
-"""Who calls the simulated API: honest people, lookalikes and planted abusers.
+"""Makes the requests of the simulated API's users: ordinary visits, and the patterns of the actors.
 
-Each makes a list of requests in event time. Invariant: an abuser is well over the threshold of one
-shipped rule and under those of all others; a lookalike is under all of them, of one only just.
-Addresses come from ranges that RFC 2544, RFC 3849 and RFC 5737 reserve, so that no replay accuses
-somebody who exists.
+Invariant: an attacker is well over the threshold of one shipped rule and under those of all others; a
+lookalike is under all of them, and close to one. Addresses are from ranges that RFC 2544, RFC 3849 and RFC
+5737 reserve, so that no replay accuses a real user.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ AGENTS = (
 
 
 class Person(NamedTuple):
-    """Somebody signed in, with the addresses that their session is used from."""
+    """A signed-in user, with the addresses from which the session is used."""
 
     user: str
     session: str
@@ -49,7 +48,7 @@ class Person(NamedTuple):
 
 
 class PlannedRequest(NamedTuple):
-    """One request to come. `time` is epoch ms; without a person it was not authorized."""
+    """One request to simulate. `time` is epoch ms; without a person it was not authorized."""
 
     time: int
     source_ip: str
@@ -61,7 +60,7 @@ class PlannedRequest(NamedTuple):
 
 
 def random_uuid(rng: Random) -> str:
-    """A version 4 UUID that the seed decides."""
+    """A version 4 UUID, determined by the generator's seed."""
     return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
@@ -72,7 +71,7 @@ def make_person(rng: Random, addresses: tuple[str, ...]) -> Person:
 
 
 def make_people(rng: Random, count: int) -> list[Person]:
-    """Honest users: most at home and on the road, some behind a company's one address, some on IPv6."""
+    """Honest users: most with two addresses, some behind a company's single address, some on IPv6."""
     people: list[Person] = []
     while len(people) < count:
         shared = _benchmark_address(rng)
@@ -88,7 +87,7 @@ def make_people(rng: Random, count: int) -> list[Person]:
 
 
 def visit(rng: Random, person: Person, start_ms: int, length: int) -> Iterator[PlannedRequest]:
-    """`length` requests of an honest person, with the failures and retries of any API."""
+    """`length` requests of an honest user, with the usual failures and retries."""
     time = start_ms
     source_ip = rng.choice(person.addresses)
     route, path = "", ""
@@ -114,7 +113,7 @@ def steady(
     route: str = "GET /search",
     path: str = "/search",
 ) -> Iterator[PlannedRequest]:
-    """`count` requests evenly over `span_ms`, the person's addresses in turn."""
+    """`count` requests evenly over `span_ms`, from each of the person's addresses in turn."""
     for number in range(count):
         source_ip = person.addresses[number % len(person.addresses)]
         time = start_ms + span_ms * number // count
@@ -129,7 +128,7 @@ def refusals(source_ip: str, *, start_ms: int, span_ms: int, count: int) -> Iter
 
 
 def scans(source_ip: str, paths: tuple[str, ...], *, start_ms: int, span_ms: int) -> Iterator[PlannedRequest]:
-    """A scanner's requests for files that this API never had."""
+    """A scanner's requests for paths that this API does not have."""
     for number, path in enumerate(paths):
         time = start_ms + span_ms * number // len(paths)
         yield PlannedRequest(time, source_ip, "$default", path, 404, "python-requests/2.32", None)

@@ -1,1 +1,1 @@
-"""From Sigma rule files to compiled rules: all that knows YAML and pySigma. Never imported in a Lambda."""
+"""Compiles Sigma rule files. Only this package knows YAML and pySigma, and no Lambda imports it."""

@@ -1,7 +1,7 @@
-"""The expressions of one detection item put together: alternatives on one field become one test.
+"""Joins the expressions of one detection item, and merges alternatives on one field into one test.
 
-Enters and leaves: expressions, the JSON data that `predicates` runs. Invariant: what comes out matches
-the same events; a list of a hundred values is one lookup, and stays small when it is published.
+So a list of a hundred values is one lookup, and stays small when it is published. Invariant: the merged
+expression matches the same events.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-# operators that take a list of values, any of which may match
+# Operators with a list of values, where one matching value is enough.
 _MERGEABLE = frozenset(
     {"number", "cidr"}
     | {name + cased for name in ("equals", "contains", "startswith", "endswith") for cased in ("", "_cased")}
@@ -17,7 +17,7 @@ _MERGEABLE = frozenset(
 
 
 def joined(operator: str, expressions: Sequence[Any]) -> Any:
-    """One expression of one or more, joined by `and` or `or`; those joined by `or` are merged."""
+    """One or more expressions as one, joined by `and` or `or`; alternatives are merged."""
     if operator == "or":
         expressions = _merged(expressions)
     return expressions[0] if len(expressions) == 1 else [operator, *expressions]

@@ -1,8 +1,8 @@
-"""A Sigma condition in, an expression over its detections out.
+"""Compiles a Sigma condition into an expression over the rule's detections.
 
-pySigma's grammar decides (https://sigmahq.io/docs/basics/conditions.html); this module first checks
-every word, for pySigma reads `notfound` as `not found` and says nothing of a selector that matches
-no detection. Invariant: each name in the expression is a word that stands in the condition.
+pySigma's grammar parses it (https://sigmahq.io/docs/basics/conditions.html). Every word is checked first,
+because pySigma reads `notfound` as `not found` and accepts a selector that selects no detection.
+Invariant: each detection in the expression is named by a word of the condition.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sessionwarden.documents.yaml import Path
 from sessionwarden.ruleset.matching.predicates import too_deep
 from sessionwarden.ruleset.vocabulary import nearest
 
-# a grammar of nested operators is slow on long input, and rule files may come from strangers
+# The grammar is slow on long input, and an attacker may have written a rule file.
 MAX_CHARACTERS = 2000
 MAX_DEPTH = 20
 
@@ -42,8 +42,7 @@ def compile_condition(
 ) -> tuple[Any, set[str]]:
     """The expression that `text` means, and the names of the detections it uses.
 
-    `detections` are expressions by name. Without an expression (`None`) there was a mistake, which
-    `check` now holds.
+    `detections` are expressions by name. If the expression is `None`, `check` holds a diagnostic.
     """
     before = len(check.diagnostics)
     used = _check_words(text, detections, check, path)
@@ -120,7 +119,7 @@ def _check_selector(
 
 
 def _selected(pattern: str, detections: Mapping[str, Any]) -> list[str]:
-    """The names a selector means; those that begin with `_` only if the pattern does."""
+    """The names that a selector selects; names that begin with `_` only if the pattern does too."""
     if pattern == "them":
         return [name for name in detections if not name.startswith("_")]
     regex = re2.compile(re2.escape(pattern).replace(r"\*", ".*"))

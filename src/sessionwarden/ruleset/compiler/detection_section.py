@@ -1,8 +1,8 @@
-"""The `detection` section of a Sigma rule in, one expression out.
+"""Compiles the `detection` section of a Sigma rule into one expression.
 
-A map means all of its fields, a list means any of its members, a plain value is a keyword
-(https://sigmahq.io/docs/basics/rules.html#detection). Refused, though Sigma lets it pass: a
-detection that the condition never uses, since that is how a forgotten filter locks people out.
+A map means all of its fields, a list means any of its members, and a plain value is a keyword
+(https://sigmahq.io/docs/basics/rules.html#detection). A detection that the condition never uses is refused,
+although Sigma allows it, since a forgotten filter could end the sessions of honest users.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX
 
 
 def compile_detection(section: dict[str, Any], category: str | None, check: Check, path: Path) -> Any:
-    """The expression of the whole section; `None` if there was a mistake.
+    """The expression of the whole section; `None` if `check` has a new diagnostic.
 
     `category` is the log source's, as the rule names it: it decides what some field names mean.
     """
@@ -51,7 +51,7 @@ def _compile_conditions(section: dict[str, Any], detections: dict[str, Any], che
         place = (*here, index) if isinstance(value, list) else here
         text = check.typed(condition, str, place)
         if text is None:
-            return None  # what it would have used is unknown
+            return None  # which detections it would use is unknown
         expression, names = compile_condition(text, detections, check, place)
         expressions.append(expression)
         used |= names

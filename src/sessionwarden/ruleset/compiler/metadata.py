@@ -1,7 +1,7 @@
-"""What every Sigma document says of itself: title, id, tags and their kin, and its log source.
+"""Checks what every Sigma document says about itself (title, id, tags and so on), and reads its log source.
 
-Strict about types at every place; pySigma then judges each piece, so that what passes here is valid
-Sigma (https://sigmahq.io/docs/basics/rules.html).
+Types are checked strictly here, and pySigma checks each piece, so that accepted metadata is valid Sigma
+(https://sigmahq.io/docs/basics/rules.html).
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ LOG_SOURCE_KEYS = ("category", "product", "service")
 ERROR_LOG = "error"
 
 LogSource = dict[str, str]
-"""What a `logsource` says under each of `LOG_SOURCE_KEYS`."""
+"""The values of a `logsource`, by the keys of `LOG_SOURCE_KEYS`."""
 
 
 def check_metadata(data: dict[str, Any], check: Check) -> None:
-    """Refuse every piece of metadata that is not as Sigma says."""
+    """Refuse every piece of metadata that Sigma does not allow."""
     if not data.get("title") and ("title",) not in check.document.broken:
         check.refuse(("title",) if "title" in data else (), "title is missing")
     for key, kind in METADATA.items():
@@ -74,7 +74,7 @@ def _check_metadatum(key: str, value: Any, kind: type, check: Check) -> None:
         check.refuse((key,), f"{quoted(value)} is not a UUID")
         return
     if key in ("title", "name") and not value.isprintable():
-        # it reaches terminals and the subjects of alerts
+        # titles and names are shown on terminals and in the subjects of alerts
         check.refuse((key,), "must be one line without control characters")
         return
     for error in _sigma_errors({"title": "-", key: value}):
@@ -90,7 +90,7 @@ def _sigma_errors(metadata: dict[str, Any]) -> list[str]:
 
 
 def read_source(data: dict[str, Any], check: Check) -> LogSource | None:
-    """What the `logsource` of a document says; `None` if there was a mistake, which `check` now holds."""
+    """The `logsource` of a document; `None` if `check` has a diagnostic for it."""
     path = ("logsource",)
     if "logsource" not in data:
         if not NOT_SUPPORTED & data.keys():
@@ -100,7 +100,7 @@ def read_source(data: dict[str, Any], check: Check) -> LogSource | None:
     if section is None:
         return None
     before = len(check.diagnostics)
-    # the server's make says nothing about a request: public rules of `webserver` may name one
+    # the product does not change what a request means, and public rules of `webserver` may name one
     servers = ("product", "service") if section.get("category") == WEBSERVER else ()
     unsupported = {"product", "service"} - set(servers)
     check.keys(section, ("category", "definition", *servers), path, unsupported=unsupported)

@@ -1,7 +1,7 @@
-"""The modifiers behind a field's name: which there are, and which go together.
+"""Checks the modifiers after a field's name: which exist, and which can be combined.
 
-Sigma's (https://sigmahq.io/docs/basics/modifiers.html); those that transform values for other logs
-(`windash`, `base64` and their kin) are refused by name.
+They are Sigma's (https://sigmahq.io/docs/basics/modifiers.html). Those that transform values for other kinds
+of logs (`windash`, `base64` and similar ones) are refused by name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MODIFIERS = MATCH_MODIFIERS | frozenset(REGEX_FLAGS) | {"all", "cased", "fieldre
 
 
 def check_modifiers(modifiers: Sequence[str], check: Check, path: Path) -> None:
-    """Refuse what is no modifier, what is not supported and what does not go together."""
+    """Refuse modifiers that do not exist, are not supported, or cannot be combined."""
     for modifier in modifiers:
         if modifier not in MODIFIERS and modifier in modifier_mapping:
             check.refuse(path, f"modifier {modifier} is not supported")

@@ -1,4 +1,4 @@
-"""A text of a rule, with its wildcards, in; the simplest test that means the same out.
+"""Compiles a text with wildcards into the simplest test that means the same.
 
 Sigma's `*` is any text and `?` one character (https://sigmahq.io/docs/basics/rules.html#special-values).
 Invariant: texts are in lower case unless the test is `cased`, as `predicates` expects.
@@ -16,7 +16,7 @@ Parts = list[str | int]
 
 
 def text_parts(text: SigmaString) -> Parts:
-    """Literal text and wildcards; several `*` in a row are one."""
+    """The literal texts and wildcards of `text`; several `*` in a row become one."""
     wildcards = {SpecialChars.WILDCARD_MULTI: ANY_TEXT, SpecialChars.WILDCARD_SINGLE: ONE_CHARACTER}
     parts: Parts = []
     for part in text.s:

@@ -1,7 +1,7 @@
-"""One Sigma document in, a draft of its rule or filter out: everything that needs no other file.
+"""Reads one Sigma document into a draft of its rule or filter, as far as that needs no other file.
 
-Our own pass is strict about keys and types at every level; pySigma then judges each piece of
-metadata and, if nothing was wrong, the whole document, so that what passes here is valid Sigma
+First, keys and types are checked strictly at every level. pySigma then checks each piece of metadata and, if
+there is no diagnostic, the whole document, so that every accepted document is valid Sigma
 (https://sigmahq.io/docs/basics/rules.html).
 """
 
@@ -36,9 +36,9 @@ from sessionwarden.ruleset.vocabulary import CATEGORIES
 
 
 class RuleDraft(NamedTuple):
-    """A rule as far as it could be read; parts with mistakes are `None`.
+    """A rule as far as it could be read; parts that `check` has diagnostics for are `None`.
 
-    `names` are the words other rules may refer to it by, with the place of each.
+    `names` are the words by which other rules may refer to it, each with its path in the document.
     """
 
     check: Check
@@ -53,12 +53,12 @@ class RuleDraft(NamedTuple):
 
     @property
     def category(self) -> Category | None:
-        """The category of the events that a detection is for."""
+        """The category of the events that a detection tests."""
         return None if self.source is None else CATEGORIES[self.source["category"]]
 
 
 class FilterDraft(NamedTuple):
-    """A Sigma filter as far as it could be read. Without `rules` it is for any of its log source."""
+    """A Sigma filter as far as it could be read. Without `rules` it applies to any rule of its log source."""
 
     check: Check
     names: tuple[Reference, ...]
@@ -68,7 +68,7 @@ class FilterDraft(NamedTuple):
 
 
 def read_document(check: Check) -> RuleDraft | FilterDraft | None:
-    """What a document holds; `None` if it is not even a map. `check` holds the mistakes."""
+    """The draft in a document; `None` if the document is not a map. `check` collects the diagnostics."""
     data: dict[str, Any] | None = check.typed(check.document.data, dict, ())
     if data is None:
         return None
@@ -135,7 +135,7 @@ def _names(data: dict[str, Any]) -> tuple[Reference, ...]:
 
 
 def _without_range(data: dict[str, Any]) -> dict[str, Any]:
-    """The same rule with one bound of a range: pySigma 1.5 refuses two, its specification does not."""
+    """The same rule with one bound of a range, since pySigma 1.5 refuses two, unlike its specification."""
     condition = data["correlation"].get("condition")
     if not isinstance(condition, dict):
         return data

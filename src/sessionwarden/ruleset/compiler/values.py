@@ -1,9 +1,9 @@
-"""One field of a detection with its modifiers and values in, an expression out.
+"""Compiles one field of a detection, with its modifiers and values, into an expression.
 
-pySigma parses each value (wildcards, escapes, numbers, blocks of addresses) and applies the
-modifiers; here its result meets the field's type. Refused, though Sigma lets it pass: what could
-never match, what would match everything, and a regular expression that RE2 cannot run. A field that
-only other web servers log is taken, with a note: public rules use it beside fields that events have.
+pySigma parses each value (wildcards, escapes, numbers, blocks of addresses) and applies the modifiers; here
+its result is checked against the field's type. Refused, although Sigma allows it: a value that could never
+match or that would always match, and a regular expression that RE2 cannot run. A field that only other web
+servers log is accepted, with a note, because public rules use such fields beside fields that events have.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ MAX_REGEX_CHARACTERS = 2000
 
 
 def compile_item(key: str, value: Any, category: str | None, check: Check, path: Path) -> Any:
-    """The expression of `field|modifier: value(s)`; `None` if there was a mistake.
+    """The expression of `field|modifier: value(s)`; `None` if `check` has a new diagnostic.
 
-    `category` is the log source's, as the rule names it. An empty field name means a keyword: looked
-    for in the whole line that a web server would have logged.
+    `category` is the log source's, as the rule names it. An empty field name means a keyword, which is
+    searched in the whole line that a web server would have logged.
     """
     name, *modifiers = key.split("|")
     before = len(check.diagnostics)
@@ -65,7 +65,7 @@ def compile_item(key: str, value: Any, category: str | None, check: Check, path:
 
 
 def compile_keywords(values: list[Any], category: str | None, check: Check, path: Path) -> Any:
-    """The expression of plain values: any of them, anywhere in the request's own text."""
+    """The expression of keywords: any of `values`, anywhere in the request's own text."""
     return compile_item("", values, category, check, path)
 
 
@@ -81,7 +81,7 @@ def _check_field(name: str, category: str | None, check: Check, path: Path) -> t
 
 
 class _Item:
-    """A field with its modifiers, ready for each of its values. Without `fields` no event has it."""
+    """A field with its modifiers, which compiles each of its values. No event has it if `fields` is empty."""
 
     def __init__(self, name: str, fields: tuple[str, ...], modifiers: tuple[str, ...], check: Check) -> None:
         self._name = name
@@ -90,7 +90,7 @@ class _Item:
         self._check = check
 
     def compile(self, value: Any, path: Path) -> Any:
-        """The expression of one value, or `None` and a mistake."""
+        """The expression of one value, or `None` and a diagnostic."""
         if not self._check_value(value, path):
             return None
         key = "|".join((self._name, *self._modifiers))
@@ -207,7 +207,7 @@ class _Item:
 def _is_missing(parsed: Any) -> bool:
     if isinstance(parsed, SigmaExists):
         return not parsed.exists
-    # the ways of web logs to say that a value is missing
+    # web logs write a missing value in these ways
     return isinstance(parsed, SigmaNull) or (
         isinstance(parsed, SigmaString) and text_parts(parsed) in ([], ["-"])
     )
@@ -218,7 +218,7 @@ def _cased(parsed: SigmaString) -> str:
 
 
 def _regex_error(error: Exception, pattern: str) -> str:
-    """RE2's words and the position, from 1, of the fragment it names."""
+    """RE2's message, with the position (from 1) of the fragment that it names."""
     detail = error.args[0] if error.args else ""
     message = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
     what, _, fragment = message.partition(": ")

@@ -1,1 +1,1 @@
-"""Asks compiled rules whether an event matches: what Lambdas and replay run."""
+"""Matches events against compiled rules: the part of the rule language that Lambdas and replay run."""

@@ -1,7 +1,6 @@
-"""What an expression can read of an event: a field's name in, a function from event to value out.
+"""Reads the fields of an event that expressions test: its own, and two that are joined from several.
 
-Besides the event's own fields there are two that are put together from them. Invariant: a value is
-`None` if and only if nothing of it is there.
+Invariant: a value is `None` if and only if all of its parts are missing.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ from sessionwarden.errors import RulesetError
 from sessionwarden.model.event import FIELDS, Event
 
 URI = "uri"
-"""Path, `?` and query, as Sigma's `cs-uri` means it."""
+"""The path, `?` and the query, like Sigma's `cs-uri`."""
 
 LINE = "line"
-"""The request's own text in one line, as a web server would log it: where a keyword is looked for."""
+"""The request as one line, as a web server would log it. Keywords are searched in this line."""
 
 _AFTER_STATUS = ("referer", "user_agent", "host", "route", "username", "claimed_user", "error")
 
@@ -25,11 +24,11 @@ PARTS = {
     URI: ("path", "query"),
     LINE: ("method", "path", "query", "status", *_AFTER_STATUS),
 }
-"""The event fields that they are put together from."""
+"""The event fields from which each of the two is joined."""
 
 
 def read_field(field: str) -> Callable[[Event], Any]:
-    """The reader of an event field, of `URI` or of `LINE`. Raises `RulesetError` for any other name."""
+    """A function that reads an event field, `URI` or `LINE`. Raises `RulesetError` for any other name."""
     if field == URI:
         return _uri
     if field == LINE:

@@ -1,10 +1,9 @@
-"""An expression and an event in, the reason of its answer out: every test with what it found.
+"""Explains why an expression matches an event or does not, for rule authors and not for the hot path.
 
-Enters: an expression as `predicates` compiles it. Leaves: a tree of the same shape, each node with its
-answer, and each test of a field with the value that the event has. Invariant: the root's answer is the
-predicate's (a property test holds the two together), since each single test is asked of the predicate
-itself; only `and`, `or` and `not` are decided here. For people, not for the hot path. What leaves may
-hold hostile text: make it printable.
+The explanation is a tree of the expression's shape: each node with its answer, and each test of a field with
+the event's value. Invariant: the root's answer is the predicate's (a property test compares the two), since
+every single test is answered by the predicate itself; only `and`, `or` and `not` are decided here. The tree
+may hold text that an attacker wrote, so make it printable before it is shown.
 """
 
 from __future__ import annotations
@@ -19,19 +18,20 @@ from sessionwarden.ruleset.matching.event_fields import read_field
 from sessionwarden.ruleset.matching.predicates import compile_expression
 
 Names = Mapping[bytes, str]
-"""Names of expressions by their encoding, from `named`."""
+"""The names of expressions, by their JSON encoding. `named` makes it."""
 
 JOINERS = {"and": "all of", "or": "any of", "not": "none of"}
 COMPARES_FIELDS = "fieldref"
 SHOWN_VALUES = 6
 WILDCARDS = "*?"
-"""How rules write the parts of `like` that are no text, by their numbers there."""
+"""The wildcards as rules write them, at the positions `ANY_TEXT` and `ONE_CHARACTER`."""
 
 
 class Node(NamedTuple):
-    """One part of an expression. `field` and `actual` are those of a single test, else `None`.
+    """One part of an expression, and whether it matched.
 
-    `wanted` says what the part asks for, and `name` what the rule's author called it.
+    `wanted` says in words what the part requires, `name` is the rule author's name for it. `field` and
+    `actual` (the event's value) are only set for a single test.
     """
 
     matched: bool
@@ -44,12 +44,12 @@ class Node(NamedTuple):
 
 def explain_expression(expression: Any, event: Event, names: Names | None = None) -> Node:
     """Why `expression` matches `event`, or does not. Raises `RulesetError` as `compile_expression` does."""
-    compile_expression(expression)  # refuses what is none before any of it is read here
+    compile_expression(expression)  # refuses anything that is no expression before it is read here
     return _explain(expression, event, names or {})
 
 
 def named(expressions: Mapping[str, Any]) -> Names:
-    """Names for the expressions, where they occur within another."""
+    """Makes the names of `expressions` known, so that they appear where these occur within another."""
     return {msgspec.json.encode(expression): name for name, expression in expressions.items()}
 
 
@@ -88,7 +88,7 @@ def _none(answers: Sequence[bool]) -> bool:
 
 def _actual(test: Any, event: Event) -> Any:
     operator, field, *_ = test
-    # the one operator whose field is none of an event's
+    # `never` is the one operator whose field no event has
     return None if operator == "never" else read_field(field)(event)
 
 

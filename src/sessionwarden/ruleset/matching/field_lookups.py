@@ -1,9 +1,9 @@
-"""Many tests of one field asked at once: a value in, the numbers of those that hold out.
+"""Answers many tests of one field at once: from a value to the numbers of the tests that hold for it.
 
-Texts go through one RE2 automaton for all patterns of a field, whole texts through a dictionary, numbers
-through sorted bounds: the cost grows with the text and with what holds, not with how many tests there
-are. Invariant: nothing that holds is left out, whatever the text. An automaton can run out of the memory
-it may use, and texts are written by attackers: then every test of it counts as holding.
+All patterns of a field are one RE2 automaton, whole texts are in a dictionary, and numeric bounds are sorted.
+So the cost grows with the text and with the number of tests that hold, not with the number of tests.
+Invariant: no test that holds is left out. An attacker's text can make an automaton exceed its memory; then
+all of its tests count as holding.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from sessionwarden.ruleset.matching.text_tests import in_networks, like_pattern
 
 Numbers = tuple[int, ...]
 FieldLookup = Callable[[Any], Sequence[int]]
-"""From a value that is there to the numbers of the tests that hold for it."""
+"""A function from a value that is present to the numbers of the tests that hold for it."""
 
 PATTERN_MEMORY_BYTES = 4 << 20
-"""For the patterns of one field and what their automaton remembers between texts."""
+"""The memory for the patterns of one field, and for what their automaton caches between texts."""
 
 VALUES_REMEMBERED = 4096
 USUAL_TEXT = 128
-"""Characters of a value whose answer is remembered: endless texts must not fill the memory."""
+"""The most characters of a value whose answer is cached, so that long texts cannot fill the memory."""
 
 _ALWAYS_FOUND = b""
 
 
 def field_lookup(field: str, tests: Mapping[Test, Numbers]) -> FieldLookup:
-    """The lookup of `field` for `tests` of it, each with the numbers it stands for."""
+    """The lookup for `tests` of `field`, each with the numbers that are returned if it holds."""
     present = tuple(chain.from_iterable(_of("exists", tests).values()))
     lookup: FieldLookup = _number_lookup(tests) if field in INTEGER_FIELDS else _text_lookup(tests)
     if field in LIST_FIELDS:
@@ -121,15 +121,15 @@ class _Patterns:
     """All patterns of one field in one automaton (https://github.com/google/re2, `RE2::Set`)."""
 
     def __init__(self, patterns: Iterable[tuple[str, Numbers]]) -> None:
-        # position 0 is a pattern that is in every text: its absence says that the automaton gave up,
-        # which RE2::Set reports as "nothing found"
+        # pattern 0 is in every text: if it is not found, the automaton has run out of memory, which
+        # RE2::Set reports as no match
         pairs = [(_ALWAYS_FOUND, ()), *((pattern.encode(), numbers) for pattern, numbers in patterns)]
         self._numbers: list[Numbers] = [numbers for _, numbers in pairs]
         self._all: Numbers = tuple(chain.from_iterable(self._numbers))
         self._match = _automaton([pattern for pattern, _ in pairs]) if len(pairs) > 1 else None
 
     def found_in(self, text: str) -> Sequence[int]:
-        """The numbers of the patterns that are in `text`; all of them if that cannot be found out."""
+        """The numbers of the patterns that are in `text`; all of them if the automaton cannot tell."""
         if self._match is None:
             return self._all  # there is no automaton, or nothing to find
         found = self._match(text.encode("utf-8", "replace"))
@@ -149,7 +149,7 @@ def _automaton(patterns: Sequence[bytes]) -> Callable[[bytes], list[int]] | None
         for pattern in patterns:
             automaton.Add(pattern)
         automaton.Compile()
-    except re2.error:  # too large together: then nothing is saved, and nothing lost
+    except re2.error:  # the patterns are too large together, so every test counts as holding
         return None
     match: Callable[[bytes], list[int]] = automaton.Match
     return match

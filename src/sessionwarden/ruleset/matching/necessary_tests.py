@@ -1,8 +1,8 @@
-"""What must be true of an event for an expression to match: one of a few tests of single fields.
+"""Finds the necessary tests of an expression: a few tests of single fields where one must hold.
 
-Enters: an expression. Leaves: its cover, a set of such tests, the one least likely to hold among those
-that can be read off it; `None` if nothing can, as of a bare `not`. Invariant: where the expression
-matches, at least one test of its cover does. `index` asks all covers of a rule set at once.
+If none of them holds for an event, the expression cannot match it. Among several such sets, the one least
+likely to hold is chosen; a bare `not`, for example, has none. Invariant: where the expression matches, at
+least one of its necessary tests does. `selection_index` asks those of all rules at once.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 Test = tuple[str, str, Any]
-"""Operator, field and one value: `("contains", "path", "/../")`."""
+"""An operator, a field and one value: `("contains", "path", "/../")`."""
 
 
 class NecessaryTests(NamedTuple):
-    """Tests of which one must hold, and how often that is, roughly: only an order is needed of it."""
+    """A set of tests where at least one must hold, and roughly how likely that is, to compare sets by."""
 
     tests: frozenset[Test]
     likelihood: float
 
 
-# shares of usual traffic, from rough experience: a wrong one costs time, never a match
+# Shares of usual traffic for which a test holds, from experience. A wrong one costs time, never a match.
 _OF_OPERATOR = {
     "equals": 0.01,
     "number": 0.05,
@@ -52,7 +52,7 @@ _OF_FIELD = {
 
 
 def necessary_tests(expression: Any) -> NecessaryTests | None:
-    """The cover of `expression`, which must be one that `predicates` compiles."""
+    """The necessary tests of `expression`, one that `predicates` can compile; `None` if it has none."""
     name, *operands = expression
     if name == "not":
         return None

@@ -1,12 +1,11 @@
-"""Expressions in, functions of an event out.
+"""Compiles an expression into a predicate: a function that says whether an event matches.
 
-An expression is JSON data, so that it can be published, and every operator is here: `and`, `or`,
-`not`, text operators (`equals`, `contains`, `startswith`, `endswith`, `like`, each also `…_cased`),
-`re`, `number`, `lt`, `lte`, `gt`, `gte`, `cidr`, `fieldref`, `exists` and `never`. Invariants: a
-missing field matches no value; a list field matches if any element does; nothing here is slower than
-linear in the text, for events are written by attackers (patterns run in RE2 only,
-https://github.com/google/re2). Its fields are those of `textfields`.
-Case-insensitive operators hold lower-case values and lower the event's text once.
+An expression is JSON data, so that it can be published. Its operators are `and`, `or`, `not`, text operators
+(`equals`, `contains`, `startswith`, `endswith`, `like`, each also `…_cased`), `re`, `number`, `lt`, `lte`,
+`gt`, `gte`, `cidr`, `fieldref`, `exists` and `never`; its fields are those of `event_fields`. Invariants: a
+missing field matches no value; a list field matches if any element does; no test is slower than linear in the
+text, because attackers write events (patterns run in RE2 only, https://github.com/google/re2).
+Case-insensitive operators hold lower-case values and convert the event's text once.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ def compile_expression(expression: Any) -> Predicate:
 
     Raises `RulesetError` for anything that is not such an expression. Compile once, call often.
     """
-    if too_deep(expression):  # its functions would call each other beyond the interpreter's stack
+    if too_deep(expression):  # its functions would exceed the interpreter's stack
         raise RulesetError("an expression is nested too deeply")
     return _compile(expression)
 
 
 def too_deep(expression: Any) -> bool:
-    """Whether lists are nested in it more than `MAX_DEPTH` deep. Takes no stack to find out."""
+    """Whether its lists are nested more than `MAX_DEPTH` deep. Does not recurse."""
     level = [expression]
     for _ in range(MAX_DEPTH):
         level = [item for part in level if isinstance(part, list | tuple) for item in part]
@@ -95,7 +94,7 @@ def _or(*operands: Any) -> Predicate:
 
 
 def _compile_operands(operands: Sequence[Any]) -> list[Predicate]:
-    if not operands:  # "all of nothing" is true of every event: nobody means that
+    if not operands:  # without operands, `and` would match every event, which no rule author means
         raise ValueError("no operands")
     return [_compile(operand) for operand in sorted(operands, key=_cost)]
 
@@ -113,7 +112,7 @@ def _exists(field: str) -> Predicate:
 
 
 def _never(name: str) -> Predicate:
-    # a field of web server logs that no event has; `name` is for people who ask why
+    # a field of web server logs that no event has; `name` is only used in explanations
     text_tests.texts([name])
     return lambda event: False
 
@@ -160,7 +159,7 @@ def _text_operator(
 
 
 def _lift(field: str, test: TextTest, prepare: Callable[[str], str] | None) -> Predicate:
-    """A test of text becomes a test of an event, whatever the field's type."""
+    """Make a test of text a test of an event, whatever the field's type."""
     get = read_field(field)
     ready = test if prepare is None else lambda text: test(prepare(text))
     if field in LIST_FIELDS:
@@ -169,7 +168,7 @@ def _lift(field: str, test: TextTest, prepare: Callable[[str], str] | None) -> P
         return lambda event: get(event) is not None and ready(str(get(event)))
     if prepare is None:
         return lambda event: (value := get(event)) is not None and test(value)
-    # str.lower spelled out, because this is the line most events pass most often
+    # str.lower is written out, because most tests of most events run this line
     return lambda event: (value := get(event)) is not None and test(value.lower())
 
 

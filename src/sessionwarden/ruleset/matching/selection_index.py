@@ -1,9 +1,8 @@
-"""Which selections can match an event, without asking each: a rule set's index.
+"""Finds the selections of a rule set that may match an event, without testing each.
 
-Enters: expressions, then events. Leaves: the numbers of the expressions that may match, a superset of
-those that do (a property test holds that against asking all of them). The cost of an event grows with
-its texts and with the rules that could match, not with all rules: benchmarks/rules.py shows the curve.
-Leaves out: whether they do match, which `predicates` says.
+The result contains every expression that matches (a property test compares it with testing all); `predicates`
+then decides. The cost of an event grows with its texts and with the rules that could match, not with all
+rules: benchmarks/rules.py shows the curve.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from sessionwarden.ruleset.matching.necessary_tests import Test, necessary_tests
 
 
 class SelectionIndex:
-    """An index over `expressions`, which are known by their position. Immutable; build once, ask often."""
+    """An index over `expressions`, which are numbered by position. Immutable; build once, ask often."""
 
     def __init__(self, expressions: Sequence[Any]) -> None:
         necessary = [necessary_tests(expression) for expression in expressions]

@@ -1,8 +1,8 @@
-"""What is asked of one text: the values of an operator in, a function of a text out.
+"""The tests of a single text: from an operator's values to a function that tests a text.
 
-Invariant: no test takes more than linear time in the text, for texts are written by attackers: patterns
-run in RE2 (https://github.com/google/re2), within a bound on the program that they compile to.
-Case-insensitive operators hold lower-case values, and expect a text in lower case.
+Invariant: no test needs more than linear time in the text, because attackers write texts: patterns run in RE2
+(https://github.com/google/re2), and the size of their compiled program is bounded. Case-insensitive operators
+hold lower-case values, and expect a text in lower case.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ANY_TEXT = 0
 ONE_CHARACTER = 1
 """Parts of a `like` pattern that are not literal text: Sigma's `*` and `?`."""
 
-# bounds the program a pattern compiles to, and with it the cost per byte of an event's text
+# Bounds a pattern's compiled program, and with it the cost for each byte of an event's text.
 REGEX_MEMORY_BYTES = 1 << 20
 
 
@@ -33,7 +33,7 @@ def compile_regex(pattern: str, flags: str) -> TextTest:
     options.never_capture = True
     options.max_mem = REGEX_MEMORY_BYTES
     prefix = f"(?{flags})" if flags else ""
-    # bytes, because a lone surrogate in an event must not raise: it becomes "?"
+    # a lone surrogate in an event must not raise, so text is encoded here, where it becomes "?"
     regex = re2.compile((prefix + pattern).encode(), options)
     return lambda text: regex.search(text.encode("utf-8", "replace")) is not None
 
@@ -74,7 +74,7 @@ def like(parts: Sequence[str | int]) -> TextTest:
 
 
 def like_pattern(parts: Sequence[str | int]) -> str:
-    """The regular expression, to be read with the flag `s`, of `like`."""
+    """The regular expression of `like`, which needs the flag `s`."""
     wildcards = {ANY_TEXT: ".*", ONE_CHARACTER: "."}
     pattern = "".join(re2.escape(part) if isinstance(part, str) else wildcards[part] for part in parts)
     return rf"\A(?:{pattern})\z"
@@ -84,7 +84,7 @@ def in_networks(blocks: Sequence[str]) -> TextTest:
     """Whether a text is an address in any of `blocks` (CIDR); an IPv4-mapped one counts as IPv4."""
     networks = [ipaddress.ip_network(block) for block in texts(blocks)]
 
-    @lru_cache(maxsize=4096)  # one address makes many requests; parsing it costs more than the lookup
+    @lru_cache(maxsize=4096)  # one address makes many requests, and parsing costs more than this lookup
     def contains(text: str) -> bool:
         try:
             address = ipaddress.ip_address(text)
@@ -98,7 +98,7 @@ def in_networks(blocks: Sequence[str]) -> TextTest:
 
 
 def texts(values: Sequence[str]) -> list[str]:
-    """`values` if they are one or more texts. Raises `ValueError` if not."""
+    """`values`, which must be one or more texts; raises `ValueError` otherwise."""
     if isinstance(values, str) or not values or not all(isinstance(value, str) for value in values):
         raise ValueError("a list of texts is needed")
     return list(values)

@@ -134,7 +134,7 @@ def test_a_clock_that_is_set_back_does_not_silence_the_poll(appconfig: AppConfig
     assert appconfig.poll_at(-500) == b"two"
 
 
-def test_a_network_that_fails_is_told_as_a_type_alone(appconfig: AppConfig) -> None:
+def test_a_network_error_is_reported_by_its_type_only(appconfig: AppConfig) -> None:
     unreachable = boto3.client("appconfigdata", endpoint_url="http://appconfig.invalid")
 
     def refuse(**_: Any) -> None:

@@ -40,7 +40,7 @@ class Answering:
         return AWSResponse("https://dynamodb.example", self.status, HTTPHeaders(), Raw())
 
 
-def test_calls_are_made_until_the_time_is_over_and_none_behind_it() -> None:
+def test_calls_are_made_until_the_deadline_and_none_after_it() -> None:
     time = Time()
     deadline = Deadline(seconds=5, clock=time)
     answering = Answering(deadline)
@@ -70,7 +70,7 @@ def test_nothing_is_refused_before_the_first_batch() -> None:
     assert answering.attempts == 1
 
 
-def test_a_retry_is_an_attempt_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retry_after_the_deadline_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
     time = Time()
     deadline = Deadline(seconds=5, clock=time)
     answering = Answering(deadline)

@@ -50,7 +50,7 @@ def test_an_entry_carries_bus_source_type_and_detail() -> None:
     assert bus.requests == [[entry]]
 
 
-def test_nothing_is_sent_for_nothing() -> None:
+def test_no_request_is_made_without_entries() -> None:
     bus = Bus()
     publisher(bus).publish("Finding", [])
     assert bus.requests == []
@@ -80,7 +80,7 @@ def test_refused_entries_alone_are_sent_again() -> None:
     ]
 
 
-def test_an_entry_refused_to_the_end_is_told_and_holds_back_no_other() -> None:
+def test_an_entry_refused_in_every_attempt_raises_and_holds_back_no_other() -> None:
     bus = Bus(refused="bad")
     with pytest.raises(DeliveryError, match="1 of 12 refused: ThrottlingException"):
         publisher(bus).publish("Finding", [b'"bad"', *([b'"good"'] * 11)])

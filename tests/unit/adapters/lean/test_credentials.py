@@ -1,4 +1,4 @@
-"""Where credentials come from, what is refused as such, and which endpoints are asked at all."""
+"""Where credentials come from, which answers are refused, and which endpoints may be asked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from sessionwarden.adapters.lean.container_credentials import (
     container_endpoint,
     parse_credentials,
 )
-from sessionwarden.adapters.lean.credentials import credentials_source, environment_credentials
+from sessionwarden.adapters.lean.credentials import credentials_source
+from sessionwarden.adapters.lean.environment_credentials import environment_credentials
 from sessionwarden.errors import StoreError
 
 KEYS = {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "hidden-1", "AWS_SESSION_TOKEN": "hidden-2"}
@@ -48,7 +49,7 @@ def test_keys_in_the_environment_win_and_are_read_anew_each_time() -> None:
     assert source().access_key == "B"
 
 
-def test_making_a_source_asks_nobody() -> None:
+def test_making_a_source_fetches_nothing() -> None:
     # a unit test that connects fails
     source = credentials_source({FULL_URI: "http://127.0.0.1:9/c"})
     assert isinstance(source, ContainerCredentials)
@@ -92,7 +93,7 @@ def test_any_other_endpoint_is_never_asked(uri: str) -> None:
         container_endpoint({FULL_URI: uri})
 
 
-def test_a_relative_path_is_asked_of_ecs_and_nobody_else() -> None:
+def test_a_relative_path_is_only_asked_of_ecs() -> None:
     name = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
     endpoint = container_endpoint({name: "/v2/credentials/1"})
     assert (endpoint.host, endpoint.path) == ("169.254.170.2", "/v2/credentials/1")

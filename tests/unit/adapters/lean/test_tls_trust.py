@@ -59,7 +59,7 @@ def test_a_host_that_is_not_of_aws_is_verified_with_the_systems_roots(host: str)
     assert first_context(host, None) is system_context()
 
 
-def test_an_aws_host_that_our_roots_do_not_vouch_for_is_tried_with_the_systems_and_no_others() -> None:
+def test_an_aws_host_that_our_roots_do_not_verify_is_tried_with_the_systems_roots_only() -> None:
     assert wider_context(first_context(AWS_HOST, None)) is system_context()
     assert wider_context(system_context()) is None
 

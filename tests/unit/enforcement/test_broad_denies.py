@@ -12,7 +12,18 @@ from sessionwarden.errors import StoreError
 from sessionwarden.model.decision import Enforcement
 from sessionwarden.model.deny import BroadDeny, Claims
 from sessionwarden.model.policy import Protected
-from tests.support.enforcement import MACHINE, NETWORK_DENY, NOW_MS, NOW_S, POOL, SUB, World, finding, judge
+from sessionwarden.policy.decide import decide
+from tests.support.enforcement import (
+    MACHINE,
+    NETWORK_DENY,
+    NOW_MS,
+    NOW_S,
+    POOL,
+    SUB,
+    World,
+    deployed,
+    finding,
+)
 
 NETWORK: dict[str, Any] = {"answer": NETWORK_DENY}
 BOTH = pytest.mark.parametrize(
@@ -99,7 +110,7 @@ def test_a_lift_before_the_first_act_keeps_the_deny_from_ever_being_written(
     changes: dict[str, Any], reason: str
 ) -> None:
     world = World()
-    world.decisions.record(world.judge.decide(finding(**changes), now_ms=world.now_ms))
+    world.decisions.record(decide(finding(**changes), world.deployment, now_ms=world.now_ms))
     lift(world)
     done = world.enforcer.enforce(finding(**changes))
     assert outcomes(done)[0] == ("deny", "skipped", "lifted")
@@ -151,7 +162,7 @@ def test_a_network_s_deny_that_the_table_did_not_take_is_written_by_the_retry() 
 
 
 def test_a_site_s_many_networks_fill_their_own_budget_and_nobody_else_s() -> None:
-    world = World(judge=judge(broad=3, limit=1, alerts=2))
+    world = World(deployment=deployed(broad=3, limit=1, alerts=2))
     done = []
     for number in range(20):
         network = f"2001:db8:1:{number:x}::"
@@ -170,14 +181,14 @@ def test_a_site_s_many_networks_fill_their_own_budget_and_nobody_else_s() -> Non
 
 
 def test_users_who_fill_their_budget_spare_no_address() -> None:
-    world = World(judge=judge(limit=1))
+    world = World(deployment=deployed(limit=1))
     for number in range(3):
         world.enforcer.enforce(finding(id=f"u-{number}"))
     assert world.enforcer.enforce(finding(**NETWORK)).decision.withheld is None
 
 
 def test_the_budget_is_renewed_with_the_hour() -> None:
-    world = World(judge=judge(broad=1))
+    world = World(deployment=deployed(broad=1))
     assert world.enforcer.enforce(finding(id="a", **NETWORK)).decision.withheld is None
     assert world.enforcer.enforce(finding(id="b", **NETWORK)).decision.withheld == "budget"
     world.now_ms += 3_600_000
@@ -185,7 +196,7 @@ def test_the_budget_is_renewed_with_the_hour() -> None:
 
 
 def test_who_cannot_be_looked_up_does_not_hold_up_the_deny_of_an_address() -> None:
-    world = World(judge=judge(protected=Protected(usernames=("root",), groups=("admins",))))
+    world = World(deployment=deployed(protected=Protected(usernames=("root",), groups=("admins",))))
     unknown: dict[str, Any] = {"user": None, "username": None, "groups": None, "pool": None}
     done = world.enforcer.enforce(finding(**NETWORK, **unknown))
     assert outcomes(done)[0] == ("deny", "done", "")

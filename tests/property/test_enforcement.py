@@ -158,7 +158,7 @@ class History:
 
 @given(histories)
 @settings(max_examples=300, deadline=None, derandomize=True)
-def test_no_history_moves_a_cut_off_or_forgets_an_act(steps: list[tuple[str, int, bool]]) -> None:
+def test_no_history_moves_a_cut_off_or_forgets_an_action(steps: list[tuple[str, int, bool]]) -> None:
     history = History()
     for step in steps:
         history.play(step)

@@ -1,8 +1,8 @@
-"""Findings in, sessions ended: findings queue, enforce function, alert topic.
+"""Deploys what ends sessions: the queue of findings and the `enforce` function that reads it.
 
-Enters: the tables and the pools. Leaves: `enforce`, `findings` (queue and dead letters). Invariants: it can
-act on the listed pools only, and it cannot create, delete or read anything else of them; Cognito's admin
-calls share quotas as low as 25 a second per account and Region, so few of them run at once.
+Invariants: the function can act on users of the listed pools only, and cannot create, delete or read anything
+else of those pools; few calls to Cognito run at once, since its admin calls share quotas as low as 25 a
+second per account and Region.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ class FindingsQueue(WorkQueue):
 
 
 class Enforcement(Construct):
-    """`user_pools_json` is the value of `SESSIONWARDEN_USER_POOLS`; `user_pool_arns` what it may act on."""
+    """The `enforce` function with its rights.
+
+    `user_pools_json` is the value of `SESSIONWARDEN_USER_POOLS`; `user_pool_arns` are the pools whose users
+    it may sign out and disable.
+    """
 
     def __init__(
         self,
@@ -91,7 +95,7 @@ class Enforcement(Construct):
         self, *, bus: events.IEventBus, state: State, alerts: sns.ITopic, user_pool_arns: Sequence[str]
     ) -> None:
         enforce = self.enforce
-        # it puts entries unless they exist, and never changes one: lifting is an operator's act
+        # it puts entries unless they exist, and never changes one: only an operator lifts
         enforce.allow("dynamodb:PutItem", on=[state.denylist.table_arn])
         enforce.allow(
             "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", on=[state.decisions.table_arn]

@@ -1,10 +1,9 @@
-"""Rules put live without a deployment: an AppConfig configuration, how it is rolled out, who checks it.
+"""Deploys what lets rules go live without a deployment: an AppConfig configuration and its validator.
 
-Enters: the function bundle, and the metrics that must stay silent while a set is rolled out. Leaves: `place`
-(application, environment, profile: what `detect` polls), `configuration_arn`, the strategies, `validator` and
-`publishers`, the policy to give to people who may publish. Invariants: only the functions given `allow` may
-read; every set is checked by `validator` before it is live; nothing that a client can cause is a monitor, for
-then a flood of requests could keep the team from publishing the rule against it.
+`detect` polls the configuration that `place` names (application, environment, profile); `publishers` is the
+IAM policy for people who may publish. Invariants: only functions given to `allow_reading` may read it; every
+set is checked by `validator` before it is live; nothing that a client can cause is a monitor, for then a
+flood of requests could keep the team from publishing the rule against it.
 https://docs.aws.amazon.com/appconfig/latest/userguide/monitoring-deployments.html
 """
 
@@ -28,7 +27,11 @@ STEP_PERCENT = 25
 
 
 class LiveRules(Construct):
-    """`rollout_minutes` until every process has a new set, `bake_minutes` under watch after that."""
+    """The configuration, its rollout, its validator, and the rights of publishers.
+
+    A new set reaches every process within `rollout_minutes`, and is watched for `bake_minutes` after that; an
+    alarm among `monitors` takes it back.
+    """
 
     def __init__(
         self,
@@ -82,10 +85,10 @@ class LiveRules(Construct):
             ],
         )
         for kept in (self.application, self.profile):
-            # AppConfig deletes no profile with versions, and they say what was live when somebody was denied
+            # AppConfig deletes no profile with versions, and they record which rules were live when
             kept.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         self.staged = self._strategy("Staged", rollout_minutes, STEP_PERCENT, bake_minutes)
-        # for taking back: what comes back has been live, and there is no time for steps
+        # for taking back: a set that comes back has been live before, and there is no time for steps
         self.at_once = self._strategy("AtOnce", 0, 100, 0)
         self._let_appconfig_validate()
         stack = Stack.of(self)

@@ -43,7 +43,8 @@ class Weakened(NamedTuple):
 class Differences(NamedTuple):
     """Rules are in order of their ids.
 
-    `weakened` says again of some of the rules what nobody may overlook: whom they stopped, they might not.
+    `weakened` names again those rules that a reader must not overlook: what they stopped until now, they
+    might no longer stop.
     """
 
     added: tuple[CompiledRule, ...]

@@ -284,7 +284,7 @@ def test_a_stopped_deployment_takes_no_new_decision(
     assert "Enforcement is stopped" in err
 
 
-def test_a_sign_out_that_failed_for_good_is_told_and_the_deny_stands(
+def test_a_sign_out_that_failed_for_good_is_reported_and_the_deny_stands(
     stack: DeployedStack, sessionwarden: Sessionwarden
 ) -> None:
     nobody = "00000000-0000-4000-8000-000000000000"

@@ -109,7 +109,7 @@ def test_an_alert_only_rule_claims_no_act_and_offers_no_undo() -> None:
     assert "decisions delete" not in message
 
 
-def test_failures_and_retries_are_told() -> None:
+def test_failures_and_retries_are_named() -> None:
     decision = decide(finding(answer=response(deny_seconds=60)), deployed(), now_ms=NOW_MS)
     result = ActionResult(action="deny", outcome="failed", time=NOW_MS, detail="UserNotFoundException")
     alert = Alert(
@@ -125,7 +125,7 @@ def test_failures_and_retries_are_told() -> None:
 
 
 @pytest.mark.parametrize(("value", "shown"), [(1_234_567, "1,234,567"), (100.5, "100.5")])
-def test_what_a_rule_judged_of_values_is_told(value: float, shown: str) -> None:
+def test_the_aggregate_of_a_rule_about_values_is_named(value: float, shown: str) -> None:
     _, message, _ = composed(finding(value=value))
     assert f"  what the rule judges of their values: {shown}" in message.splitlines()
     _, message, _ = composed(finding())

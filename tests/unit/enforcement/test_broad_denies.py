@@ -55,7 +55,7 @@ def lift(world: World, decision_id: str = "f-1") -> None:
 
 
 @BOTH
-def test_the_poll_learns_of_it_people_are_told_and_the_bus_too(changes: dict[str, Any], reason: str) -> None:
+def test_the_poll_reads_it_and_an_alert_and_an_event_are_sent(changes: dict[str, Any], reason: str) -> None:
     world = World()
     done = world.enforcer.enforce(finding(**changes))
     assert outcomes(done) == [("deny", "done", ""), ("alert", "done", "")]
@@ -161,7 +161,7 @@ def test_a_network_s_deny_that_the_table_did_not_take_is_written_by_the_retry() 
     assert [entry.deny_until for entry in broad(world)] == [NOW_S + 900]
 
 
-def test_a_site_s_many_networks_fill_their_own_budget_and_nobody_else_s() -> None:
+def test_a_site_s_many_networks_fill_their_own_budget_and_no_other() -> None:
     world = World(deployment=deployed(broad=3, limit=1, alerts=2))
     done = []
     for number in range(20):
@@ -202,7 +202,7 @@ def test_who_cannot_be_looked_up_does_not_hold_up_the_deny_of_an_address() -> No
     assert outcomes(done)[0] == ("deny", "done", "")
 
 
-def test_a_client_that_people_use_is_told_of_and_left_alone() -> None:
+def test_a_client_that_people_use_is_not_denied_and_an_alert_says_so() -> None:
     world = World()
     done = world.enforcer.enforce(finding(**(MACHINE | {"user": SUB})))
     assert (done.decision.withheld, outcomes(done)) == ("shared_client", [("alert", "done", "")])

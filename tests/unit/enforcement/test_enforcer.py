@@ -75,7 +75,7 @@ def test_a_redelivered_finding_acts_once_and_moves_no_cut_off() -> None:
     assert len(world.alerts.sent) == 1
 
 
-def test_an_observed_decision_is_recorded_and_told_but_not_carried_out() -> None:
+def test_an_observed_decision_is_recorded_and_alerted_but_not_carried_out() -> None:
     world = World(deployment=deployed(mode="observe"))
     done = world.enforcer.enforce(finding())
     assert (done.decision.withheld, outcomes(done)) == ("observe", [("alert", "done", "")])
@@ -85,14 +85,14 @@ def test_an_observed_decision_is_recorded_and_told_but_not_carried_out() -> None
     assert world.bus.published
 
 
-def test_a_rule_without_alert_tells_nobody() -> None:
+def test_a_rule_without_alert_sends_none() -> None:
     world = World()
     world.enforcer.enforce(finding(answer=response(actions=("deny",))))
     assert not world.alerts.sent
     assert world.denylist.entries(WHO)
 
 
-def test_a_stopped_deployment_denies_nobody_even_after_it_resumes() -> None:
+def test_a_stopped_deployment_denies_no_user_even_after_it_resumes() -> None:
     world = World()
     world.control.stop(by="on-call", at_ms=NOW_MS)
     assert world.enforcer.enforce(finding()).decision.withheld == "stopped"
@@ -220,7 +220,7 @@ def test_noise_by_strangers_silences_no_enforcement() -> None:
     assert world.alerts.sent[-1].attributes["decision"] == "real"
 
 
-def test_enforcements_that_are_always_told_take_no_alert_from_the_rule() -> None:
+def test_enforcements_that_always_alert_take_no_alert_from_the_rule() -> None:
     world = World(deployment=deployed(alerts=1))
     world.enforcer.enforce(finding(id="a"))
     world.enforcer.enforce(finding(id="b"))
@@ -281,7 +281,7 @@ def test_an_alert_that_was_not_accepted_keeps_its_place_in_the_limit() -> None:
     assert outcomes(world.enforcer.enforce(finding(id="a", answer=STRANGER))) == [("alert", "done", "")]
 
 
-def test_a_finding_redriven_days_later_is_told_and_cuts_no_newer_session() -> None:
+def test_a_finding_redriven_days_later_alerts_and_ends_no_newer_session() -> None:
     world = World()
     world.now_ms += 2 * 86_400_000
     done = world.enforcer.enforce(finding(answer=HARSH))
@@ -318,7 +318,7 @@ def test_a_user_who_is_not_protected_is_denied_after_the_look_up() -> None:
     assert (done.decision.simulated, done.decision.username) == (False, "bob")
 
 
-def test_nobody_is_touched_while_it_is_unknown_who_is_protected() -> None:
+def test_no_user_is_touched_while_it_is_unknown_who_is_protected() -> None:
     class Refusing(MemoryUserPool):
         def describe(self, pool: str, user: str) -> PoolUser | None:
             raise UserPoolError("AccessDeniedException", retryable=False)
@@ -330,7 +330,7 @@ def test_nobody_is_touched_while_it_is_unknown_who_is_protected() -> None:
     assert not world.denylist.entries(WHO)
 
 
-def test_a_throttled_sign_out_is_retried_with_the_deny_in_force_and_people_told() -> None:
+def test_a_throttled_sign_out_is_retried_with_the_deny_in_force_and_the_alert_sent() -> None:
     world = World(users=FlakyUserPool(UserPoolError("TooManyRequestsException", retryable=True)))
     with pytest.raises(UserPoolError):
         world.enforcer.enforce(finding(answer=HARSH))
@@ -354,7 +354,7 @@ def test_a_user_who_is_gone_is_a_failed_result_and_not_retried() -> None:
     assert len(world.alerts.sent) == 1
 
 
-def test_an_alert_that_was_not_accepted_is_sent_again_and_the_acts_are_not_repeated() -> None:
+def test_an_alert_that_was_not_accepted_is_sent_again_and_the_actions_are_not_repeated() -> None:
     class Flaky(MemoryAlertSink):
         refusals = 1
 

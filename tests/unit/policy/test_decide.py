@@ -1,4 +1,4 @@
-"""Findings into decisions: whom, how long, and which brake withholds it."""
+"""How a finding becomes a decision: whom, how long, and which brake withholds it."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ def test_an_identity_is_not_denied() -> None:
         {"key": {"user": SUB, "session": "another"}},
     ],
 )
-def test_a_finding_without_one_clear_user_denies_nobody(changes: dict[str, Any]) -> None:
+def test_a_finding_without_one_clear_user_denies_no_user(changes: dict[str, Any]) -> None:
     decision = decide(finding(**changes), deployed(), now_ms=NOW_MS)
     assert (decision.simulated, decision.withheld) == (True, "no_principal")
 
 
-def test_a_session_finding_without_a_session_denies_nobody() -> None:
+def test_a_session_finding_without_a_session_denies_no_user() -> None:
     answer = response(scope="session", actions=("deny",))
     decision = decide(finding(answer=answer, session=None, key={"user": SUB}), deployed(), now_ms=NOW_MS)
     assert decision.withheld == "no_principal"
@@ -91,19 +91,19 @@ def test_a_user_of_another_pool_is_not_denied() -> None:
 
 @pytest.mark.parametrize("pools", [(POOL,), (POOL, "eu-west-1_Other"), ()])
 @pytest.mark.parametrize("pool", [None, ""])
-def test_a_user_without_a_pool_is_nobody_even_where_there_is_one_pool(
+def test_a_user_without_a_pool_is_no_principal_even_where_there_is_one_pool(
     pools: tuple[str, ...], pool: str | None
 ) -> None:
     decision = decide(finding(pool=pool), deployed(pools=pools), now_ms=NOW_MS)
     assert (decision.pool, decision.simulated, decision.withheld) == (pool, True, "no_principal")
 
 
-def test_where_no_pool_is_watched_nobody_is_denied() -> None:
+def test_where_no_pool_is_watched_no_user_is_denied() -> None:
     assert decide(finding(), deployed(pools=()), now_ms=NOW_MS).withheld == "unknown_pool"
 
 
 @pytest.mark.parametrize("scope", ["user", "session"])
-def test_a_finding_that_comes_more_than_six_hours_late_cuts_nobody(scope: str) -> None:
+def test_a_finding_that_comes_more_than_six_hours_late_ends_no_session(scope: str) -> None:
     late = finding(answer=response(scope=scope, actions=("deny", "alert")), time=NOW_MS - STALE_MS)
     assert STALE_MS == 6 * 3_600_000
     assert not decide(late, deployed(), now_ms=NOW_MS).simulated
@@ -158,7 +158,7 @@ def test_a_protected_principal_is_never_acted_upon(protected: Protected) -> None
     assert (decision.simulated, decision.withheld) == (True, "protected")
 
 
-def test_protection_is_by_exact_name_so_that_nobody_can_sign_up_for_it() -> None:
+def test_protection_is_by_exact_name_so_that_no_attacker_can_sign_up_for_it() -> None:
     protected = Protected(usernames=("admin",), groups=("admins",))
     decision = decide(
         finding(username="Admin", groups=("Admins",)), deployed(protected=protected), now_ms=NOW_MS
@@ -176,7 +176,7 @@ def test_protection_is_by_exact_name_so_that_nobody_can_sign_up_for_it() -> None
         (Protected(users=("a",)), {"username": None, "groups": None}, False),
     ],
 )
-def test_facts_are_lacking_only_where_the_list_asks_for_them(
+def test_user_facts_are_needed_only_where_the_list_asks_for_them(
     protected: Protected, changes: dict[str, Any], lacking: bool
 ) -> None:
     assert needs_user_facts(finding(**changes), deployed(protected=protected)) is lacking

@@ -1,4 +1,4 @@
-"""Findings about clients and addresses into decisions: whom, how long, and which brake withholds it."""
+"""How a finding about a client or an address becomes a decision: whom, how long, what withholds it."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_client_that_serves_people_is_not_denied_for_what_one_of_them_does(per
         {"pool": None},
     ],
 )
-def test_a_client_that_the_key_and_the_event_do_not_agree_on_is_nobody(changes: dict[str, Any]) -> None:
+def test_a_client_that_the_key_and_the_event_do_not_agree_on_is_no_principal(changes: dict[str, Any]) -> None:
     decision = decide(finding(**(MACHINE | changes)), deployed(), now_ms=NOW_MS)
     assert (decision.simulated, decision.withheld) == (True, "no_principal")
 
@@ -181,7 +181,7 @@ def test_no_deny_of_an_address_lasts_longer_than_a_day_whatever_the_finding_says
 
 
 @pytest.mark.parametrize("scope", ["client", "source_ip"])
-def test_nobody_is_signed_out_for_the_address_or_client_they_share(scope: str) -> None:
+def test_no_user_is_signed_out_for_the_address_or_client_they_share(scope: str) -> None:
     answer = response(scope=scope, actions=("deny", "sign_out", "disable_user", "alert"), deny_seconds=60)
     key = {"client": "app", "pool": POOL} if scope == "client" else ADDRESS
     assert decide(finding(answer=answer, key=key), deployed(), now_ms=NOW_MS).actions == ("deny", "alert")

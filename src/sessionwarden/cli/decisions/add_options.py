@@ -126,7 +126,7 @@ def duration(text: str) -> int:
 
 
 def client_id(text: str) -> str:
-    """An app client's id; its name, which the console shows first, would deny nobody.
+    """An app client's id; its name, which the console shows first, would deny no client.
 
     https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolClientType.html
     """

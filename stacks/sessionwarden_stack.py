@@ -263,7 +263,7 @@ class SessionwardenStack(Stack):
         self._output("LiveRulesStaged", live.staged.ref)
         self._output("LiveRulesAtOnce", live.at_once.ref)
         self._output("RulesPublisherPolicy", live.publishers.managed_policy_arn)
-        self._output("ShippedetDigest", shipped.ruleset_digest)
+        self._output("ShippedRulesetDigest", shipped.ruleset_digest)
         self._output("PolicyDigest", shipped.policy_digest)
 
     def _output(self, name: str, value: str) -> None:

@@ -1,9 +1,10 @@
-"""Findings from the queue become decisions, denies, sign-outs, alerts and events.
+"""Turns findings from the queue into decisions, denies, sign-outs, alerts and events.
 
-One bad message fails alone: it is retried and then waits in the dead-letter queue, which has an alarm.
-Fail direction: closed for whoever is denied already, and nothing is enforced while the kill switch
-cannot be read; the message is retried until it can be. A service that does not answer holds up its own calls
-only: denies of a batch are written while Cognito is silent, and each message is answered for in time.
+A message that cannot be processed fails alone: it is retried and then waits in the dead-letter queue, which
+has an alarm. Direction: principals that are denied already stay denied, and nothing is enforced while the
+kill switch cannot be read; the message is retried until it can be. A service that does not answer holds up
+its own calls only: denies of a batch are written while Cognito is silent, and each message is answered for in
+time.
 """
 
 from __future__ import annotations
@@ -28,18 +29,17 @@ from sessionwarden.adapters.clock import system_clock
 from sessionwarden.adapters.dynamodb.control import DynamoDBControlStore
 from sessionwarden.adapters.dynamodb.decisions import DynamoDBDecisionStore
 from sessionwarden.adapters.dynamodb.denylist import DynamoDBDenylistStore
-from sessionwarden.enforcement.actions import Acts
-from sessionwarden.enforcement.enforcer import Enforcer, Place
+from sessionwarden.enforcement.actions import Actions
+from sessionwarden.enforcement.alert_text import DeploymentName
+from sessionwarden.enforcement.enforcer import Enforcer
 from sessionwarden.model.decision import Enforcement
 from sessionwarden.model.finding import Finding
-from sessionwarden.policy.compiled import load_policy
-from sessionwarden.policy.decide import Judge
 
 COGNITO_SECONDS = 20.0
 CALLS_SECONDS = 45.0
-"""Of a batch, in which calls to Cognito, and all others, may be started. The denies of findings that come
-behind a silent Cognito have the time in between; the last call has its own to end before the function is
-killed, which would answer for no message at all."""
+"""For how long of a batch calls to Cognito, and to all other services, may be started. Between the two,
+denies are written for the findings behind a silent Cognito. After the second, the last call has time to end
+before Lambda kills the function, which would answer for no message at all."""
 
 logger = Logger()
 metrics = Metrics()
@@ -54,7 +54,7 @@ def enforcer() -> Enforcer:
     """Built once per execution environment, at the first message."""
     settings = Settings.from_environment()
     dynamodb = calls_deadline.guard(client("dynamodb"))
-    acts = Acts(
+    actions = Actions(
         decisions=DynamoDBDecisionStore(dynamodb, settings.decisions_table),
         denylist=DynamoDBDenylistStore(dynamodb, settings.denylist_table),
         control=DynamoDBControlStore(dynamodb, settings.control_table),
@@ -62,18 +62,18 @@ def enforcer() -> Enforcer:
         clock=system_clock,
     )
     return Enforcer(
-        judge=Judge(policy=load_policy(settings.policy_path.read_bytes()), deployment=settings.deployment),
-        acts=acts,
+        deployment=settings.read_deployment(),
+        actions=actions,
         alerts=SNSAlertSink(calls_deadline.guard(client("sns")), settings.alert_topic_arn),
         bus=EventBridgePublisher(
             client=calls_deadline.guard(client("events")), bus=settings.bus, source="sessionwarden.enforce"
         ),
-        place=Place(stack=settings.stack, region=settings.region),
+        name=DeploymentName(stack=settings.stack, region=settings.region),
     )
 
 
 def handle_record(record: SQSRecord) -> None:
-    """Enforce one finding; whatever it raises puts this message, and no other, back in the queue."""
+    """Enforce one finding. Any error puts this message, and no other, back in the queue."""
     finding = findings.decode(record.body)
     enforcement = enforcer().enforce(finding)
     decision = enforcement.decision

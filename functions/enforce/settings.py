@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Json, PositiveInt, StringConstraints
 
+from sessionwarden.policy.compiled import load_policy
 from sessionwarden.policy.deployment import DEFAULT_SESSION_LIFETIME_SECONDS, Deployment
 
 PREFIX = "SESSIONWARDEN_"
@@ -36,7 +37,7 @@ class Settings(BaseModel):
     alert_topic_arn: Name
     stack: Name
     user_pools: Json[tuple[Pool, ...]]
-    """May be empty: then nobody can be denied, and findings are still told."""
+    """May be empty: then no user and no client can be denied, and findings still alert."""
     region: Name
     session_lifetime_seconds: PositiveInt = DEFAULT_SESSION_LIFETIME_SECONDS
     policy: Path = Path("policy.json")
@@ -56,11 +57,13 @@ class Settings(BaseModel):
         """The compiled policy; a relative path is beside the code, whatever the working directory is."""
         return CODE / self.policy
 
-    @property
-    def deployment(self) -> Deployment:
-        """What decisions depend on besides the finding and the policy."""
+    def read_deployment(self) -> Deployment:
+        """What decisions depend on besides the finding. Raises `PolicyError` or `OSError` without a
+        policy.
+        """
         return Deployment(
             mode=self.mode,
             pools=tuple(pool.pool_id for pool in self.user_pools),
+            policy=load_policy(self.policy_path.read_bytes()),
             session_lifetime_seconds=self.session_lifetime_seconds,
         )

@@ -19,7 +19,7 @@ from sessionwarden.model.deny import DenyEntry
 from sessionwarden.model.principal import principal
 from tests.support.authorizer_events import http_event
 from tests.support.cognito_pool import EmulatedPool
-from tests.support.enforcement import MACHINE, NETWORK_DENY, World, finding, judge
+from tests.support.enforcement import MACHINE, NETWORK_DENY, World, deployed, finding
 from tests.support.tables import denylist_table, make_table
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def test_what_enforcement_denies_is_refused_five_seconds_later_and_let_in_again_
     assert answer() == (True, "ok")
 
     store: Any = DynamoDBDenylistStore(emulator.client("dynamodb"), table)
-    world = World(judge=judge(pools=(pool,)), now_ms=int(time.time() * 1000), denylist=store)
+    world = World(deployment=deployed(pools=(pool,)), now_ms=int(time.time() * 1000), denylist=store)
     machine = MACHINE | {"key": {"client": client, "pool": pool}, "pool": pool, "client": client}
     changes = machine if denied == "client" else {"answer": NETWORK_DENY}
     done = world.enforcer.enforce(finding(id=uuid.uuid4().hex, time=world.now_ms, **changes))

@@ -12,12 +12,13 @@ from sessionwarden.adapters.dynamodb.decisions import DynamoDBDecisionStore
 from sessionwarden.adapters.memory.enforcement import MemoryDecisionStore
 from sessionwarden.errors import StoreError
 from sessionwarden.model.decision import ActionResult, Decision, Enforcement
+from sessionwarden.policy.decide import decide
 from sessionwarden.ports import DecisionStore
-from tests.support.enforcement import NOW_MS, finding, judge
+from tests.support.enforcement import NOW_MS, deployed, finding
 from tests.support.tables import BACKENDS, decisions_table, dynamodb, make_table
 
 DAY_MS = 86_400_000
-DECISION = judge().decide(finding(username="Zoë\x1b\n\u2028"), now_ms=NOW_MS)
+DECISION = decide(finding(username="Zoë\x1b\n\u2028"), deployed(), now_ms=NOW_MS)
 
 
 @pytest.fixture(params=BACKENDS)

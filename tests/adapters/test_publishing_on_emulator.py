@@ -222,7 +222,7 @@ def test_a_bad_set_that_got_there_anyway_is_refused_and_the_last_good_one_runs_o
     assert "not a compiled rule set" in str(after.refused)
 
 
-def test_rules_that_touch_too_many_users_are_not_published_unless_told_so(
+def test_rules_that_touch_too_many_users_are_not_published_without_an_option_that_says_so(
     deployed: Deployed, rules: Rules, command: Command
 ) -> None:
     rules.write(threshold=1)
@@ -235,7 +235,7 @@ def test_rules_that_touch_too_many_users_are_not_published_unless_told_so(
     assert publish(command, rules, "--max-share", "1")[0] == 0
 
 
-def test_rules_that_only_observe_touch_nobody(deployed: Deployed, rules: Rules, command: Command) -> None:
+def test_rules_that_only_observe_touch_no_user(deployed: Deployed, rules: Rules, command: Command) -> None:
     rules.write(threshold=1, mode="observe")
     rules.drop_cases()
 
@@ -255,7 +255,7 @@ def test_a_case_that_fails_stops_it(deployed: Deployed, rules: Rules, command: C
     assert "four requests" in err
 
 
-def test_a_log_that_names_nobody_proves_nothing(deployed: Deployed, rules: Rules, command: Command) -> None:
+def test_a_log_that_names_no_user_proves_nothing(deployed: Deployed, rules: Rules, command: Command) -> None:
     rules.log.write_text("127.0.0.1 - - GET /\n" * 10)
 
     status, _, err = publish(command, rules)
@@ -343,7 +343,7 @@ def test_what_was_published_since_the_difference_was_shown_is_not_overwritten(
     status, _, err = command("publish", str(rules.folder), "--log", str(rules.log))
 
     assert status == 3
-    assert "somebody else is publishing" in err
+    assert "another person is publishing" in err
     assert deployed.publishing.history().latest_number == 2
 
 
@@ -579,9 +579,7 @@ def test_waiting_ends_with_status_1_when_it_was_taken_back(
     assert "was taken back (ROLLED_BACK)" in err
 
 
-def test_a_stack_from_before_publishing_is_told_to_be_deployed_anew(
-    deployed: Deployed, command: Command
-) -> None:
+def test_a_stack_from_before_publishing_must_be_deployed_anew(deployed: Deployed, command: Command) -> None:
     del deployed.outputs["LiveRules"]
 
     status, _, err = command("status")

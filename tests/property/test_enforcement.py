@@ -15,13 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessionwarden.denylist.verdict import judge as verdict
-from sessionwarden.enforcement.actions import Acts
-from sessionwarden.enforcement.enforcer import Enforcer, Place
+from sessionwarden.enforcement.actions import Actions
+from sessionwarden.enforcement.alert_text import DeploymentName
+from sessionwarden.enforcement.enforcer import Enforcer
 from sessionwarden.enforcement.lift import Lift
 from sessionwarden.model.deny import Claims
 from sessionwarden.model.policy import Protected
 from sessionwarden.model.principal import principal
-from tests.support.enforcement import NOW_MS, POOL, SUB, World, finding, judge, response
+from tests.support.enforcement import NOW_MS, POOL, SUB, World, deployed, finding, response
 
 WHO = principal(POOL, SUB)
 FINDING = finding(
@@ -87,7 +88,7 @@ class History:
     """A world, and what has happened in it."""
 
     def __init__(self) -> None:
-        self.world = World(judge=judge(protected=Protected(usernames=("root",))))
+        self.world = World(deployment=deployed(protected=Protected(usernames=("root",))))
         self.cut_offs: set[int | None] = set()
         self.lifted = False
 
@@ -108,7 +109,7 @@ class History:
 
     def deliver(self, fuse: Fuse) -> None:
         world = self.world
-        acts = Acts(
+        actions = Actions(
             decisions=Crashing(world.decisions, fuse),
             denylist=Crashing(world.denylist, fuse),
             control=Crashing(world.control, fuse),
@@ -116,11 +117,11 @@ class History:
             clock=lambda: world.now_ms,
         )
         enforcer = Enforcer(
-            judge=world.judge,
-            acts=acts,
+            deployment=world.deployment,
+            actions=actions,
             alerts=Crashing(world.alerts, fuse),
             bus=Crashing(world.bus, fuse),
-            place=Place(stack="s", region="r"),
+            name=DeploymentName(stack="s", region="r"),
         )
         with suppress(CrashError):
             enforcer.enforce(FINDING)
@@ -157,7 +158,7 @@ class History:
 
 @given(histories)
 @settings(max_examples=300, deadline=None, derandomize=True)
-def test_no_history_moves_a_cut_off_or_forgets_an_act(steps: list[tuple[str, int, bool]]) -> None:
+def test_no_history_moves_a_cut_off_or_forgets_an_action(steps: list[tuple[str, int, bool]]) -> None:
     history = History()
     for step in steps:
         history.play(step)

@@ -13,12 +13,12 @@ from sessionwarden.adapters.memory.enforcement import (
     MemoryPublisher,
     MemoryUserPool,
 )
-from sessionwarden.enforcement.actions import Acts
-from sessionwarden.enforcement.enforcer import Enforcer, Place
+from sessionwarden.enforcement.actions import Actions
+from sessionwarden.enforcement.alert_text import DeploymentName
+from sessionwarden.enforcement.enforcer import Enforcer
 from sessionwarden.enforcement.lift import Lift
 from sessionwarden.model.finding import Finding, Mode, Response
 from sessionwarden.model.policy import Policy, Protected
-from sessionwarden.policy.decide import Judge
 from sessionwarden.policy.deployment import Deployment
 from sessionwarden.ports import PoolUser
 
@@ -81,7 +81,7 @@ def finding(*, answer: Response | None = None, **changes: Any) -> Finding:
     return Finding(**(fields | changes))
 
 
-def judge(
+def deployed(
     *,
     mode: Mode = "enforce",
     pools: tuple[str, ...] = (POOL,),
@@ -90,15 +90,18 @@ def judge(
     alerts: int = 60,
     broad: int = 10,
     lifetime: int = 30 * DAY,
-) -> Judge:
-    return Judge(
+) -> Deployment:
+    """An enforcing deployment that watches the pool of `finding`, unless told otherwise."""
+    return Deployment(
+        mode=mode,
+        pools=pools,
         policy=Policy(
             protected=protected or Protected(),
             enforcements_per_hour=limit,
             alerts_per_hour=alerts,
             broad_denies_per_hour=broad,
         ),
-        deployment=Deployment(mode=mode, pools=pools, session_lifetime_seconds=lifetime),
+        session_lifetime_seconds=lifetime,
     )
 
 
@@ -106,7 +109,7 @@ def judge(
 class World:
     """Everything that an enforcer touches, in memory, with a clock that the test moves."""
 
-    judge: Judge = field(default_factory=judge)
+    deployment: Deployment = field(default_factory=deployed)
     now_ms: int = NOW_MS
     decisions: MemoryDecisionStore = field(default_factory=MemoryDecisionStore)
     denylist: MemoryDenylistStore = field(default_factory=MemoryDenylistStore)
@@ -118,8 +121,8 @@ class World:
     bus: MemoryPublisher = field(default_factory=MemoryPublisher)
 
     @property
-    def acts(self) -> Acts:
-        return Acts(
+    def actions(self) -> Actions:
+        return Actions(
             decisions=self.decisions,
             denylist=self.denylist,
             control=self.control,
@@ -130,11 +133,11 @@ class World:
     @property
     def enforcer(self) -> Enforcer:
         return Enforcer(
-            judge=self.judge,
-            acts=self.acts,
+            deployment=self.deployment,
+            actions=self.actions,
             alerts=self.alerts,
             bus=self.bus,
-            place=Place(stack="warden", region="eu-west-1"),
+            name=DeploymentName(stack="warden", region="eu-west-1"),
         )
 
     @property

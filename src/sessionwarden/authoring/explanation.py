@@ -2,7 +2,7 @@
 
 Enters: a catalog, an event, the events of a log before it. Leaves: for each rule which selections matched
 and which test failed, the group key, where the window stands, whether a finding is raised, and what policy
-would make of one. Invariant: whether it fires is the engine's answer, and what is done is the judge's; the
+would make of one. Invariant: whether it fires is the engine's answer, and what is done is the policy's; the
 rest is there to explain them. Assumes a deployment that enforces in the event's own user pool.
 """
 
@@ -22,7 +22,7 @@ from sessionwarden.detection.windows.group_key import GroupKey, shown_key
 from sessionwarden.model.decision import Decision
 from sessionwarden.model.event import Category, Event
 from sessionwarden.model.finding import Finding
-from sessionwarden.policy.decide import Judge
+from sessionwarden.policy.decide import decide, needs_user_facts
 from sessionwarden.policy.deployment import Deployment
 from sessionwarden.replay.replayer import Replayer
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset, Selection
@@ -141,7 +141,7 @@ def _key_answers(catalog: Catalog, rule: CompiledRule, past: Past) -> Iterable[K
         shown = shown_key(rule.group_by, key)
         raised = _of(past.now, rule, shown)
         finding = raised or _as_if_found(catalog, rule, event, key)
-        judge = _judge(catalog, finding)
+        deployment = _enforcing(catalog, finding)
         standing = held(rule, members[key], until=event.time)
         yield KeyAnswer(
             key=shown,
@@ -149,8 +149,8 @@ def _key_answers(catalog: Catalog, rule: CompiledRule, past: Past) -> Iterable[K
             missing=tuple(catalog.names.get(step, step) for step in standing.missing),
             fires=raised is not None,
             fired_before=_of(past.before, rule, shown) is not None,
-            decision=judge.decide(finding, now_ms=event.time),
-            asks_pool=judge.lacks_facts(finding),
+            decision=decide(finding, deployment, now_ms=event.time),
+            asks_pool=needs_user_facts(finding, deployment),
         )
 
 
@@ -158,9 +158,9 @@ def _of(findings: Iterable[Finding], rule: CompiledRule, key: dict[str, str]) ->
     return next((one for one in findings if one.rule == rule.id and one.key == key), None)
 
 
-def _judge(catalog: Catalog, finding: Finding) -> Judge:
+def _enforcing(catalog: Catalog, finding: Finding) -> Deployment:
     pools = () if finding.pool is None else (finding.pool,)
-    return Judge(policy=catalog.policy, deployment=Deployment(mode="enforce", pools=pools))
+    return Deployment(mode="enforce", pools=pools, policy=catalog.policy)
 
 
 def _as_if_found(catalog: Catalog, rule: CompiledRule, event: Event, key: GroupKey) -> Finding:

@@ -1,8 +1,8 @@
-"""Deploys enforcement: the findings queue, and the function that ends abused sessions.
+"""Deploys what ends sessions: the queue of findings and the `enforce` function that reads it.
 
-It exposes `enforce` and `findings` (queue and dead letters). Invariants: the function can act on the listed
-pools only, and only with the calls it needs; Cognito's admin calls share quotas as low as 25 a second per
-account and Region, so few of them run at once.
+Invariants: the function can act on users of the listed pools only, and cannot create, delete or read anything
+else of those pools; few calls to Cognito run at once, since its admin calls share quotas as low as 25 a
+second per account and Region.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ class FindingsQueue(WorkQueue):
 
 
 class Enforcement(Construct):
-    """The enforce function, which may act on `user_pool_arns`.
+    """The `enforce` function with its rights.
 
-    `user_pools_json` is the value of its variable `SESSIONWARDEN_USER_POOLS`.
+    `user_pools_json` is the value of `SESSIONWARDEN_USER_POOLS`; `user_pool_arns` are the pools whose users
+    it may sign out and disable.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Enforcement(Construct):
         self, *, bus: events.IEventBus, state: State, alerts: sns.ITopic, user_pool_arns: Sequence[str]
     ) -> None:
         enforce = self.enforce
-        # it only puts entries that do not exist yet, since only operators lift decisions
+        # it puts entries unless they exist, and never changes one: only an operator lifts
         enforce.allow("dynamodb:PutItem", on=[state.denylist.table_arn])
         enforce.allow(
             "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", on=[state.decisions.table_arn]

@@ -1,10 +1,9 @@
-"""Lets rule authors publish rules without a deployment, through an AppConfig configuration.
+"""Deploys what lets rules go live without a deployment: an AppConfig configuration and its validator.
 
-It exposes `configuration_ids` (application, environment and profile, which `detect` polls),
-`configuration_arn`, the rollout strategies, `validator`, and `publishers`, the policy for people who may
-publish. Invariants: only
-functions passed to `allow_reading` may read; every set is checked by `validator` before it is live; no alarm
-that a client can cause stops a rollout, or a flood of requests could prevent the rule against it.
+`detect` polls the configuration that `configuration_ids` names (application, environment, profile); `publishers` is the
+IAM policy for people who may publish. Invariants: only functions given to `allow_reading` may read it; every
+set is checked by `validator` before it is live; nothing that a client can cause is a monitor, for then a
+flood of requests could keep the team from publishing the rule against it.
 https://docs.aws.amazon.com/appconfig/latest/userguide/monitoring-deployments.html
 """
 
@@ -28,7 +27,11 @@ STEP_PERCENT = 25
 
 
 class LiveRules(Construct):
-    """A set reaches every process in `rollout_minutes`; alarms can revert it for `bake_minutes` more."""
+    """The configuration, its rollout, its validator, and the rights of publishers.
+
+    A new set reaches every process within `rollout_minutes`, and is watched for `bake_minutes` after that; an
+    alarm among `monitors` takes it back.
+    """
 
     def __init__(
         self,
@@ -82,10 +85,10 @@ class LiveRules(Construct):
             ],
         )
         for kept in (self.application, self.profile):
-            # AppConfig deletes no profile with versions, and these show which rules were live at each deny
+            # AppConfig deletes no profile with versions, and they record which rules were live when
             kept.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         self.staged = self._strategy("Staged", rollout_minutes, STEP_PERCENT, bake_minutes)
-        # for rollbacks: the old set has been live before, and a rollback must not wait
+        # for taking back: a set that comes back has been live before, and there is no time for steps
         self.at_once = self._strategy("AtOnce", 0, 100, 0)
         self._let_appconfig_validate()
         stack = Stack.of(self)

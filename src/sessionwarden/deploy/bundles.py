@@ -1,10 +1,10 @@
 """Builds the Lambda bundles: pinned wheels, our modules that functions reach, compiled rules, policy, routes.
 
-Enters: a checkout. Leaves: `build/bundles/<target>/<bundle>/` and beside it `<bundle>.json` with the digest
-of what it was made from and of what is in it. Invariants: the same checkout gives the same bytes (no
-bytecode, no times in a digest); a bundle appears whole or not at all; one that no longer fits the checkout
-is found out before it is deployed. Two bundles, because everything but the authorizer may take its time to
-start; two targets, because wheels hold machine code: aarch64 for AWS, this machine's for the emulator.
+A bundle is the folder `build/bundles/<target>/<bundle>/`; beside it `<bundle>.json` holds the digests of what
+it was made from and of its content. Invariants: the same checkout has the same bytes (no bytecode, no times
+in a digest); a bundle appears whole or not at all; one that no longer fits the checkout is refused before it
+is deployed. Two bundles, because everything but the authorizer may take its time to start; two targets,
+because wheels hold machine code: aarch64 for AWS, this machine's for the emulator.
 
 Run as `python -m sessionwarden.deploy.bundles`, which `make bundles` does; a second run changes nothing.
 """

@@ -1,12 +1,12 @@
-"""Carrying out a recorded decision, one act after the other, until all are done or must be retried.
+"""Carries out a recorded decision, one action after the other, until all are done or must be retried.
 
     record ── deny ── sign out ── disable ── (alert, event: see `enforcer`)
               │       │           └ lifted meanwhile? enable again
               └───────┴─ before each: lifted? stopped? done already?
 
 Invariants: the denylist is written first, since it alone ends a session at once, while Cognito's admin
-calls share a small quota. An act whose result is noted is not repeated; a crash between an act and its
-note repeats it, and every act may be repeated. A lift wins over an act, whichever comes first.
+calls share a small quota. An action whose result is noted is not repeated; a crash between an action and
+its note repeats it, and every action may be repeated. A lift wins over an action, whichever comes first.
 """
 
 from __future__ import annotations
@@ -25,17 +25,18 @@ from sessionwarden.model.finding import Action
 from sessionwarden.ports import Clock, ControlStore, DecisionStore, DenylistStore, UserPool
 
 ORDER: tuple[Action, ...] = ("deny", "sign_out", "disable_user")
+"""The order in which actions are carried out; `alert` follows them, in `enforcer`."""
 
 
 class Pending(NamedTuple):
-    """An act that Cognito did not take now and may take later."""
+    """An action that Cognito did not accept now and may accept later."""
 
     action: Action
     error: UserPoolError
 
 
 class Progress(NamedTuple):
-    """How far a decision has come. With nothing pending, all its acts have a result."""
+    """How far a decision has come. With nothing pending, all its actions have a result."""
 
     enforcement: Enforcement
     pending: tuple[Pending, ...]
@@ -47,8 +48,8 @@ def with_result(enforcement: Enforcement, result: ActionResult) -> Enforcement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Acts:
-    """What may be done to a user, a client or an address, through ports."""
+class Actions:
+    """Everything that can be done to a user, a client or an address, through ports."""
 
     decisions: DecisionStore
     denylist: DenylistStore
@@ -57,18 +58,18 @@ class Acts:
     clock: Clock
 
     def carry_out(self, known: Enforcement) -> Progress:
-        """Do what the recorded decision asks for and has no result yet.
+        """Carry out the actions of the recorded decision that have no result yet.
 
-        Raises `StoreError` if a store does not answer: without the kill switch, nothing is done. A
-        call that Cognito refuses for good is a `failed` result; one that can be retried is pending,
-        and does not hold up the acts after it.
+        Raises `StoreError` if a store does not answer: while the kill switch cannot be read, nothing is
+        done. A call that Cognito refuses for good is a `failed` result; one that can be retried is pending,
+        and does not hold up the actions after it.
         """
         if known.decision.simulated:
             return Progress(known, ())
         pending = []
         for action in _open_actions(known):
             try:
-                result = self._act(action, known.decision)
+                result = self._carry_out(action, known.decision)
             except UserPoolError as error:
                 if error.retryable:
                     pending.append(Pending(action, error))
@@ -78,7 +79,7 @@ class Acts:
             known = with_result(known, result)
         return Progress(known, tuple(pending))
 
-    def _act(self, action: Action, decision: Decision) -> ActionResult:
+    def _carry_out(self, action: Action, decision: Decision) -> ActionResult:
         if self._lifted(decision.id):
             return self._result(action, "skipped", "lifted")
         if self.control.stopped():

@@ -1,9 +1,9 @@
-"""The text that wakes an on-call engineer: what happened, to whom, what was done, how to undo it.
+"""Writes the alert that wakes an on-call engineer: what happened, to whom, what was done, how to undo it.
 
-Enters: a finding and what was done about it. Leaves: subject, message and attributes for SNS. Invariant:
-whatever a client may have chosen (names, addresses, ids) is escaped, bounded and quoted, so that no user
-can forge a line of an alert, nor plant a link in it. One decision, one alert, or the notice that this
-and later ones of the rule are held back.
+Given a finding and what was done about it, it returns subject, message and attributes for SNS. A decision has
+one alert, or the notice that this and later alerts of the rule are held back. Invariant: all text that a
+client may have chosen (names, addresses, ids) is escaped, bounded and quoted, so that no user can forge a
+line of an alert, nor plant a link in it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from sessionwarden.model.finding import BROAD_SCOPES, Finding
 from sessionwarden.printable import ascii_line, printable
 
 SUBJECT_LIMIT = 99
-"""SNS takes fewer than 100 ASCII characters, no line breaks (API reference of `Publish`, `Subject`)."""
+"""SNS accepts fewer than 100 ASCII characters, no line breaks (API reference of `Publish`, `Subject`)."""
 TEXT_LIMIT = 200
+"""Characters of a value in the text."""
 ATTRIBUTE_LIMIT = 256
+"""Characters of an attribute's value."""
 
 WHY_WITHHELD: Mapping[Withheld, str] = {
     "observe": "the rule or the deployment is in observe mode",
@@ -38,14 +40,16 @@ WHY_WITHHELD: Mapping[Withheld, str] = {
 }
 
 CHOSEN_BY_CLIENTS = frozenset({"username", "user_agent", "referer", "host", "path", "query", "error"})
-"""Fields that a rule may group by and that hold what a client likes; other fields stay legible."""
+"""Fields that a rule may group by and whose text a client chooses freely; other fields stay legible."""
 UNLINKED = str.maketrans({".": "[.]", "@": "[at]"} | dict.fromkeys("\u3002\uff0e\uff61", "[.]"))
-"""Mail clients turn bare domains and addresses into links. Browsers take three more characters for the dot
-of a domain (Unicode Technical Standard 46, mapping of U+3002, U+FF0E and U+FF61)."""
+"""Mail clients turn bare domains and addresses into links. Browsers read three more characters as the dot of
+a domain (Unicode Technical Standard 46, mapping of U+3002, U+FF0E and U+FF61)."""
 
 
 class Message(NamedTuple):
-    """What goes to the topic: at most 99 ASCII characters, text, attributes to filter subscriptions by."""
+    """What is sent to the topic: at most 99 ASCII characters as subject, the text, attributes to filter
+    by.
+    """
 
     subject: str
     text: str
@@ -53,28 +57,41 @@ class Message(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentName:
+    """The stack and the Region by which commands find a deployment."""
+
+    stack: str
+    region: str
+
+    @property
+    def options(self) -> str:
+        """The options of a command that name it, quoted for a shell."""
+        return f"--stack {shlex.quote(self.stack)} --region {shlex.quote(self.region)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """All that an alert tells of; `pending` acts will be tried again."""
+    """All that an alert reports; `pending` actions will be tried again."""
 
     finding: Finding
     enforcement: Enforcement
     pending: tuple[Pending, ...] = ()
 
 
-def compose(alert: Alert, *, stack: str, region: str) -> Message:
-    """The alert of one decision."""
+def compose(alert: Alert, name: DeploymentName) -> Message:
+    """The alert of one decision of the deployment `name`."""
     sections = [
         _what_happened(alert.finding),
         _who(alert.finding, alert.enforcement.decision),
         _what_was_done(alert),
-        _undo(alert.enforcement.decision, stack=stack, region=region),
+        _undo(alert.enforcement.decision, name),
     ]
     text = "\n\n".join("\n".join(lines) for section in sections if (lines := list(section)))
     return Message(_subject(alert), text + "\n", _attributes(alert))
 
 
-def compose_notice(alert: Alert, *, until_ms: int, stack: str, region: str) -> Message:
-    """The one message that says a rule's further alerts are held back, until `until_ms` (epoch ms).
+def compose_notice(alert: Alert, name: DeploymentName, *, until_ms: int) -> Message:
+    """The one message that says that further alerts of a rule are held back until `until_ms` (epoch ms).
 
     It has the attributes of the first alert held back, so that a subscription's filter treats both alike.
     """
@@ -83,11 +100,11 @@ def compose_notice(alert: Alert, *, until_ms: int, stack: str, region: str) -> M
         f"{_text(finding.title)} (rule {_text(finding.rule)}, level {finding.level})",
         "",
         f"This rule has sent what limits.alerts_per_hour allows: more alerts are held back until {until}.",
-        "Only messages are held back: decisions are still recorded and carried out. Whoever is signed out,",
-        "disabled or denied as a user, a client or an address is told of one by one.",
+        "Only messages are held back: decisions are still recorded and carried out. Each sign-out, disabled",
+        "account, and denied user, client or address still has an alert of its own.",
         "",
         "To see what was decided meanwhile:",
-        f"  sessionwarden decisions list {_aimed(stack, region)}",
+        f"  sessionwarden decisions list {name.options}",
     )
     subject = f"[{finding.level}] Sessionwarden: alerts held back until {until}: {finding.title}"
     attributes = _attributes(alert) | {"held_back": "true"}
@@ -142,18 +159,19 @@ def _who(finding: Finding, decision: Decision) -> Iterator[str]:
 
 def _what_was_done(alert: Alert) -> Iterator[str]:
     decision = alert.enforcement.decision
-    acts = [action for action in decision.actions if action != "alert"]
+    actions = [action for action in decision.actions if action != "alert"]
     if decision.simulated and decision.withheld:
         yield f"NOTHING was done, because {_why_withheld(decision, decision.withheld)}."
-        yield f"  Otherwise: {', '.join(acts)}."
+        yield f"  Otherwise: {', '.join(actions)}."
         return
-    if not acts:
+    if not actions:
         yield "Nothing was done: the rule only alerts."
         return
     if decision.reduced:
-        asked = ", ".join(action for action in alert.finding.response.actions if action != "alert")
+        response = alert.finding.response
+        requested = ", ".join(action for action in response.actions if action != "alert")
         yield "REDUCED to a deny of this one session, because this hour's enforcement budget is spent."
-        yield f"  The rule asks for: {asked} (scope {alert.finding.response.scope}). Other sessions go on."
+        yield f"  The rule asks for: {requested} (scope {response.scope}). Other sessions go on."
     yield f"Decision {printable(decision.id, limit=TEXT_LIMIT)}:"
     for result in alert.enforcement.results:
         yield f"  {result.action}: {_outcome(result)}"
@@ -175,18 +193,14 @@ def _what_is_refused(decision: Decision) -> str:
     return f"All requests of {_quoted(decision.value)} are refused, within 5 seconds,"
 
 
-def _undo(decision: Decision, *, stack: str, region: str) -> Iterator[str]:
-    if decision.simulated or "deny" not in decision.actions:
+def _undo(decision: Decision, name: DeploymentName) -> Iterator[str]:
+    if not decision.enforced:
         return
     yield "To undo it:"
     yield (
         f"  sessionwarden decisions delete {shlex.quote(printable(decision.id, limit=TEXT_LIMIT))}"
-        f" {_aimed(stack, region)}"
+        f" {name.options}"
     )
-
-
-def _aimed(stack: str, region: str) -> str:
-    return f"--stack {shlex.quote(stack)} --region {shlex.quote(region)}"
 
 
 def _attributes(alert: Alert) -> dict[str, str]:

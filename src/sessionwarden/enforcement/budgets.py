@@ -1,10 +1,10 @@
 """How much may happen in an hour: harsh decisions of the deployment, broad denies, alerts of each rule.
 
-Enters: a decision and the hour. Leaves: whether it may act in full, and what may be said of it. Invariants:
-a decision takes one unit at most, however often it is delivered; whoever is signed out or disabled is
-always told of. Why alerts are bounded: strangers can cause findings at will, and two thousand messages
-hide the one that matters as well as none would. Why denies of networks are: a /48 is 65,536 sources, and
-every authorizer reads all that are denied.
+Given a decision and the hour, it says whether the decision may act in full, and in which form its alert is
+sent. Invariants: a decision takes one unit at most, however often it is delivered; an operator always hears
+of a user who was signed out or disabled. Alerts are bounded because strangers can cause findings at will, and
+two thousand messages hide the one that matters. Denies of networks are bounded because a /48 is 65,536
+sources, and every authorizer reads all that are denied.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from typing import Literal
 
 from sessionwarden.model.decision import Decision
 from sessionwarden.model.finding import BROAD_SCOPES
+from sessionwarden.model.policy import Policy
 from sessionwarden.ports import ControlStore
 
 MS_PER_HOUR = 3_600_000
-Telling = Literal["alert", "notice", "silence"]
-"""`notice`: this decision's alert is held back, and it is the one that says so for the rule's hour."""
+
+AlertForm = Literal["alert", "notice", "none"]
+"""`notice`: this decision's alert is held back, and its message is the one that says so for the rule's
+hour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,44 +29,38 @@ class Budgets:
     """The hourly limits of a policy, spent through the control table."""
 
     control: ControlStore
-    enforcements: int
-    broad: int
-    alerts: int
+    policy: Policy
 
     def may_enforce(self, decision: Decision, *, hour: int) -> bool:
-        """Whether the decision may act in full. A session's deny always may.
+        """Whether the decision may act in full. A deny of one session always may.
 
-        Session denies stay outside, so that an attacker who sacrifices accounts to empty the budget
-        still loses every session that a rule catches. Clients and networks have budgets of their own:
-        a stranger can have addresses denied, and must not thereby spare a user or a machine.
+        Denies of sessions stay outside, so that an attacker who sacrifices accounts to spend the limit still
+        loses every session that a rule catches. Clients and networks have limits of their own: a stranger can
+        have addresses denied, and must not thereby spare a user or a machine.
         """
         if not _harsh(decision):
             return True
         if decision.scope in BROAD_SCOPES:
-            return self.control.spend(
-                budget=f"polled#{decision.scope}", hour=hour, decision_id=decision.id, limit=self.broad
-            )
-        return self.control.spend(
-            budget="enforcements", hour=hour, decision_id=decision.id, limit=self.enforcements
-        )
+            budget, limit = f"polled#{decision.scope}", self.policy.broad_denies_per_hour
+        else:
+            budget, limit = "enforcements", self.policy.enforcements_per_hour
+        return self.control.spend(budget=budget, hour=hour, decision_id=decision.id, limit=limit)
 
-    def telling(self, decision: Decision, *, rule: str, hour: int) -> Telling:
-        """How people learn of the decision. Harsh ones are bounded by their own budget."""
-        if acts(decision) and _harsh(decision):
+    def alert_form(self, decision: Decision, *, rule: str, hour: int) -> AlertForm:
+        """In which form operators hear of the decision. Alerts of harsh ones are bounded by their own
+        limit.
+        """
+        if decision.enforced and _harsh(decision):
             return "alert"
-        if self.control.spend(budget=f"alerts#{rule}", hour=hour, decision_id=decision.id, limit=self.alerts):
+        limit = self.policy.alerts_per_hour
+        if self.control.spend(budget=f"alerts#{rule}", hour=hour, decision_id=decision.id, limit=limit):
             return "alert"
-        # a budget of one: whoever takes it sends the notice, and sends it again after a crash
+        # a limit of one: the decision that takes it sends the notice, and sends it again after a crash
         if self.control.spend(budget=f"notices#{rule}", hour=hour, decision_id=decision.id, limit=1):
             return "notice"
-        return "silence"
-
-
-def acts(decision: Decision) -> bool:
-    """Whether anything is to be done to anybody."""
-    return not decision.simulated and "deny" in decision.actions
+        return "none"
 
 
 def _harsh(decision: Decision) -> bool:
-    """All but the deny of a single session."""
+    """Whether it does more than deny a single session."""
     return decision.scope != "session" or not {"sign_out", "disable_user"}.isdisjoint(decision.actions)

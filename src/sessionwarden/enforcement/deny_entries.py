@@ -1,7 +1,8 @@
-"""The deny entry of a decision: the same decision gives the same entry, whoever writes it, whenever.
+"""The deny entry of a decision, as enforcement writes it and a lift marks it.
 
-Enters: a decision. Leaves: an entry under its user's principal, or, for scopes `client` and `source_ip`, the
-entry that authorizers poll.
+It lies under the user's principal or, for the scopes `client` and `source_ip`, among the broad denies that
+authorizers poll. Invariant: the same decision always has the same entry, so that writing it twice is writing
+it once.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ from sessionwarden.model.principal import principal
 
 
 def user_of(decision: Decision) -> tuple[str, str]:
-    """Pool and sub of a decision that acts; policy lets none act that names no user of a pool."""
+    """Pool and sub of an enforced decision; policy enforces none that names no user of a pool."""
     assert decision.pool is not None
     assert decision.user is not None
     return decision.pool, decision.user
 
 
 def principal_of(decision: Decision) -> str:
-    """The denylist's partition key for the user of a decision that acts."""
+    """The denylist's partition key for the user of an enforced decision."""
     return principal(*user_of(decision))
 
 
 def entry_of(decision: Decision) -> DenyEntry | BroadDeny | None:
-    """Its part of the denylist, or `None` if it denies nothing (simulated, or alert only)."""
-    if decision.simulated or "deny" not in decision.actions:
+    """The decision's part of the denylist, or `None` if it denies nothing (simulated, or alert only)."""
+    if not decision.enforced:
         return None
     if decision.scope in BROAD_SCOPES:
         return _broad_entry_of(decision)

@@ -1,10 +1,10 @@
-"""Undoing a decision: every part of it that can be undone, and nothing of any other decision.
+"""Undoes a decision: every part of it that can be undone, and nothing of any other decision.
 
-Enters: a decision's id. Leaves: the record marked, a tombstone in the denylist, the account enabled if
-this decision disabled it. Invariants: lifting twice is lifting once; no redelivered finding puts the
-deny back; for no moment is a deny written that was not there. New sign-ins work at once, while tokens
-from before the cut-off stay dead unless they are revived by name. A sign-out in Cognito is final. A client
-or a network is let in with all its tokens, when the authorizers have polled again.
+The record is marked, a tombstone is left in the denylist, and the account is enabled if this decision
+disabled it. New sign-ins work at once, while tokens from before the cut-off stay dead unless they are revived
+by name. A sign-out in Cognito is final. A client or a network is let in with all its tokens, when the
+authorizers have polled again. Invariants: lifting twice is lifting once; no redelivered finding puts the deny
+back; at no moment is a deny written that was not there.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class Lift:
     def lift(self, decision_id: str, *, lifted_at: int, by: str, revive_tokens: bool) -> Lifted | None:
         """Undo the decision at `lifted_at` (epoch seconds); `None` if there is no such decision.
 
-        The record is marked first: from then on `enforce` skips whatever it has not done yet.
+        The record is marked first: from then on `enforce` skips every action that it has not done yet.
         Raises `StoreError` or `UserPoolError` half-way; calling again goes on.
         """
         if not self.decisions.lift(decision_id, lifted_at=lifted_at, by=by):
             return None
-        # read after the mark: an act that began before it has left its attempt by now
+        # read after the mark: an action that began before it has left its attempt by now
         known = self.decisions.get(decision_id)
         if known is None:
             return None
@@ -56,7 +56,7 @@ class Lift:
             self._lift_broad(entry, lifted_at=lifted_at)
             return Lifted(known.decision, denied=True, account="untouched")
         self._lift_entry(known.decision, entry, lifted_at=lifted_at, revive_tokens=revive_tokens)
-        return Lifted(known.decision, denied=True, account=self._give_back_account(known))
+        return Lifted(known.decision, denied=True, account=self._enable_account(known))
 
     def _lift_entry(
         self, decision: Decision, entry: DenyEntry, *, lifted_at: int, revive_tokens: bool
@@ -70,7 +70,7 @@ class Lift:
         self.denylist.put_broad(entry._replace(lifted_at=lifted_at))
         self.denylist.lift_broad(entry, lifted_at=lifted_at)
 
-    def _give_back_account(self, known: Enforcement) -> Account:
+    def _enable_account(self, known: Enforcement) -> Account:
         decision = known.decision
         if not _disables(known):
             return "untouched"
@@ -90,6 +90,6 @@ class Lift:
 
 
 def _disables(known: Enforcement) -> bool:
-    """Whether the account was disabled, or may have been by an act that crashed half-way."""
+    """Whether the account was disabled, or may have been by an action that crashed half-way."""
     failed = any(result.action == "disable_user" and result.outcome == "failed" for result in known.results)
     return "disable_user" in known.attempted and not failed

@@ -1,7 +1,7 @@
-"""What policy makes of a finding, and what was then done.
+"""What is to be done about a finding, or what an operator ordered, and what was then done.
 
-A `Decision` is recorded once, before anything is done; every later delivery of the same finding
-reads it back, so that a retry can never move `not_before` and cut a newer session.
+A `Decision` is recorded once, before anything is done; every later delivery of the same finding reads it
+back, so that a retry can never move `not_before` and end a newer session.
 """
 
 from __future__ import annotations
@@ -15,25 +15,24 @@ from sessionwarden.model.finding import Action, Level, Scope
 Withheld = Literal[
     "observe", "protected", "stale", "budget", "stopped", "no_principal", "unknown_pool", "shared_client"
 ]
-"""Why a decision was not carried out (`simulated`): rule or deployment in `observe`, a protected
-principal, abuse too long ago, the hourly limit, the kill switch, a finding that names nobody who can
-be denied, or an app client that serves people."""
+"""Why a decision was not carried out (`simulated`): rule or deployment in `observe`, a protected principal,
+abuse too long ago, the hourly limit, the kill switch, a finding that names no principal that can be denied,
+one of a pool that is not watched, or an app client that serves people."""
 
 Reduced = Literal["budget"]
 """Why a decision does less than its rule asks for: the hourly limit left only the deny of one session."""
 
-
 Outcome = Literal["done", "failed", "skipped"]
-"""`failed` and `skipped` are final; an act that may still succeed has no result yet."""
+"""How an action ended. All three are final; an action that may still succeed has no result yet."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Scope, value, actions and duration. Times are epoch seconds, `created_at` epoch ms.
+    """Whom to act upon, with which actions, and for how long. Times are epoch seconds, `created_at` epoch ms.
 
-    `id` is the finding's id, or `manual-<uuid>` for an operator's own. `value` is the value of the
-    scope: a sub, an origin_jti, an app client's id, an address (denied: a CIDR block). `not_before`,
-    `deny_until` and `session` are those of the deny entry; `expires_at` is when that entry may be
-    forgotten. `created_by` is the operator.
+    `id` is the finding's id, or `manual-<uuid>` for an operator's order. `value` is the value of the scope: a
+    sub, an origin_jti, an app client's id, an address (a CIDR block once it is denied). `not_before`,
+    `deny_until` and `session` are those of the deny entry; `expires_at` is when that entry may be forgotten.
+    `created_by` is the operator.
     """
 
     id: str
@@ -60,9 +59,14 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     session: str | None = None
     expires_at: int | None = None
 
+    @property
+    def enforced(self) -> bool:
+        """Whether anything is to be done to a principal: the decision denies, and is not simulated."""
+        return not self.simulated and "deny" in self.actions
+
 
 class ActionResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One action's outcome. `time` is epoch ms; `detail` is an error code or empty."""
+    """How one action ended. `time` is epoch ms; `detail` is an error code or empty."""
 
     action: Action
     outcome: Outcome

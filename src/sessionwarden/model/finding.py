@@ -1,7 +1,7 @@
-"""A rule fired for a group key: what `detect` hands to `enforce`, with its evidence.
+"""A finding: a rule matched for a group key. `detect` hands it to `enforce`, with its evidence.
 
-Invariant: `id` depends only on the rule's digest, the key and the suppressed period in event time, so
-the same abuse found twice, by whichever evaluator, is one finding.
+Invariant: `id` depends only on the rule's digest, the key and the suppressed period in event time, so that
+the same abuse is one finding however many processes find it.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ class Response(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A rule fired for `key`. Times are epoch ms; `count` is what the window held at `time`.
+    """A rule matched for `key`. Times are epoch ms; `count` is what the window held at `time`.
 
-    `count` are events, firings of other rules, distinct values, or steps; of rules that judge a sum, an
-    average or a percentile it is how many values there were, and `value` is what was judged. If one event
-    in `sampled_one_in` is looked at, above 1, `count` is an estimate: so many times those that were seen.
-    `events` holds at most 20 ids. The principal's fields (`pool`, `user`, `username`, `session`,
-    `client`, `groups`, `source_ip`) are those of the event that crossed the threshold.
+    `count` is a number of events, matches of other rules, distinct values or steps. For rules about a sum, an
+    average or a percentile it is the number of values, and `value` is that sum, average or percentile. If
+    `sampled_one_in` is above 1, one event in so many is counted, and `count` is an estimate: the number of
+    counted events times `sampled_one_in`. `events` holds at most 20 ids. The principal's fields (`pool`,
+    `user`, `username`, `session`, `client`, `groups`, `source_ip`) are those of the event that crossed the
+    threshold.
     """
 
     id: str

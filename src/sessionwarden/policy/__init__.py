@@ -1,6 +1,6 @@
-"""Finding, policy and deployment in, decision out: pure, with the clock as an argument.
+"""Makes a decision of a finding: whom to act upon, with which actions, until when, or why not at all.
 
-What can be judged from the finding alone is judged here: whom it names, whether that principal is
-protected, whether rule and deployment may act at all. The kill switch and the hourly budget are
-state that changes between two acts, so `enforcement` reads those itself, right before acting.
+Pure, with the clock as an argument. What can be decided from the finding alone is decided here: whom it
+names, whether that principal is protected, whether rule and deployment may act at all. The kill switch and
+the hourly limits change between two actions, so `enforcement` reads them itself, right before acting.
 """

@@ -1,9 +1,8 @@
-"""Which networks may be denied, and how wide a deny may be.
+"""Decides which networks may be denied, and how wide a deny may be.
 
-Enters: an address or a CIDR block, from a finding or from an operator. Leaves: the block to deny, or
-`ValueError` with a sentence. Invariants: a rule denies one IPv4 address or one IPv6 /64, since that is what
-addresses group by; nobody denies more than a /24 or a /48; blocks that are nobody's or many people's
-are never denied. Who shares an address cannot be seen here: that is for `protected.source_ips`.
+Invariants: a rule denies one IPv4 address or one IPv6 /64, since that is what addresses group by; an operator
+denies a /24 or a /48 at most; private, local and shared blocks are never denied. Who shares an ordinary
+address cannot be seen here: that is for `protected.source_ips`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 Network = IPv4Network | IPv6Network
 
 GROUPED_PREFIX = {4: 32, 6: 64}
-"""What a source is, by IP version: an IPv6 client owns its /64 and would change addresses within it."""
+"""The block that counts as one source, by IP version: an IPv6 client owns its /64 and could change addresses
+within it."""
 
 WIDEST_PREFIX = {4: 24, 6: 48}
 """256 addresses, or one site (RFC 6177): a slip of the pen must not shut out a country."""
@@ -23,17 +23,18 @@ NEVER_DENIED: tuple[Network, ...] = tuple(
     map(
         ip_network,
         (
-            # this host, private use, carrier-grade NAT, loopback, link-local: proxies and neighbours of ours
+            # this host, private use, carrier-grade NAT, loopback, link-local: our own proxies and neighbours
             *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
             *("192.168.0.0/16", "::/127", "fc00::/7", "fe80::/10"),
             # multicast, reserved, broadcast
             *("224.0.0.0/3", "ff00::/8"),
-            # NAT64 and Teredo: one /64 stands for all who come through a translator or a relay
+            # NAT64 and Teredo: one /64 stands for every client behind a translator or a relay
             *("64:ff9b::/96", "64:ff9b:1::/48", "2001::/32"),
         ),
     )
 )
-"""https://www.iana.org/assignments/iana-ipv4-special-registry and -ipv6-special-registry."""
+"""Blocks that are never denied, whatever rules and operators say.
+https://www.iana.org/assignments/iana-ipv4-special-registry and -ipv6-special-registry"""
 
 
 def parse_network(text: str) -> Network:
@@ -52,7 +53,7 @@ def parse_network(text: str) -> Network:
     mapped = network.network_address.ipv4_mapped
     if mapped and network.prefixlen >= 96:
         return IPv4Network((mapped, network.prefixlen - 96))
-    # a zone names an interface of whoever wrote it, and no authorizer could read it
+    # a zone names an interface of the machine that wrote it, and no authorizer could read it
     network = IPv6Network((int(network.network_address), network.prefixlen))
     return network if "/" in text else network.supernet(new_prefix=GROUPED_PREFIX[6])
 
@@ -68,12 +69,12 @@ def grouped_network(key: str, address: str | None) -> Network | None:
 
 
 def never_denied(network: Network) -> bool:
-    """Whether any address of it must not be denied, whatever rules and operators say."""
+    """Whether any of its addresses must not be denied, whatever rules and operators say."""
     return overlaps(network, NEVER_DENIED)
 
 
 def overlaps(network: Network, others: Iterable[Network]) -> bool:
-    """Whether it shares an address with any of `others`; of two versions, none do."""
+    """Whether it shares an address with any of `others`; networks of different IP versions share none."""
     return any(network.version == other.version and network.overlaps(other) for other in others)
 
 

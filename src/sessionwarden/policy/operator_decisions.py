@@ -1,7 +1,8 @@
-"""An operator's own decision: the brakes that guard against a rule's mistake do not bind a person.
+"""Makes the decision that an operator orders by hand.
 
-Enters: whom to deny and why. Leaves: a `Decision` of origin `operator`, to be recorded and carried out
-like any other, and lifted like any other. The kill switch still holds; that is for the caller to read.
+The brakes that guard against a rule's mistake (modes, protected principals, hourly limits) do not bind an
+operator. The decision has the origin `operator`; it is recorded, carried out and lifted like any other. The
+kill switch still holds; the caller reads it.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from sessionwarden.model.finding import Action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """Whom an operator wants denied.
+class UserOrder:
+    """Which user an operator wants denied.
 
-    With a `session`, only that one; else every token of `user` whose sign-in is not newer than the
-    decision, and for `deny_seconds`, if any, new sign-ins too.
+    With a `session`, only that one; else every token of `user` whose sign-in is not newer than the decision,
+    and for `deny_seconds`, if given, new sign-ins too.
     """
 
     pool: str
@@ -30,10 +31,22 @@ class Order:
     deny_seconds: int | None = None
 
 
-def decide_manually(
-    order: Order, *, decision_id: str, now_ms: int, session_lifetime_seconds: int
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BroadOrder:
+    """Which app client (an id in `pool`) or network (a CIDR block, no pool) an operator wants denied."""
+
+    scope: Literal["client", "source_ip"]
+    value: str
+    deny_seconds: int
+    reason: str
+    by: str
+    pool: str | None = None
+
+
+def decide_user_order(
+    order: UserOrder, *, decision_id: str, now_ms: int, session_lifetime_seconds: int
 ) -> Decision:
-    """The decision for an order. `now_ms` is epoch milliseconds."""
+    """The decision for an order about a user. `now_ms` is epoch milliseconds."""
     now_s = now_ms // 1000
     actions: tuple[Action, ...] = ("deny", "sign_out") if order.sign_out else ("deny",)
     whole_user = order.session is None
@@ -56,19 +69,7 @@ def decide_manually(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BroadOrder:
-    """Which app client (an id of `pool`) or network (a CIDR block, no pool) an operator wants denied."""
-
-    scope: Literal["client", "source_ip"]
-    value: str
-    deny_seconds: int
-    reason: str
-    by: str
-    pool: str | None = None
-
-
-def decide_broad_manually(order: BroadOrder, *, decision_id: str, now_ms: int) -> Decision:
+def decide_broad_order(order: BroadOrder, *, decision_id: str, now_ms: int) -> Decision:
     """The decision for an order about a client or a network. `now_ms` is epoch milliseconds."""
     until = now_ms // 1000 + order.deny_seconds
     return Decision(

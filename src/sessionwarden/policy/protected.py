@@ -1,9 +1,9 @@
-"""Principals that are never acted upon, by sub, username, group or app client, and networks never denied.
+"""Protects principals from every action, by sub, username, group or app client, and networks from denies.
 
-Matching is exact. In a pool with case-sensitive usernames `ADMIN` and `admin` are two people, and a
-looser match would let a stranger sign up for immunity. A username is unique within one pool only, so
-where several pools are watched, a sub is the safer entry. A protected network only guards against denies
-of addresses: its users are many, and whoever reaches one must not be immune.
+Matching is exact. In a pool with case-sensitive usernames `ADMIN` and `admin` are two people, and a looser
+match would let an attacker sign up for immunity. A username is unique within one pool only, so where several
+pools are watched, a sub is the safer entry. A protected network only guards against denies of addresses: its
+users are many, and an attacker who reaches it must not be immune.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ def is_protected(finding: Finding, protected: Protected) -> bool:
 
 
 def is_protected_network(network: Network, protected: Protected) -> bool:
-    """Whether any of its addresses is on the list, or is one that nobody may deny."""
+    """Whether any of its addresses is on the list, or is one that may never be denied."""
     return never_denied(network) or overlaps(network, map(ip_network, protected.source_ips))
 
 
 def lacks_facts(finding: Finding, protected: Protected) -> bool:
     """Whether the list asks for a name or for groups that the finding does not carry.
 
-    Access logs carry neither, since both are text that a client may have chosen; such a finding says
-    nothing about who is protected until the user pool was asked.
+    Access logs carry neither, since both are text that a client may have chosen. Until the user pool was
+    asked, such a finding does not say whether its user is protected.
     """
     return bool(
         (protected.usernames and finding.username is None) or (protected.groups and finding.groups is None)

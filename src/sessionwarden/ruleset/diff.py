@@ -1,9 +1,8 @@
-"""Two rule sets in, what changed between them out: rules by id, and in each the fields that differ.
+"""Compares two rule sets: rules by id, and in each changed rule the fields that differ.
 
-Enters: compiled rule sets, so that comments, order and the names of files make no difference. Leaves: plain
-values for people or JSON. Invariant: of two sets of one format, there is no difference if and only if the
-digests are equal. It also says what a list of fields does not: whether a rule begins to count anew, and
-whether a rule that acted may do less.
+It compares compiled rule sets, so that comments, order and the names of files make no difference. Invariant:
+of two sets of one format, there is no difference if and only if the digests are equal. It also says what a
+list of fields does not: whether a rule begins to count anew, and whether a rule that acted may do less.
 """
 
 from __future__ import annotations
@@ -44,7 +43,8 @@ class Weakened(NamedTuple):
 class Differences(NamedTuple):
     """Rules are in order of their ids.
 
-    `weakened` says again of some of the rules what nobody may overlook: whom they stopped, they might not.
+    `weakened` names again those rules that a reader must not overlook: what they stopped until now, they
+    might no longer stop.
     """
 
     added: tuple[CompiledRule, ...]
@@ -73,12 +73,12 @@ def differences(before: CompiledRuleset, after: CompiledRuleset) -> Differences:
         weakened=tuple(
             Weakened(old[name], reasons)
             for name in sorted(old)
-            if _acts(old[name]) and (reasons := _weaknesses(old[name], new.get(name)))
+            if _enforces(old[name]) and (reasons := _weaknesses(old[name], new.get(name)))
         ),
     )
 
 
-def _acts(rule: CompiledRule) -> bool:
+def _enforces(rule: CompiledRule) -> bool:
     return rule.emits and rule.response.mode == "enforce" and set(rule.response.actions) != {"alert"}
 
 

@@ -15,13 +15,14 @@ from sessionwarden.adapters.clock import system_clock
 from sessionwarden.adapters.dynamodb.control import DynamoDBControlStore
 from sessionwarden.adapters.dynamodb.decisions import DynamoDBDecisionStore
 from sessionwarden.adapters.dynamodb.denylist import DynamoDBDenylistStore
-from sessionwarden.cli.decisions.order import duration
-from sessionwarden.enforcement.actions import Acts
+from sessionwarden.cli.decisions.add_options import duration
+from sessionwarden.enforcement.actions import Actions
 from sessionwarden.model.decision import Decision
 from sessionwarden.model.deny import BroadDeny, DenyEntry
 from sessionwarden.model.principal import principal
+from sessionwarden.policy.decide import decide
 from tests.support.deployed_stack import DeployedStack, run
-from tests.support.enforcement import finding, judge, response
+from tests.support.enforcement import deployed, finding, response
 
 Sessionwarden = Callable[..., tuple[int, str, str]]
 
@@ -57,8 +58,8 @@ def enforced(stack: DeployedStack, **changes: Any) -> Decision:
     }  # fmt: skip
     answer = response(actions=("disable_user", "alert"), deny_seconds=3600)
     given = finding(answer=answer, **(fields | changes))
-    decision = judge(pools=(stack.pools[0],)).decide(given, now_ms=system_clock())
-    Acts(
+    decision = decide(given, deployed(pools=(stack.pools[0],)), now_ms=system_clock())
+    Actions(
         decisions=store,
         denylist=DynamoDBDenylistStore(stack.dynamodb, stack.denylist),
         control=DynamoDBControlStore(stack.dynamodb, stack.control),
@@ -283,7 +284,7 @@ def test_a_stopped_deployment_takes_no_new_decision(
     assert "Enforcement is stopped" in err
 
 
-def test_a_sign_out_that_failed_for_good_is_told_and_the_deny_stands(
+def test_a_sign_out_that_failed_for_good_is_reported_and_the_deny_stands(
     stack: DeployedStack, sessionwarden: Sessionwarden
 ) -> None:
     nobody = "00000000-0000-4000-8000-000000000000"

@@ -5,12 +5,20 @@ from __future__ import annotations
 import pytest
 
 from sessionwarden.enforcement.actions import Pending
-from sessionwarden.enforcement.alert_text import SUBJECT_LIMIT, WHY_WITHHELD, Alert, compose, compose_notice
+from sessionwarden.enforcement.alert_text import (
+    SUBJECT_LIMIT,
+    WHY_WITHHELD,
+    Alert,
+    DeploymentName,
+    compose,
+    compose_notice,
+)
 from sessionwarden.errors import UserPoolError
 from sessionwarden.model.decision import ActionResult, Enforcement, Withheld
 from sessionwarden.model.finding import Finding
+from sessionwarden.policy.decide import decide
 from sessionwarden.printable import ascii_line, printable
-from tests.support.enforcement import NOW_MS, SUB, World, finding, judge, response
+from tests.support.enforcement import NOW_MS, SUB, World, deployed, finding, response
 
 HOSTILE = 'bob"\nTo undo it:\n  rm -rf /\r\x1b[2J\u202e\u2028http://evil.example/'
 
@@ -82,7 +90,7 @@ def test_a_decision_id_is_quoted_for_the_shell() -> None:
 
 
 def test_a_withheld_decision_says_why_and_what_would_have_happened() -> None:
-    subject, message, attributes = composed(finding(), World(judge=judge(mode="observe")))
+    subject, message, attributes = composed(finding(), World(deployment=deployed(mode="observe")))
     assert subject.startswith("[high] Sessionwarden: withheld (observe): ")
     assert "NOTHING was done, because the rule or the deployment is in observe mode.\n" in message
     assert "Otherwise: deny, sign_out." in message
@@ -101,15 +109,15 @@ def test_an_alert_only_rule_claims_no_act_and_offers_no_undo() -> None:
     assert "decisions delete" not in message
 
 
-def test_failures_and_retries_are_told() -> None:
-    decision = judge().decide(finding(answer=response(deny_seconds=60)), now_ms=NOW_MS)
+def test_failures_and_retries_are_named() -> None:
+    decision = decide(finding(answer=response(deny_seconds=60)), deployed(), now_ms=NOW_MS)
     result = ActionResult(action="deny", outcome="failed", time=NOW_MS, detail="UserNotFoundException")
     alert = Alert(
         finding=finding(),
         enforcement=Enforcement(decision=decision, results=(result,), time=NOW_MS),
         pending=(Pending("sign_out", UserPoolError("TooManyRequestsException", retryable=True)),),
     )
-    subject, message, _ = compose(alert, stack="s", region="r")
+    subject, message, _ = compose(alert, DeploymentName(stack="s", region="r"))
     assert "deny: failed (UserNotFoundException)" in message
     assert "sign_out: not yet, TooManyRequestsException; it is tried again" in message
     assert "New sign-ins are refused until 2027-01-15 08:01:00Z." in message
@@ -117,7 +125,7 @@ def test_failures_and_retries_are_told() -> None:
 
 
 @pytest.mark.parametrize(("value", "shown"), [(1_234_567, "1,234,567"), (100.5, "100.5")])
-def test_what_a_rule_judged_of_values_is_told(value: float, shown: str) -> None:
+def test_the_aggregate_of_a_rule_about_values_is_named(value: float, shown: str) -> None:
     _, message, _ = composed(finding(value=value))
     assert f"  what the rule judges of their values: {shown}" in message.splitlines()
     _, message, _ = composed(finding())
@@ -164,7 +172,7 @@ def test_what_a_stranger_says_in_a_group_key_does_not_become_a_link() -> None:
 
 
 def test_a_reduced_decision_says_so_and_what_the_rule_asked_for() -> None:
-    subject, message, _ = composed(finding(), World(judge=judge(limit=0)))
+    subject, message, _ = composed(finding(), World(deployment=deployed(limit=0)))
     assert subject.startswith("[high] Sessionwarden: deny (reduced: budget): ")
     assert (
         "REDUCED to a deny of this one session, because this hour's enforcement budget is spent.\n" in message
@@ -177,9 +185,9 @@ def test_a_notice_is_as_bounded_and_escaped_as_an_alert() -> None:
     hostile = finding(title="x\r\nBcc: a@b\u202e" + "y" * 300_000, rule="r\n" * 1000)
     alert = Alert(
         finding=hostile,
-        enforcement=Enforcement(decision=judge().decide(hostile, now_ms=NOW_MS), results=(), time=NOW_MS),
+        enforcement=Enforcement(decision=decide(hostile, deployed(), now_ms=NOW_MS), results=(), time=NOW_MS),
     )
-    notice = compose_notice(alert, until_ms=NOW_MS, stack="s; rm", region="r")
+    notice = compose_notice(alert, DeploymentName(stack="s; rm", region="r"), until_ms=NOW_MS)
     assert len(notice.subject) <= SUBJECT_LIMIT
     assert notice.subject.isascii()
     assert len(notice.text) < 2_000

@@ -12,7 +12,18 @@ from sessionwarden.errors import StoreError
 from sessionwarden.model.decision import Enforcement
 from sessionwarden.model.deny import BroadDeny, Claims
 from sessionwarden.model.policy import Protected
-from tests.support.enforcement import MACHINE, NETWORK_DENY, NOW_MS, NOW_S, POOL, SUB, World, finding, judge
+from sessionwarden.policy.decide import decide
+from tests.support.enforcement import (
+    MACHINE,
+    NETWORK_DENY,
+    NOW_MS,
+    NOW_S,
+    POOL,
+    SUB,
+    World,
+    deployed,
+    finding,
+)
 
 NETWORK: dict[str, Any] = {"answer": NETWORK_DENY}
 BOTH = pytest.mark.parametrize(
@@ -44,7 +55,7 @@ def lift(world: World, decision_id: str = "f-1") -> None:
 
 
 @BOTH
-def test_the_poll_learns_of_it_people_are_told_and_the_bus_too(changes: dict[str, Any], reason: str) -> None:
+def test_the_poll_reads_it_and_an_alert_and_an_event_are_sent(changes: dict[str, Any], reason: str) -> None:
     world = World()
     done = world.enforcer.enforce(finding(**changes))
     assert outcomes(done) == [("deny", "done", ""), ("alert", "done", "")]
@@ -99,7 +110,7 @@ def test_a_lift_before_the_first_act_keeps_the_deny_from_ever_being_written(
     changes: dict[str, Any], reason: str
 ) -> None:
     world = World()
-    world.decisions.record(world.judge.decide(finding(**changes), now_ms=world.now_ms))
+    world.decisions.record(decide(finding(**changes), world.deployment, now_ms=world.now_ms))
     lift(world)
     done = world.enforcer.enforce(finding(**changes))
     assert outcomes(done)[0] == ("deny", "skipped", "lifted")
@@ -150,8 +161,8 @@ def test_a_network_s_deny_that_the_table_did_not_take_is_written_by_the_retry() 
     assert [entry.deny_until for entry in broad(world)] == [NOW_S + 900]
 
 
-def test_a_site_s_many_networks_fill_their_own_budget_and_nobody_else_s() -> None:
-    world = World(judge=judge(broad=3, limit=1, alerts=2))
+def test_a_site_s_many_networks_fill_their_own_budget_and_no_other() -> None:
+    world = World(deployment=deployed(broad=3, limit=1, alerts=2))
     done = []
     for number in range(20):
         network = f"2001:db8:1:{number:x}::"
@@ -170,14 +181,14 @@ def test_a_site_s_many_networks_fill_their_own_budget_and_nobody_else_s() -> Non
 
 
 def test_users_who_fill_their_budget_spare_no_address() -> None:
-    world = World(judge=judge(limit=1))
+    world = World(deployment=deployed(limit=1))
     for number in range(3):
         world.enforcer.enforce(finding(id=f"u-{number}"))
     assert world.enforcer.enforce(finding(**NETWORK)).decision.withheld is None
 
 
 def test_the_budget_is_renewed_with_the_hour() -> None:
-    world = World(judge=judge(broad=1))
+    world = World(deployment=deployed(broad=1))
     assert world.enforcer.enforce(finding(id="a", **NETWORK)).decision.withheld is None
     assert world.enforcer.enforce(finding(id="b", **NETWORK)).decision.withheld == "budget"
     world.now_ms += 3_600_000
@@ -185,13 +196,13 @@ def test_the_budget_is_renewed_with_the_hour() -> None:
 
 
 def test_who_cannot_be_looked_up_does_not_hold_up_the_deny_of_an_address() -> None:
-    world = World(judge=judge(protected=Protected(usernames=("root",), groups=("admins",))))
+    world = World(deployment=deployed(protected=Protected(usernames=("root",), groups=("admins",))))
     unknown: dict[str, Any] = {"user": None, "username": None, "groups": None, "pool": None}
     done = world.enforcer.enforce(finding(**NETWORK, **unknown))
     assert outcomes(done)[0] == ("deny", "done", "")
 
 
-def test_a_client_that_people_use_is_told_of_and_left_alone() -> None:
+def test_a_client_that_people_use_is_not_denied_and_an_alert_says_so() -> None:
     world = World()
     done = world.enforcer.enforce(finding(**(MACHINE | {"user": SUB})))
     assert (done.decision.withheld, outcomes(done)) == ("shared_client", [("alert", "done", "")])

@@ -20,7 +20,7 @@ from sessionwarden.model.finding import Response
 from sessionwarden.model.policy import Protected
 from sessionwarden.model.principal import principal
 from sessionwarden.ports import PoolUser
-from tests.support.enforcement import NOW_MS, NOW_S, POOL, SESSION, SUB, World, finding, judge, response
+from tests.support.enforcement import NOW_MS, NOW_S, POOL, SESSION, SUB, World, deployed, finding, response
 
 WHO = principal(POOL, SUB)
 HARSH = response(actions=("deny", "sign_out", "disable_user", "alert"))
@@ -75,8 +75,8 @@ def test_a_redelivered_finding_acts_once_and_moves_no_cut_off() -> None:
     assert len(world.alerts.sent) == 1
 
 
-def test_an_observed_decision_is_recorded_and_told_but_not_carried_out() -> None:
-    world = World(judge=judge(mode="observe"))
+def test_an_observed_decision_is_recorded_and_alerted_but_not_carried_out() -> None:
+    world = World(deployment=deployed(mode="observe"))
     done = world.enforcer.enforce(finding())
     assert (done.decision.withheld, outcomes(done)) == ("observe", [("alert", "done", "")])
     assert not world.denylist.entries(WHO)
@@ -85,14 +85,14 @@ def test_an_observed_decision_is_recorded_and_told_but_not_carried_out() -> None
     assert world.bus.published
 
 
-def test_a_rule_without_alert_tells_nobody() -> None:
+def test_a_rule_without_alert_sends_none() -> None:
     world = World()
     world.enforcer.enforce(finding(answer=response(actions=("deny",))))
     assert not world.alerts.sent
     assert world.denylist.entries(WHO)
 
 
-def test_a_stopped_deployment_denies_nobody_even_after_it_resumes() -> None:
+def test_a_stopped_deployment_denies_no_user_even_after_it_resumes() -> None:
     world = World()
     world.control.stop(by="on-call", at_ms=NOW_MS)
     assert world.enforcer.enforce(finding()).decision.withheld == "stopped"
@@ -104,7 +104,7 @@ def test_a_stopped_deployment_denies_nobody_even_after_it_resumes() -> None:
     ), "no budget was taken"
 
 
-def test_the_kill_switch_holds_between_two_acts() -> None:
+def test_the_kill_switch_holds_between_two_actions() -> None:
     world = World()
 
     class StopsAfterFirstSignOut(MemoryUserPool):
@@ -131,7 +131,7 @@ def test_nothing_is_enforced_while_the_kill_switch_cannot_be_read() -> None:
 
 
 def test_over_budget_only_the_session_that_was_caught_is_denied() -> None:
-    world = World(judge=judge(limit=1))
+    world = World(deployment=deployed(limit=1))
     world.enforcer.enforce(finding(id="sacrificed"))
     done = world.enforcer.enforce(finding(id="caught", answer=HARSH))
     assert outcomes(done) == [("deny", "done", ""), ("alert", "done", "")]
@@ -143,16 +143,16 @@ def test_over_budget_only_the_session_that_was_caught_is_denied() -> None:
 
 
 def test_a_reduced_decision_stays_reduced_when_it_is_delivered_again() -> None:
-    world = World(judge=judge(limit=0))
+    world = World(deployment=deployed(limit=0))
     world.enforcer.enforce(finding())
     world.now_ms += 3_600_000
-    world.judge = judge(limit=10)
+    world.deployment = deployed(limit=10)
     assert world.enforcer.enforce(finding()).decision.reduced == "budget"
     assert not world.users.signed_out
 
 
 def test_over_budget_a_user_without_a_session_is_spared() -> None:
-    world = World(judge=judge(limit=0))
+    world = World(deployment=deployed(limit=0))
     done = world.enforcer.enforce(finding(session=None))
     assert (done.decision.withheld, done.decision.reduced) == ("budget", None)
     assert not world.denylist.entries(WHO)
@@ -160,7 +160,7 @@ def test_over_budget_a_user_without_a_session_is_spared() -> None:
 
 
 def test_denies_of_sessions_need_no_budget() -> None:
-    world = World(judge=judge(limit=0))
+    world = World(deployment=deployed(limit=0))
     done = world.enforcer.enforce(finding(answer=SESSION_DENY))
     assert (done.decision.simulated, done.decision.reduced) == (False, None)
     assert world.denylist.entries(WHO)
@@ -177,13 +177,13 @@ def test_denies_of_sessions_need_no_budget() -> None:
     ids=["session-sign-out", "session-disable", "user-deny", "user-deny-with-duration"],
 )
 def test_all_but_the_deny_of_a_session_counts_against_the_budget(harsh: Response) -> None:
-    world = World(judge=judge(limit=1))
+    world = World(deployment=deployed(limit=1))
     assert world.enforcer.enforce(finding(id="a", answer=harsh)).decision.reduced is None
     assert world.enforcer.enforce(finding(id="b", answer=harsh)).decision.reduced == "budget"
 
 
 def test_a_flood_of_findings_ends_in_the_limit_of_alerts_and_one_notice() -> None:
-    world = World(judge=judge(alerts=3))
+    world = World(deployment=deployed(alerts=3))
     done = [world.enforcer.enforce(finding(id=f"f-{number}", answer=STRANGER)) for number in range(50)]
     assert len(world.alerts.sent) == 4
     assert [outcomes(one) for one in done[:3]] == [[("alert", "done", "")]] * 3
@@ -196,7 +196,7 @@ def test_a_flood_of_findings_ends_in_the_limit_of_alerts_and_one_notice() -> Non
 
 
 def test_each_rule_and_each_hour_has_its_own_alerts() -> None:
-    world = World(judge=judge(alerts=1))
+    world = World(deployment=deployed(alerts=1))
     for number in range(3):
         world.enforcer.enforce(finding(id=f"a-{number}", answer=STRANGER))
     for number in range(3):
@@ -212,7 +212,7 @@ def test_each_rule_and_each_hour_has_its_own_alerts() -> None:
 
 
 def test_noise_by_strangers_silences_no_enforcement() -> None:
-    world = World(judge=judge(alerts=1))
+    world = World(deployment=deployed(alerts=1))
     for number in range(5):
         world.enforcer.enforce(finding(id=f"noise-{number}", answer=STRANGER))
     done = world.enforcer.enforce(finding(id="real"))
@@ -220,8 +220,8 @@ def test_noise_by_strangers_silences_no_enforcement() -> None:
     assert world.alerts.sent[-1].attributes["decision"] == "real"
 
 
-def test_enforcements_that_are_always_told_take_no_alert_from_the_rule() -> None:
-    world = World(judge=judge(alerts=1))
+def test_enforcements_that_always_alert_take_no_alert_from_the_rule() -> None:
+    world = World(deployment=deployed(alerts=1))
     world.enforcer.enforce(finding(id="a"))
     world.enforcer.enforce(finding(id="b"))
     world.enforcer.enforce(finding(id="c", answer=STRANGER))
@@ -230,7 +230,7 @@ def test_enforcements_that_are_always_told_take_no_alert_from_the_rule() -> None
 
 
 def test_a_session_is_denied_also_when_its_alert_is_held_back() -> None:
-    world = World(judge=judge(alerts=1))
+    world = World(deployment=deployed(alerts=1))
     for number in range(4):
         done = world.enforcer.enforce(finding(id=f"f-{number}", answer=SESSION_DENY))
     assert outcomes(done) == [("deny", "done", ""), ("alert", "skipped", "budget")]
@@ -239,7 +239,7 @@ def test_a_session_is_denied_also_when_its_alert_is_held_back() -> None:
 
 
 def test_withheld_decisions_share_the_limit_of_alerts() -> None:
-    world = World(judge=judge(alerts=1, mode="observe"))
+    world = World(deployment=deployed(alerts=1, mode="observe"))
     for number in range(4):
         world.enforcer.enforce(finding(id=f"f-{number}"))
     assert len(world.alerts.sent) == 2
@@ -255,7 +255,7 @@ def test_a_notice_that_was_not_accepted_is_sent_again() -> None:
                 raise DeliveryError("alert topic: Throttled")
             super().alert(subject=subject, message=message, attributes=attributes)
 
-    world = World(judge=judge(alerts=1), alerts=Flaky())
+    world = World(deployment=deployed(alerts=1), alerts=Flaky())
     world.enforcer.enforce(finding(id="a", answer=STRANGER))
     with pytest.raises(DeliveryError):
         world.enforcer.enforce(finding(id="b", answer=STRANGER))
@@ -275,13 +275,13 @@ def test_an_alert_that_was_not_accepted_keeps_its_place_in_the_limit() -> None:
                 raise DeliveryError("alert topic: Throttled")
             super().alert(subject=subject, message=message, attributes=attributes)
 
-    world = World(judge=judge(alerts=1), alerts=Flaky())
+    world = World(deployment=deployed(alerts=1), alerts=Flaky())
     with pytest.raises(DeliveryError):
         world.enforcer.enforce(finding(id="a", answer=STRANGER))
     assert outcomes(world.enforcer.enforce(finding(id="a", answer=STRANGER))) == [("alert", "done", "")]
 
 
-def test_a_finding_redriven_days_later_is_told_and_cuts_no_newer_session() -> None:
+def test_a_finding_redriven_days_later_alerts_and_ends_no_newer_session() -> None:
     world = World()
     world.now_ms += 2 * 86_400_000
     done = world.enforcer.enforce(finding(answer=HARSH))
@@ -292,13 +292,13 @@ def test_a_finding_redriven_days_later_is_told_and_cuts_no_newer_session() -> No
 
 
 def test_simulated_decisions_take_nothing_from_the_budget() -> None:
-    world = World(judge=judge(limit=1))
+    world = World(deployment=deployed(limit=1))
     world.enforcer.enforce(finding(id="a", answer=response(mode="observe")))
     assert not world.enforcer.enforce(finding(id="b")).decision.simulated
 
 
 def test_the_budget_is_renewed_with_the_hour() -> None:
-    world = World(judge=judge(limit=1))
+    world = World(deployment=deployed(limit=1))
     world.enforcer.enforce(finding(id="a"))
     world.now_ms += 3_600_000
     assert not world.enforcer.enforce(finding(id="b")).decision.simulated
@@ -306,31 +306,31 @@ def test_the_budget_is_renewed_with_the_hour() -> None:
 
 @pytest.mark.parametrize("protected", [Protected(usernames=("bob",)), Protected(groups=("staff",))])
 def test_protection_holds_for_findings_that_carry_no_name(protected: Protected) -> None:
-    world = World(judge=judge(protected=protected))
+    world = World(deployment=deployed(protected=protected))
     done = world.enforcer.enforce(finding(username=None, groups=None))
     assert done.decision.withheld == "protected"
     assert not world.denylist.entries(WHO)
 
 
 def test_a_user_who_is_not_protected_is_denied_after_the_look_up() -> None:
-    world = World(judge=judge(protected=Protected(usernames=("root",), groups=("admins",))))
+    world = World(deployment=deployed(protected=Protected(usernames=("root",), groups=("admins",))))
     done = world.enforcer.enforce(finding(username=None, groups=None))
     assert (done.decision.simulated, done.decision.username) == (False, "bob")
 
 
-def test_nobody_is_touched_while_it_is_unknown_who_is_protected() -> None:
+def test_no_user_is_touched_while_it_is_unknown_who_is_protected() -> None:
     class Refusing(MemoryUserPool):
         def describe(self, pool: str, user: str) -> PoolUser | None:
             raise UserPoolError("AccessDeniedException", retryable=False)
 
-    world = World(judge=judge(protected=Protected(groups=("staff",))), users=Refusing({}))
+    world = World(deployment=deployed(protected=Protected(groups=("staff",))), users=Refusing({}))
     with pytest.raises(UserPoolError):
         world.enforcer.enforce(finding(groups=None))
     assert world.decisions.get("f-1") is None
     assert not world.denylist.entries(WHO)
 
 
-def test_a_throttled_sign_out_is_retried_with_the_deny_in_force_and_people_told() -> None:
+def test_a_throttled_sign_out_is_retried_with_the_deny_in_force_and_the_alert_sent() -> None:
     world = World(users=FlakyUserPool(UserPoolError("TooManyRequestsException", retryable=True)))
     with pytest.raises(UserPoolError):
         world.enforcer.enforce(finding(answer=HARSH))
@@ -354,7 +354,7 @@ def test_a_user_who_is_gone_is_a_failed_result_and_not_retried() -> None:
     assert len(world.alerts.sent) == 1
 
 
-def test_an_alert_that_was_not_accepted_is_sent_again_and_the_acts_are_not_repeated() -> None:
+def test_an_alert_that_was_not_accepted_is_sent_again_and_the_actions_are_not_repeated() -> None:
     class Flaky(MemoryAlertSink):
         refusals = 1
 

@@ -9,8 +9,9 @@ from sessionwarden.denylist.verdict import judge as verdict
 from sessionwarden.enforcement.lift import Lifted
 from sessionwarden.model.deny import Claims
 from sessionwarden.model.principal import principal
+from sessionwarden.policy.decide import decide
 from sessionwarden.ports import PoolUser
-from tests.support.enforcement import NOW_S, POOL, SESSION, SUB, World, finding, judge, response
+from tests.support.enforcement import NOW_S, POOL, SESSION, SUB, World, deployed, finding, response
 
 WHO = principal(POOL, SUB)
 DISABLE = response(actions=("deny", "disable_user", "alert"), deny_seconds=3600)
@@ -76,7 +77,7 @@ def test_an_unknown_decision_changes_nothing() -> None:
 
 
 def test_lifting_a_simulated_decision_only_marks_it() -> None:
-    world = World(judge=judge(mode="observe"))
+    world = World(deployment=deployed(mode="observe"))
     decision = world.enforcer.enforce(finding(answer=DISABLE)).decision
     world.users.disable(POOL, SUB)
     assert lift(world) == Lifted(decision, denied=False, account="untouched")
@@ -85,7 +86,7 @@ def test_lifting_a_simulated_decision_only_marks_it() -> None:
 
 def test_a_lift_before_the_first_act_keeps_the_deny_from_ever_being_written() -> None:
     world = World()
-    world.decisions.record(world.judge.decide(finding(answer=DISABLE), now_ms=world.now_ms))
+    world.decisions.record(decide(finding(answer=DISABLE), world.deployment, now_ms=world.now_ms))
     lift(world)
     world.enforcer.enforce(finding(answer=DISABLE))
     assert allowed(world, auth_time=NOW_S + 61)

@@ -152,13 +152,13 @@ def test_each_garbage_message_fails_alone(account: Account) -> None:
     assert account.denied() == ["f-1"]
 
 
-def test_the_same_finding_twice_in_a_batch_is_told_once(account: Account) -> None:
+def test_the_same_finding_twice_in_a_batch_alerts_once(account: Account) -> None:
     body = msgspec.json.encode(account.finding())
     assert invoke(body, body) == []
     assert len([message for message in account.received() if message.get("Type") == "Notification"]) == 1
 
 
-def test_an_observing_deployment_touches_nobody(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_observing_deployment_touches_no_user(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SESSIONWARDEN_MODE", "observe")
     assert invoke(msgspec.json.encode(account.finding())) == []
     assert account.denied() == []
@@ -166,7 +166,7 @@ def test_an_observing_deployment_touches_nobody(account: Account, monkeypatch: p
     assert "NOTHING was done" in alerts[0]["Message"]
 
 
-def test_a_deployment_without_pools_touches_nobody_and_still_tells(
+def test_a_deployment_without_pools_touches_no_user_and_still_alerts(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SESSIONWARDEN_USER_POOLS", "[]")

@@ -1,9 +1,9 @@
-"""Rule sets put live, and taken back, through AppConfig's control plane.
+"""Puts rule sets live, and takes them back, through AppConfig's control plane.
 
-Enters: the bytes of a compiled rule set. Leaves: hosted versions, each labelled with its digest and stored
-once, and deployments of them. Invariants: a version's content is checked against its label before it is used
-again; nothing is started unless the newest deployment is the one that the caller looked at, which is what
-makes two publishers safe: AppConfig compares it, and runs one deployment at a time.
+Each set is stored once, as a hosted version that is labelled with the set's digest, and deployed from there.
+Invariants: a version's content is checked against its label before it is used again; nothing is started
+unless the newest deployment is the one that the caller saw. AppConfig compares that and runs one deployment
+at a time, so two people can publish at once without one overwriting the other unseen.
 https://docs.aws.amazon.com/appconfig/2019-10-09/APIReference/API_StartDeployment.html
 """
 
@@ -30,7 +30,7 @@ DONE = "COMPLETE"
 
 
 class Deployment(NamedTuple):
-    """One deployment. `digest` is the label of its version, empty if somebody else made it without."""
+    """One deployment. `digest` is the label of its version, empty if it was made without this tool."""
 
     number: int
     version: int
@@ -124,7 +124,7 @@ class AppConfigPublishing:
                 Content=data,
                 ContentType="application/json",
                 VersionLabel=digest,
-                # somebody who made a version meanwhile is about to publish too
+                # another person who made a version meanwhile is about to publish too
                 **({"LatestVersionNumber": max(known)} if known else {}),
             )
         return int(made["VersionNumber"])
@@ -189,7 +189,7 @@ def _translated() -> Iterator[None]:
         code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
         if code == "ConflictException":
             raise PublishingError(
-                f"somebody else is publishing, or has since you looked: see `rules status` ({message})"
+                f"another person is publishing, or has since you looked: see `rules status` ({message})"
             ) from error
         if code in ("BadRequestException", "PayloadTooLargeException"):
             raise PublishingRefusedError(f"AppConfig refuses it: {message or code}") from error

@@ -1,8 +1,8 @@
-"""The brakes in DynamoDB: the kill switch, and one set of decision ids per budget and hour.
+"""Keeps the brakes in DynamoDB: the kill switch, and one set of decision ids per budget and hour.
 
-Invariant: a decision takes at most one unit of a budget's hour, however often it is delivered, because the
-set holds its id; and the set never exceeds the limit, because the condition is checked with the
-write. The set is bounded: DynamoDB bills the whole item on every write, and refuses it at 400 KB.
+Invariants: a decision takes at most one unit of a budget's hour, however often it is delivered, because the
+set holds its id; the set never exceeds the limit, because the condition is checked with the write. The set is
+bounded because DynamoDB bills the whole item on every write, and refuses it at 400 KB.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ SWITCH = "switch"
 SECONDS_PER_HOUR = 3600
 BUDGET_KEPT_SECONDS = 86_400
 MAX_LIMIT = 1_000
-"""Whatever the policy says: at 64 characters an id, the item stays near 64 KB."""
+"""The most that a budget allows in an hour, whatever the policy says. At 64 characters an id, the item stays
+near 64 KB."""
 
 
 class DynamoDBControlStore:
@@ -42,7 +43,7 @@ class DynamoDBControlStore:
         item = answer.get("Item")
         if item is None:
             return None
-        # an item that somebody wrote by hand in an emergency stops too, whatever it lacks
+        # an item that an operator wrote by hand in an emergency stops too, whatever it lacks
         at_ms = item.get("stopped_at", {}).get("N", "0")
         return Stop(by=item.get("stopped_by", {}).get("S", ""), at_ms=int(float(at_ms)))
 

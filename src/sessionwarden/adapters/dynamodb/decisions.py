@@ -1,8 +1,8 @@
-"""The audit record in DynamoDB: one item per decision, its results and its lift as attributes of it.
+"""Keeps the audit record in DynamoDB: one item per decision, with its results and its lift as attributes.
 
-Results are single attributes, `result_<action>`, each written only if absent: two deliveries of one
-finding, or a delivery and a lift, can write at the same time and lose nothing of each other. The index
-`by_day` lists; it lags, so whether a decision exists is always asked of the table itself.
+Results are single attributes, `result_<action>`, each written only if absent: two deliveries of one finding,
+or a delivery and a lift, can write at the same time and lose nothing of each other. The index `by_day` serves
+lists. It lags, so whether a decision exists is always read from the table itself.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 INDEX = "by_day"
 RETENTION_SECONDS = 400 * 86_400
-"""A year of audit and a month to look at it; always longer than any deny or redelivery can live."""
+"""A year of audit and a month to read it; always longer than any deny or redelivery can live."""
 MAX_DAYS = RETENTION_SECONDS // 86_400
 
 _decisions = msgspec.json.Decoder(Decision)

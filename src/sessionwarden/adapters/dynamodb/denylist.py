@@ -1,4 +1,4 @@
-"""The denylist in DynamoDB, for those who write it: one item per decision under `pool#sub` or `#polled`.
+"""Writes the denylist in DynamoDB: one item per decision, under `pool#sub` or `#polled`.
 
     put          first ─ entry ─ lift ─ tombstone
     put again     └ refused: the item is there ┘      (a redelivered finding changes nothing)

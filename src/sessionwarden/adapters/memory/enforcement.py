@@ -1,7 +1,7 @@
-"""Stores, user pool, alerts and bus in this process: for tests, and for trying out a policy.
+"""Stores, user pool, alerts and bus in the memory of this process: for tests, and for trying out a policy.
 
-The stores keep the contract of DynamoDB's: a first write stays, a tombstone stays, a budget counts
-each decision once. One suite runs against both.
+The stores keep the contract of those in DynamoDB: a first write stays, a tombstone stays, a budget counts
+each decision once. One suite of tests runs against both.
 """
 
 from __future__ import annotations

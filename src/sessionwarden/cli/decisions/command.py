@@ -1,4 +1,4 @@
-"""`sessionwarden decisions`: what was decided, and the commands that add to it and undo it.
+"""`sessionwarden decisions`: the commands that list decisions, add one, and undo one.
 
 Exit statuses: 0 done, 1 no such decision or enforcement is stopped, 2 wrong usage, 3 the deployment
 did not answer; a command that ended with 3 may be given again.
@@ -13,11 +13,11 @@ from typing import Any
 import click
 
 from sessionwarden.adapters.clock import system_clock
-from sessionwarden.cli.decisions.order import Deed, Wanted, client_id, duration, network
+from sessionwarden.cli.decisions.add_options import AddOptions, Signature, client_id, duration, network
 from sessionwarden.cli.decisions.report import as_details, as_json, as_lines
 from sessionwarden.cli.deployment import Deployed, DeploymentError, Output, Target, refuse, target_options
 from sessionwarden.denylist.broad import MAX_AGE_SECONDS, MAX_LIVE
-from sessionwarden.enforcement.actions import Acts
+from sessionwarden.enforcement.actions import Actions
 from sessionwarden.enforcement.lift import Lift, Lifted
 from sessionwarden.model.decision import Decision
 from sessionwarden.model.finding import BROAD_SCOPES
@@ -76,23 +76,23 @@ def show(*, decision_id: str, output: Output, **target: str | None) -> None:
     type=duration,
     help="Refuse even new sign-ins for this long, such as 1h; a client or network at most 24h.",
 )
-@click.option("--reason", required=True, metavar="TEXT", help="For whoever reads the record later.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why, for the record.")
 @click.option("--sign-out", is_flag=True, help="Sign the user out of Cognito, everywhere.")
 @target_options
 def add(*, output: Output, **options: Any) -> None:
     """Deny a user's present tokens, or one session, at once; or a client or a network for a while."""
-    wanted = Wanted(**{name: options.pop(name) for name in Wanted._fields})
-    wanted.check()
+    given = AddOptions(**{name: options.pop(name) for name in AddOptions._fields})
+    given.check()
     place = Target.named(options)
     deployed = place.open()
     now_ms = system_clock()
-    decision = wanted.decide(
-        Deed(decision_id=f"manual-{uuid.uuid4()}", by=place.caller(), now_ms=now_ms),
+    decision = given.decide(
+        Signature(decision_id=f"manual-{uuid.uuid4()}", by=place.caller(), now_ms=now_ms),
         pools=deployed.pools,
         session_lifetime_seconds=deployed.session_lifetime_seconds,
     )
-    if wanted.broad and len(deployed.denylist.broad(now=now_ms // 1000)) >= MAX_LIVE:
-        # each authorizer reads them all within its deadline, and refuses everybody if it cannot
+    if given.broad and len(deployed.denylist.broad(now=now_ms // 1000)) >= MAX_LIVE:
+        # each authorizer reads them all within its deadline, and refuses every request if it cannot
         refuse(f"{MAX_LIVE:,} clients and networks are denied already; see: sessionwarden decisions list")
     _carry_out(decision, deployed, output)
 
@@ -127,14 +127,14 @@ def _unknown(decision_id: str, target: dict[str, str | None]) -> str:
 def _carry_out(decision: Decision, deployed: Deployed, output: Output) -> None:
     if deployed.control.stopped():
         refuse("Enforcement is stopped, so nothing was done; see: sessionwarden enforcement status")
-    acts = Acts(
+    actions = Actions(
         decisions=deployed.decisions,
         denylist=deployed.denylist,
         control=deployed.control,
         users=deployed.users,
         clock=system_clock,
     )
-    progress = acts.carry_out(deployed.decisions.record(decision))
+    progress = actions.carry_out(deployed.decisions.record(decision))
     for line in [as_json(progress.enforcement)] if output == "json" else as_details(progress.enforcement):
         click.echo(line)
     if decision.scope in BROAD_SCOPES and output == "text":

@@ -1,7 +1,7 @@
-"""Decisions on a terminal or as JSON lines.
+"""Shows decisions on a terminal or as JSON lines.
 
-Usernames, sessions and addresses are text that clients chose: for a terminal, everything invisible in
-them is escaped; JSON escapes by itself.
+Usernames, sessions and addresses are text that clients chose. For a terminal, everything invisible in them is
+escaped; JSON escapes by itself.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def as_json(known: Enforcement) -> str:
 
 
 def as_lines(found: Sequence[Enforcement]) -> Iterator[str]:
-    """A table, newest first, or a sentence if there is nothing."""
+    """A table, newest first, or a sentence if there are no decisions."""
     if not found:
         yield "No decisions."
         return

@@ -1,7 +1,7 @@
-"""`sessionwarden rules check` and `compile`: what is wrong with the rules, and the bytes that Lambdas load.
+"""`sessionwarden rules check` and `compile`: what is wrong with the rules, and the bytes that `detect` loads.
 
-Enters: rule files and folders. Leaves: every mistake with its place and exit status 2, or a table of
-what the rules do and the digest of the set. Writes nothing but the file it was asked for.
+They report every mistake with its place and exit status 2, or show what the rules do and the digest of the
+set. They write nothing but the file that they were asked for.
 """
 
 from __future__ import annotations

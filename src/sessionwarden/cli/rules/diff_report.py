@@ -1,6 +1,6 @@
-"""Differences of two rule sets, and whom one would touch, for a terminal or as JSON.
+"""Shows how two rule sets differ, and whom one would touch, on a terminal or as JSON.
 
-Invariant: a rule's texts came from a file that somebody else may have written, or from what is published, so
+Invariant: a rule's texts come from a file that another person may have written, or from what is published, so
 they are made printable before they reach a terminal.
 """
 

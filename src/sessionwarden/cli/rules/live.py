@@ -1,7 +1,7 @@
-"""The published rules of a deployment, as the commands on them find it, and how they name things.
+"""Finds the published rules of a deployment, for the commands that compare, publish and take back.
 
-Enters: `--stack` and friends. Leaves: the deployment's AppConfig profile, its strategies, what came with its
-code. Nothing is cached: who publishes must not compare with another deployment than the one named.
+The stack's outputs name the AppConfig profile, its strategies, and what came with the code. Nothing is
+cached: a person who publishes must not compare with another deployment than the one named.
 """
 
 from __future__ import annotations
@@ -86,5 +86,5 @@ def in_words(deployment: Deployment) -> str:
 
 
 def short(digest: str) -> str:
-    """A digest as people compare it; a label may be anybody's text."""
+    """The beginning of a digest, as people compare it; a label may be any text, hence printable."""
     return printable(digest, limit=64)[:DIGEST_SHOWN] or "of unknown origin"

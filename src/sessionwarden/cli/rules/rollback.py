@@ -1,7 +1,9 @@
-"""`sessionwarden rules rollback`: what was live before is live again, at once.
+"""`sessionwarden rules rollback`: puts live again, at once, the rule set that was live before.
 
-A deployment under way is stopped, a completed one reverted, both whatever alarms say. What AppConfig no
-longer reverts (after 72 hours), or what lies further back, is deployed again from its version in one step.
+A deployment under way is stopped, a completed one is reverted, both whatever alarms say. A set that AppConfig
+no longer reverts to (after 72 hours), or that lies further back, is deployed again from its version in one
+step. Sets of the older format, which hold a policy too, can be rolled back to; the deployed policy stays in
+force.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from sessionwarden.errors import PublishingError, PublishingRefusedError, Rulese
 
 NOTHING_BEFORE = (
     "Nothing was published before it. Publish the rules that you want; "
-    "until then `sessionwarden enforcement stop` keeps everybody from being touched."
+    "until then `sessionwarden enforcement stop` stops all enforcement."
 )
 
 

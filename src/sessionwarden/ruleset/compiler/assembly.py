@@ -61,7 +61,7 @@ class _Assembler:
         return None if silent else self._single_events(draft, selection)
 
     def _single_events(self, draft: RuleDraft, selection: Selection | None) -> CompiledRule | None:
-        scope = draft.wish.scope or DEFAULT_SCOPE
+        scope = draft.requested.scope or DEFAULT_SCOPE
         response = self._response(draft, scope, 0, None)
         _refuse_client_without_pool(draft, response, (scope,), ("response",))
         if draft.id is None or selection is None:
@@ -82,7 +82,7 @@ class _Assembler:
         part = draft.correlation
         if part is None or part.group_by is None:
             return None
-        scope = choose_scope(draft.wish, part.group_by, draft.check, ())
+        scope = choose_scope(draft.requested, part.group_by, draft.check, ())
         if scope is None:
             return None
         undoable = self._undoable(draft)
@@ -169,7 +169,7 @@ class _Assembler:
         # what a silent rule would do is nobody's concern
         check = draft.check if emits else draft.check._replace(notes=None)
         return resolve(
-            draft.wish,
+            draft.requested,
             scope,
             self._defaults,
             timespan_seconds=seconds,

@@ -1,8 +1,8 @@
-"""`policy.yml` in, the defaults of every rule and the limits of all enforcement out.
+"""Reads `policy.yml`: the defaults of every rule, and the limits of all enforcement.
 
-Without a file the same defaults hold: rules observe, and each scope gets the mildest actions that
-end its abuse. Invariant: a policy is checked as strictly as a rule, since a misspelt `protected`
-would protect nobody.
+The defaults become part of each rule's response; the limits become a `Policy`, which is deployed apart from
+the rules. Without a file rules observe, and each scope has the mildest actions that end its abuse. Invariant:
+a policy is checked as strictly as a rule, since a misspelt `protected` would protect no principal.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ BUILT_IN_ACTIONS: dict[Scope, tuple[Action, ...]] = {
 }
 BUILT_IN_COOLDOWN_SECONDS = 15 * 60
 BUILT_IN_DURATIONS: dict[Scope, int] = {"client": 3600, "source_ip": 15 * 60}
-"""An address is many people, or another one's soon; a machine that misbehaves is repaired within the hour."""
+"""Seconds. Many people may share an address, or another person may have it soon; a machine that misbehaves is
+repaired within the hour."""
 BUILT_IN_LIMITS = {"enforcements_per_hour": 20, "alerts_per_hour": 60, "broad_denies_per_hour": 20}
 MAX_LIMITS = {"broad_denies_per_hour": 40}
 WHY_MAX_LIMIT = "every authorizer reads a day's denies, every few seconds"
@@ -60,7 +61,7 @@ BUILT_IN = PolicyFile(
 
 
 def read_policy(check: Check) -> PolicyFile:
-    """The policy of a document; `check` holds the mistakes."""
+    """The policy of a document; mistakes are added to `check`."""
     data = check.typed(check.document.data, dict, ())
     if data is None:
         return BUILT_IN

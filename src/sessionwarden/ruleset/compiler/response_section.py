@@ -1,8 +1,8 @@
-"""The `response` key over the policy's defaults in, what the engine attaches to findings out.
+"""Reads a rule's `response` key and completes it with the policy's defaults.
 
-Invariant: the scope's value is always part of the group key, so a finding names exactly one
-principal; an action is only accepted where it can be carried out; and a deny of a client or an address
-has an end. Actions come out in the order in which they are done.
+Invariants: the scope's value is always part of the group key, so that a finding names exactly one principal;
+an action is accepted only where it can be carried out; a deny of a client or an address has an end; actions
+are in the order in which they are carried out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MODES = frozenset({"observe", "enforce"})
 
 
 class Defaults(NamedTuple):
-    """What a rule gets that does not say otherwise."""
+    """What holds for a rule that does not say otherwise."""
 
     mode: Mode
     cooldown_seconds: int
@@ -31,7 +31,7 @@ class Defaults(NamedTuple):
     """Seconds that a client or an address is denied for."""
 
 
-class Wish(NamedTuple):
+class RequestedResponse(NamedTuple):
     """A checked `response` key; `None` where it says nothing."""
 
     scope: Scope | None = None
@@ -41,13 +41,13 @@ class Wish(NamedTuple):
     cooldown_seconds: int | None = None
 
 
-def read_response(section: dict[str, Any], check: Check, path: Path) -> Wish:
+def read_response(section: dict[str, Any], check: Check, path: Path) -> RequestedResponse:
     """What the `response` key says; `check` holds the mistakes."""
     check.keys(section, KEYS, path)
     scope = check.one_of(section["scope"], SCOPES, (*path, "scope")) if "scope" in section else None
     mode = check.one_of(section["mode"], MODES, (*path, "mode")) if "mode" in section else None
     actions = read_actions(section["actions"], check, (*path, "actions")) if "actions" in section else None
-    return Wish(
+    return RequestedResponse(
         scope=scope if scope in SCOPES else None,
         mode=cast("Mode | None", mode if mode in MODES else None),
         actions=actions,
@@ -57,7 +57,7 @@ def read_response(section: dict[str, Any], check: Check, path: Path) -> Wish:
 
 
 def read_actions(value: Any, check: Check, path: Path) -> tuple[tuple[Action, Path], ...] | None:
-    """The actions of a list, each with its place; `None` if there was a mistake."""
+    """The actions of a list, each with its place; `None` if one of them is wrong."""
     before = len(check.diagnostics)
     names = check.texts(value, path)
     if value == []:
@@ -90,16 +90,18 @@ def check_broad_seconds(seconds: int, scope: Scope, check: Check, path: Path) ->
         check.refuse(path, f"a {scope} is denied for {hours}h at most", "a new finding denies it again")
 
 
-def choose_scope(wish: Wish, group_by: tuple[str, ...], check: Check, path: Path) -> Scope | None:
+def choose_scope(
+    requested: RequestedResponse, group_by: tuple[str, ...], check: Check, path: Path
+) -> Scope | None:
     """The scope of a correlation: as asked, else the narrowest principal of its group-by."""
     given = ", ".join(group_by)
-    if wish.scope is not None and wish.scope not in group_by:
-        hint = f"add {wish.scope} to the group-by"
+    if requested.scope is not None and requested.scope not in group_by:
+        hint = f"add {requested.scope} to the group-by"
         check.refuse(
-            (*path, "response", "scope"), f"scope {wish.scope} is not in the group-by ({given})", hint
+            (*path, "response", "scope"), f"scope {requested.scope} is not in the group-by ({given})", hint
         )
         return None
-    scope = wish.scope or next((scope for scope in SCOPES if scope in group_by), None)
+    scope = requested.scope or next((scope for scope in SCOPES if scope in group_by), None)
     if scope is None:
         place = (*path, "correlation", "group-by")
         check.refuse(place, f"nobody is named by {given}", f"add one of {', '.join(SCOPES)}")
@@ -107,7 +109,7 @@ def choose_scope(wish: Wish, group_by: tuple[str, ...], check: Check, path: Path
 
 
 def resolve(
-    wish: Wish,
+    requested: RequestedResponse,
     scope: Scope,
     defaults: Defaults,
     *,
@@ -122,15 +124,15 @@ def resolve(
     it may only alert: what was done to a person cannot depend on the order in which events arrive.
     """
     here = (*path, "response")
-    if wish.actions is not None:
-        check_actions(wish.actions, scope, check)
-        chosen = {action for action, _ in wish.actions}
+    if requested.actions is not None:
+        check_actions(requested.actions, scope, check)
+        chosen = {action for action, _ in requested.actions}
     else:
         chosen = set(defaults.actions[scope])
     if undoable is not None and chosen != {"alert"}:
-        _leave_alert_alone(wish, undoable, check, (*path, "correlation", "condition"))
+        _leave_alert_alone(requested, undoable, check, (*path, "correlation", "condition"))
         chosen = {"alert"}
-    deny_seconds = wish.deny_seconds
+    deny_seconds = requested.deny_seconds
     if deny_seconds is not None and ("deny" not in chosen or scope == "session"):
         why = (
             "a session's deny lasts as long as the session"
@@ -141,22 +143,22 @@ def resolve(
     if scope in BROAD_SCOPES and "deny" in chosen:
         deny_seconds = deny_seconds or defaults.durations[scope]
         check_broad_seconds(deny_seconds, scope, check, (*here, "duration"))
-    # twice the timespan: in a shorter slot every member still matters for the next, so writes never pause
-    cooldown = wish.cooldown_seconds or max(defaults.cooldown_seconds, 2 * timespan_seconds)
+    # twice the timespan: in a shorter period every member still matters for the next, so writes never pause
+    cooldown = requested.cooldown_seconds or max(defaults.cooldown_seconds, 2 * timespan_seconds)
     return Response(
         scope=scope,
-        mode=wish.mode or defaults.mode,
+        mode=requested.mode or defaults.mode,
         actions=tuple(action for action in ACTIONS if action in chosen),
         deny_seconds=deny_seconds,
         cooldown_ms=cooldown * 1000,
     )
 
 
-def _leave_alert_alone(wish: Wish, undoable: str, check: Check, path: Path) -> None:
+def _leave_alert_alone(requested: RequestedResponse, undoable: str, check: Check, path: Path) -> None:
     why = f"a late event can undo what {undoable} finds"
-    if wish.actions is None:
+    if requested.actions is None:
         check.note(path, f"{why}: this rule only alerts", "write actions: [alert] to say so")
-    for action, place in wish.actions or ():
+    for action, place in requested.actions or ():
         if action != "alert":
             check.refuse(place, f"{action} is not supported here, for {why}", "alert alone")
 

@@ -30,7 +30,7 @@ from sessionwarden.ruleset.compiler.metadata import (
     check_metadata,
     read_source,
 )
-from sessionwarden.ruleset.compiler.response_section import Wish, read_response
+from sessionwarden.ruleset.compiler.response_section import RequestedResponse, read_response
 from sessionwarden.ruleset.limits import OPERATORS
 from sessionwarden.ruleset.vocabulary import CATEGORIES
 
@@ -46,7 +46,7 @@ class RuleDraft(NamedTuple):
     id: str | None
     title: str
     level: Level
-    wish: Wish
+    requested: RequestedResponse
     source: LogSource | None = None
     expression: Any = None
     correlation: correlation_section.Draft | None = None
@@ -119,7 +119,7 @@ def _read_rule(data: dict[str, Any], check: Check) -> RuleDraft:
         id=data["id"] if isinstance(data.get("id"), str) else None,
         title=str(data.get("title", "")),
         level=cast("Level", data["level"] if data.get("level") in LEVELS else DEFAULT_LEVEL),
-        wish=read_response(check.section(data, "response", ()) or {}, check, ("response",)),
+        requested=read_response(check.section(data, "response", ()) or {}, check, ("response",)),
     )
     draft = _read_correlation(data, draft) if is_correlation else _read_detection(data, draft)
     if len(check.diagnostics) == before:

@@ -1,7 +1,7 @@
-"""What `decisions add` was asked for: options in, a decision to carry out or a usage error out.
+"""Checks the options of `decisions add` and makes the decision that they ask for.
 
-Invariants: exactly one of a user, an app client and a network is meant; a client and a network are denied
-for a day at most; a pool is one that the deployment watches. Nothing is read or written here.
+Invariants: exactly one of a user, an app client and a network is meant; a client and a network are denied for
+a day at most; a pool is one that the deployment watches. Nothing is read or written here.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from sessionwarden.model.deny import MAX_BROAD_DENY_SECONDS
 from sessionwarden.policy.networks import operators_network
 from sessionwarden.policy.operator_decisions import (
     BroadOrder,
-    Order,
-    decide_broad_manually,
-    decide_manually,
+    UserOrder,
+    decide_broad_order,
+    decide_user_order,
 )
 
 MAX_SECONDS = 3650 * UNIT_SECONDS["d"]
 
 
-class Deed(NamedTuple):
-    """The decision's id, who gives it, and when (epoch ms)."""
+class Signature(NamedTuple):
+    """The id of an operator's decision, the operator, and the time of the order (epoch ms)."""
 
     decision_id: str
     by: str
     now_ms: int
 
 
-class Wanted(NamedTuple):
+class AddOptions(NamedTuple):
     """The options of `decisions add`, by name."""
 
     user: str | None
@@ -52,7 +52,7 @@ class Wanted(NamedTuple):
         return self.user is None
 
     def check(self) -> None:
-        """Raises `click.UsageError` for what cannot be meant."""
+        """Raises `click.UsageError` for options that contradict each other or are missing."""
         if len([one for one in (self.user, self.app_client, self.source_ip) if one is not None]) != 1:
             raise click.UsageError("exactly one of --user, --client and --source-ip is needed.")
         self._check_no_empty()
@@ -63,7 +63,9 @@ class Wanted(NamedTuple):
                 "--duration is for a whole user: a denied session stays denied for its whole life."
             )
 
-    def decide(self, deed: Deed, *, pools: Sequence[str], session_lifetime_seconds: int) -> Decision:
+    def decide(
+        self, signature: Signature, *, pools: Sequence[str], session_lifetime_seconds: int
+    ) -> Decision:
         """The decision; raises `click.UsageError` if the pool is unclear or not in `pools`."""
         if self.user is None:
             order = BroadOrder(
@@ -71,22 +73,22 @@ class Wanted(NamedTuple):
                 value=self.app_client or self.source_ip or "",
                 deny_seconds=self.deny_seconds or 0,
                 reason=self.reason,
-                by=deed.by,
+                by=signature.by,
                 pool=None if self.app_client is None else self._chosen(pools),
             )
-            return decide_broad_manually(order, decision_id=deed.decision_id, now_ms=deed.now_ms)
-        return decide_manually(
-            Order(
+            return decide_broad_order(order, decision_id=signature.decision_id, now_ms=signature.now_ms)
+        return decide_user_order(
+            UserOrder(
                 pool=self._chosen(pools),
                 user=self.user,
                 reason=self.reason,
-                by=deed.by,
+                by=signature.by,
                 sign_out=self.sign_out,
                 session=self.session,
                 deny_seconds=self.deny_seconds,
             ),
-            decision_id=deed.decision_id,
-            now_ms=deed.now_ms,
+            decision_id=signature.decision_id,
+            now_ms=signature.now_ms,
             session_lifetime_seconds=session_lifetime_seconds,
         )
 
@@ -124,7 +126,7 @@ def duration(text: str) -> int:
 
 
 def client_id(text: str) -> str:
-    """An app client's id; its name, which the console shows first, would deny nobody.
+    """An app client's id; its name, which the console shows first, would deny no client.
 
     https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolClientType.html
     """

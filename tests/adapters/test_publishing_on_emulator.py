@@ -114,7 +114,7 @@ class Deployed:
         self.now_ms += 60_000
 
     def deploy(self, content: bytes) -> None:
-        """By somebody who does not use our command."""
+        """By a person who does not use our command."""
         version = self.appconfig.create_hosted_configuration_version(
             ApplicationId=self.place.application,
             ConfigurationProfileId=self.place.profile,
@@ -353,7 +353,7 @@ def test_two_that_start_at_once_get_one_deployment(deployed: Deployed) -> None:
     deployed.publishing.start(version, strategy=deployed.fast, after=0, description="")
 
     deployed.publishing.start(version, strategy=deployed.slow, after=1, description="")
-    with pytest.raises(PublishingError, match="somebody else"):
+    with pytest.raises(PublishingError, match="another person"):
         deployed.publishing.start(version, strategy=deployed.slow, after=2, description="")
 
 

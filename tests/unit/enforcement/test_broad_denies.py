@@ -172,7 +172,7 @@ def test_a_site_s_many_networks_fill_their_own_budget_and_no_other() -> None:
         done.append(world.enforcer.enforce(given))
     assert [one.decision.withheld for one in done] == [None] * 3 + ["budget"] * 17
     assert len(broad(world)) == 3
-    # three denies are told of one by one; of those withheld two, and that the rest is held back
+    # each of the three denies has its alert; of those withheld two have one, and a notice stands for the rest
     assert len(world.alerts.sent) == 6
     assert "limits.broad_denies_per_hour is spent for scope source_ip" in world.alerts.sent[3].message
     assert world.alerts.sent[5].attributes["held_back"] == "true"

@@ -33,7 +33,7 @@ def outcomes(enforcement: Enforcement) -> list[tuple[str, str, str]]:
 
 
 class FlakyUserPool(MemoryUserPool):
-    """Refuses the first calls with what it is told to."""
+    """Refuses the first calls, as it is set up to."""
 
     def __init__(self, *errors: UserPoolError) -> None:
         super().__init__({(POOL, SUB): PoolUser("bob", ("staff",))})
@@ -192,7 +192,7 @@ def test_a_flood_of_findings_ends_in_the_limit_of_alerts_and_one_notice() -> Non
     assert "alerts held back until 2027-01-15 09:00:00Z" in notice.subject
     assert "sessionwarden decisions list --stack warden --region eu-west-1" in notice.message
     assert notice.attributes["held_back"] == "true"
-    assert len(world.bus.published) == 50, "subscribers of the bus are told of everything"
+    assert len(world.bus.published) == 50, "subscribers of the bus receive everything"
 
 
 def test_each_rule_and_each_hour_has_its_own_alerts() -> None:

@@ -6,11 +6,19 @@ import msgspec
 import pytest
 
 from sessionwarden.ruleset.diff import FieldChange, differences
+from sessionwarden.ruleset.load import load_ruleset
 from tests.support.detection import response, rule, ruleset, selection
+from tests.support.published_sets import PUBLISHED_IN_FORMAT_1
 
 
 def test_the_same_rules_in_another_order_do_not_differ() -> None:
     assert differences(ruleset(rule("a"), rule("b")), ruleset(rule("b"), rule("a"))).none
+
+
+def test_the_same_rules_published_in_format_1_do_not_differ() -> None:
+    published = load_ruleset(PUBLISHED_IN_FORMAT_1)
+    compiled_anew = msgspec.structs.replace(published, digest="another, for it is another format")
+    assert differences(published, compiled_anew).none
 
 
 def test_rules_that_came_and_went_are_named_by_id() -> None:

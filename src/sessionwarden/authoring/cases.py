@@ -14,13 +14,13 @@ from typing import Any, Literal, NamedTuple, cast, get_args
 
 import msgspec
 
-from sessionwarden.documents.check import Check, quoted
+from sessionwarden.documents.check import Check, nearest, quoted
+from sessionwarden.documents.files import read_files
 from sessionwarden.documents.yaml import Document
 from sessionwarden.documents.yaml import Path as KeyPath
 from sessionwarden.errors import Diagnostic, InputFileError
 from sessionwarden.model.event import FIELDS, Event
-from sessionwarden.ruleset.compiler.files import read_files
-from sessionwarden.ruleset.vocabulary import field_hint, nearest
+from sessionwarden.ruleset.vocabulary import field_hint
 
 START_MS = 1_750_000_000_000
 """The time of offset 0."""
@@ -157,7 +157,7 @@ def _read_case(story: Any, cast_of: _Cast, check: Check, path: KeyPath) -> Case 
     # two events are one if their ids are: each gets the place at which it is written
     numbered = [msgspec.structs.replace(event, id=f"case-{number}") for number, event in enumerate(events)]
     delivered = {"reversed": numbered[::-1], "twice": [*numbered, *numbered]}.get(str(delivery), numbered)
-    line = check.document.place(path).line
+    line = check.document.position(path).line
     return Case(str(name), line, cast("Kind", kind), tuple(delivered), expectation)
 
 

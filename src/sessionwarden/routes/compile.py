@@ -15,11 +15,11 @@ from typing import Any
 
 from sessionwarden.documents.check import Check, quoted
 from sessionwarden.documents.durations import duration_seconds
+from sessionwarden.documents.files import read_files
 from sessionwarden.documents.yaml import Path
 from sessionwarden.errors import InputFileError
 from sessionwarden.routes.match import CATCH_ALL, Routes, load_routes, normal_path
 from sessionwarden.routes.policy import DEFAULT_POLICY, FORMAT, USES, RoutePolicy, dump_policy
-from sessionwarden.ruleset.compiler.files import read_files
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "ANY")
 WHOLE_KEYS = ("$default", "$connect")
@@ -86,7 +86,7 @@ def _read(check: Check) -> Routes:
                 "allow it for the route that takes OPTIONS: `OPTIONS /path`, `ANY /path` or $default",
             )
         if key in seen:
-            line = check.document.place(seen[key]).line
+            line = check.document.position(seen[key]).line
             check.refuse(path, f"{quoted(name)} is the same route as the one on line {line}")
             continue
         seen[key] = path

@@ -56,7 +56,7 @@ def test_an_actor_gives_its_fields_and_the_event_has_the_last_word(tmp_path: Pat
 def test_a_case_knows_its_line_and_a_file_its_document(tmp_path: Path) -> None:
     found = load(tmp_path, CASES)
     assert found.cases[0].line == 4
-    assert found.document.place(("rule",)).line == 1
+    assert found.document.position(("rule",)).line == 1
 
 
 def test_kinds_that_nobody_wrote_are_lacking(tmp_path: Path) -> None:

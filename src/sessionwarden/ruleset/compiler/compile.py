@@ -1,6 +1,6 @@
 """Rule files in, a compiled rule set out, or every mistake of all files at once.
 
-YAML is read by `files`, each document is checked by `rulefile`; the rules meet in `linking`, and
+Each document is checked by `sigma_document`; the rules meet in `linking`, and
 `assembly` puts together what a Lambda runs, with the policy's defaults. Invariant: the result
 depends on what the rules say, not on the names or the order of the files, so the same rules give
 the same bytes. Runs on the machine of whoever publishes rules, never in a Lambda.
@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from sessionwarden.documents.check import Check
+from sessionwarden.documents.files import read_files
 from sessionwarden.documents.yaml import Document
 from sessionwarden.errors import Diagnostic, InputFileError
 from sessionwarden.ruleset.compiled import CompiledRuleset
@@ -52,7 +53,7 @@ def check_rules(paths: Sequence[Path], policy: Path | None = None) -> CheckedRul
     policy_path = policy or files.policy_file(paths)
     policy_file, diagnostics = _read_policy_file(policy_path)
     rule_files = [file for file in files.rule_files(paths) if file.name not in files.POLICY_NAMES]
-    documents, unread = files.read_files(rule_files)
+    documents, unread = read_files(rule_files)
     diagnostics += unread
     notes: list[Diagnostic] = []
     drafts = [read_document(Check(document, diagnostics, notes)) for document in documents]
@@ -87,7 +88,7 @@ def dump_ruleset(ruleset: CompiledRuleset) -> bytes:
 def _read_policy_file(path: Path | None) -> tuple[PolicyFile, list[Diagnostic]]:
     if path is None:
         return BUILT_IN, []
-    documents, diagnostics = files.read_files([path])
+    documents, diagnostics = read_files([path])
     if len(documents) > 1:
         diagnostics.append(documents[1].diagnostic((), "a policy is one document"))
     if not documents:

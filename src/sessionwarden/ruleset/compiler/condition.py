@@ -23,10 +23,9 @@ from sigma.conditions import (
 from sigma.exceptions import SigmaError
 from sigma.rule.detection import EmptySigmaDetections
 
-from sessionwarden.documents.check import Check, quoted
+from sessionwarden.documents.check import Check, nearest, quoted
 from sessionwarden.documents.yaml import Path
 from sessionwarden.ruleset.matching.predicates import too_deep
-from sessionwarden.ruleset.vocabulary import nearest
 
 # a grammar of nested operators is slow on long input, and rule files may come from strangers
 MAX_CHARACTERS = 2000

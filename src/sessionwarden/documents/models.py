@@ -155,7 +155,7 @@ def _described(model: type[FileModel], path: Path) -> tuple[Any, Hints]:
             hints = next((one for one in field.metadata if isinstance(one, Hints)), Hints())
         else:
             # the items of a list, the values of a map
-            kind = _plain(get_args(kind)[-1])
+            kind, hints = _plain(get_args(kind)[-1]), Hints()
     return kind, hints
 
 

@@ -109,6 +109,11 @@ def as_map(data: object) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
+def as_list(data: object) -> list[Any]:
+    """`data` if it is a list, else an empty one: to look into a document that may be wrong."""
+    return data if isinstance(data, list) else []
+
+
 def _report(error: ErrorDetails, model: type[FileModel], check: Check) -> None:
     kind, value, facts = error["type"], error["input"], error.get("ctx", {})
     # pydantic marks an error in a key, and not in its value, by one part more

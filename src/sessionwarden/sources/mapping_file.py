@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from sessionwarden.documents.check import Check, nearest, quoted
-from sessionwarden.documents.models import FileModel, Text, as_map, read_model, refused
+from sessionwarden.documents.models import FileModel, Text, as_list, as_map, read_model, refused
 from sessionwarden.documents.yaml import read_documents
 from sessionwarden.errors import Diagnostic, InputFileError
 from sessionwarden.model.event import FIELDS, Category
@@ -97,5 +97,4 @@ def _refuse_contradictions(data: dict[str, Any], check: Check) -> None:
 
 
 def _texts(value: object) -> list[tuple[int, str]]:
-    items = enumerate(value) if isinstance(value, list) else ()
-    return [(index, item) for index, item in items if isinstance(item, str)]
+    return [(index, item) for index, item in enumerate(as_list(value)) if isinstance(item, str)]

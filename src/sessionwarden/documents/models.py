@@ -185,4 +185,6 @@ class _EditorSchema(GenerateJsonSchema):
 
 def schema_of_model(model: type[FileModel]) -> dict[str, Any]:
     """The JSON Schema of a file, as editors with completion read it."""
-    return model.model_json_schema(schema_generator=_EditorSchema)
+    schema = model.model_json_schema(schema_generator=_EditorSchema)
+    del schema["title"]  # the name of a class
+    return schema

@@ -39,11 +39,6 @@ def _online_seconds(value: object) -> int | None:
     return seconds
 
 
-def _nothing_is_empty(value: object) -> object:
-    """A route without a line under it asks what the default asks."""
-    return {} if value is None else value
-
-
 def _version_1(version: int) -> int:
     if version != 1:
         raise refused("version must be 1", "write `version: 1`")
@@ -100,7 +95,5 @@ class RoutesDocument(FileModel):
     version: Annotated[int, AfterValidator(_version_1), WithJsonSchema({"const": 1})]
     default: RouteSection = RouteSection()
     """What every route asks that does not say otherwise."""
-    routes: dict[str, Annotated[RouteSection, BeforeValidator(_nothing_is_empty)]] = Field(
-        default_factory=dict
-    )
+    routes: dict[str, RouteSection | None] = Field(default_factory=dict)
     """`GET /orders/{id}`, `ANY /path/{proxy+}`, `$default`, `$connect`, or `Type.field` for AppSync."""

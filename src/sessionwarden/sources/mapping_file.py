@@ -42,7 +42,7 @@ class TimeKey(FileModel):
     """Milliseconds, or seconds (a fraction is kept to the millisecond)."""
 
 
-class MappingFile(FileModel):
+class MappingDocument(FileModel):
     """Which keys a line of the log has, and which event fields they fill."""
 
     fields: Annotated[dict[EventField, Text], _FIELD_NAMES]
@@ -66,7 +66,7 @@ def load_mapping(text: str, *, file: str) -> FieldMapping:
     found = None
     for document in documents[:1]:
         check = Check(document, diagnostics)
-        found = read_model(MappingFile, check)
+        found = read_model(MappingDocument, check)
         _refuse_contradictions(as_map(document.data), check)
     if diagnostics or found is None:
         raise InputFileError(diagnostics)

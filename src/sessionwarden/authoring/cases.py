@@ -170,7 +170,7 @@ def _fields(entry: Shorthand, actors: _Actors, check: Check, path: KeyPath) -> d
 def _repeated(entry: Shorthand, fields: dict[str, Any], *, first: int) -> Iterator[Event]:
     """The events of an entry. Two events are one if their ids are, so each is numbered within its case."""
     for number in range(entry.repeat):
-        counted = {
+        counted: dict[str, Any] = {
             name: value.replace("{n}", str(number)) if isinstance(value, str) else value
             for name, value in fields.items()
         }

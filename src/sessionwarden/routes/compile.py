@@ -157,7 +157,7 @@ def _policy(data: object, base: RoutePolicy, check: Check, path: Path) -> RouteP
     if section is None:
         return base
     scopes = section.scopes
-    said = {
+    said: dict[str, dict[str, Any]] = {
         "scopes": {
             "all_scopes": frozenset(scopes.all),
             "any_scopes": (frozenset(scopes.any),) if scopes.any else (),

@@ -30,7 +30,7 @@ def _mappable(field: str) -> str:
 
 
 EventField = Annotated[str, AfterValidator(_mappable)]
-_FIELD_NAMES = Field(min_length=1, json_schema_extra={"propertyNames": {"enum": sorted(MAPPABLE)}})
+_FIELD_NAMES = Field(min_length=1, json_schema_extra={"propertyNames": {"enum": [*sorted(MAPPABLE)]}})
 
 
 class TimeKey(FileModel):

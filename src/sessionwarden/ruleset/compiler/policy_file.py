@@ -12,6 +12,7 @@ from ipaddress import IPv6Network, ip_network
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, Field
+from pydantic.config import JsonDict
 
 from sessionwarden.documents.check import Check, quoted
 from sessionwarden.documents.durations import Duration
@@ -75,7 +76,7 @@ def _about(scope: Scope) -> AfterValidator:
 
 def _at_first(scope: Scope, *actions: Action) -> Any:
     """The actions about `scope` that hold without a file, and those that editors offer."""
-    words = {"items": {"enum": list(SCOPE_ACTIONS[scope])}}
+    words: JsonDict = {"items": {"enum": [*SCOPE_ACTIONS[scope]]}}
     return Field(default=list(actions), json_schema_extra=words)
 
 

@@ -121,8 +121,8 @@ def resolve(
     here = (*path, "response")
     if wish.actions is not None:
         for action, place in wish.actions:
-            if why := why_not_done(action, scope):
-                check.refuse(place, *why)
+            if not_done := why_not_done(action, scope):
+                check.refuse(place, *not_done)
         chosen = {action for action, _ in wish.actions}
     else:
         chosen = set(defaults.actions[scope])
@@ -139,8 +139,8 @@ def resolve(
         check.refuse((*here, "duration"), "duration needs the action deny, and no scope session", why)
     if scope in BROAD_SCOPES and "deny" in chosen:
         deny_seconds = deny_seconds or defaults.durations[scope]
-        if why := why_too_long(deny_seconds, scope):
-            check.refuse((*here, "duration"), *why)
+        if too_long := why_too_long(deny_seconds, scope):
+            check.refuse((*here, "duration"), *too_long)
     # twice the timespan: in a shorter slot every member still matters for the next, so writes never pause
     cooldown = wish.cooldown_seconds or max(defaults.cooldown_seconds, 2 * timespan_seconds)
     return Response(

@@ -1,33 +1,19 @@
-"""The function's settings, checked once at start: a wrong one stops the deployment, not an enforcement."""
+"""The settings of the enforce function: a wrong one stops the deployment, not an enforcement."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Json, PositiveInt, StringConstraints
+from pydantic import Field, Json, PositiveInt
 
+from functions.settings import CODE, FunctionSettings, Name, WatchedPool
 from sessionwarden.policy.compiled import load_policy
 from sessionwarden.policy.deployment import DEFAULT_SESSION_LIFETIME_SECONDS, Deployment
 
-PREFIX = "SESSIONWARDEN_"
-CODE = Path(__file__).resolve().parents[2]
-Name = Annotated[str, StringConstraints(min_length=1)]
 
-
-class Pool(BaseModel):
-    """One watched user pool; the other keys are the authorizer's."""
-
-    model_config = ConfigDict(frozen=True)
-    pool_id: Name
-
-
-class Settings(BaseModel):
-    """`docs/reference/data.md` lists the environment that these come from."""
-
-    model_config = ConfigDict(frozen=True)
+class Settings(FunctionSettings):
+    """Names of what the stack made, and what the deployment enforces."""
 
     mode: Literal["observe", "enforce"]
     bus: Name
@@ -36,21 +22,11 @@ class Settings(BaseModel):
     control_table: Name
     alert_topic_arn: Name
     stack: Name
-    user_pools: Json[tuple[Pool, ...]]
-    """May be empty: then no user and no client can be denied, and findings still alert."""
-    region: Name
+    user_pools: Json[tuple[WatchedPool, ...]]
+    """May be empty: then no user can be denied, and findings still send alerts."""
+    region: Name = Field(alias="AWS_REGION")
     session_lifetime_seconds: PositiveInt = DEFAULT_SESSION_LIFETIME_SECONDS
     policy: Path = Path("policy.json")
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Read and check them; raises pydantic's `ValidationError`, which names every mistake."""
-        ours = {
-            name.removeprefix(PREFIX).lower(): value
-            for name, value in environment.items()
-            if name.startswith(PREFIX)
-        }
-        return cls.model_validate({**ours, "region": environment.get("AWS_REGION", "")})
 
     @property
     def policy_path(self) -> Path:

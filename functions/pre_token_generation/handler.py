@@ -13,8 +13,6 @@ also for applications that Sessionwarden does not guard. Cognito waits 5 s and t
 
 from __future__ import annotations
 
-import json
-import os
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -22,6 +20,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.pre_token_generation.settings import Settings
 from sessionwarden.adapters.aws.clients import client
 from sessionwarden.adapters.clock import system_clock
 from sessionwarden.adapters.dynamodb.denylist import DynamoDBDenylistStore
@@ -52,10 +51,16 @@ class Asker(NamedTuple):
 
 
 @cache
+def settings() -> Settings:
+    """Read once; raises `SettingsError`, and Cognito then refuses, until the deployment is repaired."""
+    return Settings.from_environment()
+
+
+@cache
 def denylist() -> DynamoDBDenylistStore:
     """The denylist, with two attempts of 1 s each, so that both reads fit into Cognito's 5 s."""
     dynamodb = client("dynamodb", connect_seconds=0.4, read_seconds=0.6, attempts=2)
-    return DynamoDBDenylistStore(dynamodb, os.environ["SESSIONWARDEN_DENYLIST_TABLE"])
+    return DynamoDBDenylistStore(dynamodb, settings().denylist_table)
 
 
 @cache
@@ -66,8 +71,8 @@ def denied_clients() -> Poll:
 
 @cache
 def pools() -> frozenset[str]:
-    """The watched pools. Events of other pools, attached by mistake, are returned unchanged."""
-    return frozenset(pool["pool_id"] for pool in json.loads(os.environ["SESSIONWARDEN_USER_POOLS"]))
+    """The watched pools; the trigger of another one that calls us by mistake is left alone."""
+    return frozenset(pool.pool_id for pool in settings().user_pools)
 
 
 def new_session(asker: Asker, *, now: int) -> Claims:

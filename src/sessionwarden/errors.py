@@ -48,7 +48,7 @@ class SourceError(SessionwardenError):
 
 
 class SettingsError(SessionwardenError):
-    """A function's environment is missing something or holds what cannot be read."""
+    """The environment of a function lacks a setting, or holds one that cannot be read; names all of them."""
 
 
 class RulesetError(SessionwardenError):

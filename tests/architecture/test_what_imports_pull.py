@@ -20,7 +20,8 @@ import importlib, json, sys
 before = set(sys.modules)
 importlib.import_module(sys.argv[1])
 loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
-print(json.dumps(sorted(loaded - sys.stdlib_module_names - {"sessionwarden", "functions", "typing_extensions"})))
+ours = {"sessionwarden", "functions", "typing_extensions"}
+print(json.dumps(sorted(loaded - sys.stdlib_module_names - ours)))
 """
 
 CRYPTOGRAPHY = {"cryptography", "_cffi_backend", "_openssl"}

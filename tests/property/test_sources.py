@@ -14,7 +14,8 @@ from sessionwarden.model.event import Event, EventPack
 from sessionwarden.sources.access_log.line import format_access_line, parse_access_line
 from sessionwarden.sources.authorizer_log import MARK, parse_decision_line
 from sessionwarden.sources.event_packs import pack_events
-from sessionwarden.sources.mapped_json import load_mapping, parse_mapped_line
+from sessionwarden.sources.mapped_json import parse_mapped_line
+from sessionwarden.sources.mapping_file import load_mapping
 from sessionwarden.sources.strict_json import read_flat_object
 
 NOW = 1_760_000_000_000

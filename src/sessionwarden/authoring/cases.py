@@ -1,54 +1,45 @@
-"""`<rule>.cases.yml` in, events and the findings expected of them out.
+"""`<rule>.cases.yml`: the events of every case, and the findings expected of them.
 
-A case is a story: events at offsets from a fixed start, repeated by a shorthand, and what the rule
-must say (docs/how-to/write-a-rule.md). Invariant: a case never depends on the day it is run; offsets
-are exact, and `{n}` counts up wherever a repetition must differ. Leaves out: running them, which
-needs the engine, and whether their rule exists, which needs all rules.
+`cases_document` says what the file may hold; here repetitions are written out and actors get their fields.
+Invariant: a case never depends on the day it is run; offsets are exact, and `{n}` counts up wherever a
+repetition must differ. Left out: running cases, which needs the engine, and whether their rule exists, which
+needs all rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast, get_args
+from typing import Any, Literal, NamedTuple
 
-import msgspec
-
-from sessionwarden.documents.check import Check, quoted
+from sessionwarden.authoring.cases_document import (
+    EVENT_FIELDS,
+    MAX_EVENTS,
+    CasesDocument,
+    CaseSection,
+    EventEntry,
+    EventFields,
+    Kind,
+    Shorthand,
+)
+from sessionwarden.documents.check import Check, nearest, quoted
+from sessionwarden.documents.files import read_files
+from sessionwarden.documents.models import FileModel, as_list, as_map, read_model, sound
 from sessionwarden.documents.yaml import Document
 from sessionwarden.documents.yaml import Path as KeyPath
 from sessionwarden.errors import Diagnostic, InputFileError
-from sessionwarden.model.event import FIELDS, Event
-from sessionwarden.ruleset.compiler.files import read_files
-from sessionwarden.ruleset.vocabulary import field_hint, nearest
+from sessionwarden.model.event import LIST_FIELDS, Event
 
 START_MS = 1_750_000_000_000
 """The time of offset 0."""
 
-MAX_EVENTS = 10_000
-"""Of one case."""
-
 MAX_EVENTS_OF_FILE = 200_000
-"""A line can ask for thousands, and a megabyte holds many lines."""
-
-MAX_OFFSET_MS = 30 * 86_400_000
-
-Kind = Literal["matching", "just_under", "just_over", "lookalike", "out_of_order"]
-Delivery = Literal["as_written", "reversed", "twice"]
-Key = dict[str, str]
-
-KEYS = ("rule", "defaults", "actors", "cases")
-CASE_KEYS = ("name", "kind", "deliver", "events", "expect")
+"""One line can ask for thousands of events, and a megabyte holds many lines."""
 
 COVERAGE: tuple[Kind, ...] = ("matching", "just_under", "lookalike")
-"""The kinds without which nobody knows whom a rule spares."""
+"""The kinds of cases without which a rule's author cannot know whom it spares."""
 
-ACTOR = "as"
-"""The key of an event that names who did it."""
-
-_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_EVENT_FIELDS = FIELDS - {"id", "time"}
-_SHORTHAND = frozenset({"at", "repeat", "every", ACTOR})
+Key = dict[str, str]
 
 
 class Expectation(NamedTuple):
@@ -59,7 +50,7 @@ class Expectation(NamedTuple):
 
 
 class Case(NamedTuple):
-    """One story, written at `line`. `events` are in the order in which they are delivered."""
+    """One scenario, written at `line`. `events` are in the order in which they are delivered."""
 
     name: str
     line: int
@@ -69,7 +60,7 @@ class Case(NamedTuple):
 
 
 class CaseFile(NamedTuple):
-    """The cases of one rule, which is meant by its id. `document` knows the place of everything."""
+    """The cases of one rule, which is named by its id. `document` knows the position of everything."""
 
     file: str
     rule: str
@@ -77,15 +68,18 @@ class CaseFile(NamedTuple):
     document: Document
 
 
-class _Cast(NamedTuple):
-    """What an event has without saying so: the fields of every event, and those of each actor."""
+class _Actors(NamedTuple):
+    """What an event has without saying so: the fields of every event, and those of each actor.
 
-    defaults: dict[str, Any]
-    actors: dict[str, dict[str, Any]]
+    `None` stands for fields that are wrong themselves.
+    """
+
+    defaults: FileModel | None
+    by_name: dict[str, FileModel | None]
 
 
 def lacking_kinds(cases: Iterable[Case]) -> tuple[Kind, ...]:
-    """Which kinds of cases are still to be written, of those that every rule needs."""
+    """Which kinds of cases are still to be written, among those that every rule needs."""
     there = {case.kind for case in cases}
     return tuple(kind for kind in COVERAGE if kind not in there)
 
@@ -103,145 +97,82 @@ def load_cases(path: Path) -> CaseFile:
 
 
 def _read_file(document: Document, check: Check) -> CaseFile:
-    data = check.typed(document.data, dict, ()) or {}
-    check.keys(data, KEYS, ())
-    for key in ("rule", "cases"):
-        if key not in data:
-            check.refuse((), f"{key} is missing")
-    rule = check.option(data, "rule", str, ()) or ""
-    defaults = _read_fields(check.section(data, "defaults", ()) or {}, check, ("defaults",))
-    cast_of = _Cast(defaults, _read_actors(check.section(data, "actors", ()) or {}, check))
-    stories = check.option(data, "cases", list, ()) or []
+    read_model(CasesDocument, check)
+    # judged from the data, not from the model: a case is looked at although another one is wrong
+    data = as_map(document.data)
+    named = as_map(data.get("actors")).items()
+    actors = _Actors(
+        sound(EventFields, data.get("defaults", {})), {name: sound(EventFields, one) for name, one in named}
+    )
     cases: list[Case] = []
-    for index, story in enumerate(stories):
-        case = _read_case(story, cast_of, check, ("cases", index))
-        cases += [case] if case is not None else []
-        if sum(len(one.events) for one in cases) > MAX_EVENTS_OF_FILE:
+    total = 0
+    for index, one in enumerate(as_list(data.get("cases"))):
+        section = sound(CaseSection, one)
+        entries = [sound(EventEntry, entry) for entry in as_list(as_map(one).get("events"))]
+        events = _events(entries, actors, check, ("cases", index, "events"))
+        if section is not None:
+            cases.append(_case(section, events, line=document.position(("cases", index)).line))
+        total += len(events)
+        if total > MAX_EVENTS_OF_FILE:
             check.refuse(("cases", index), f"the cases have more than {MAX_EVENTS_OF_FILE:,} events")
             break
-    if stories == [] and "cases" in data:
-        check.refuse(("cases",), "must list at least one case")
-    return CaseFile(document.file, rule, tuple(cases), document)
+    return CaseFile(document.file, str(data.get("rule", "")), tuple(cases), document)
 
 
-def _read_actors(section: dict[str, Any], check: Check) -> dict[str, dict[str, Any]]:
-    actors = {}
-    for name in section:
-        path = ("actors", name)
-        actors[name] = _read_fields(check.section(section, name, ("actors",)) or {}, check, path)
-    return actors
+def _case(section: CaseSection, events: list[Event], *, line: int) -> Case:
+    delivered = {"as_written": events, "reversed": events[::-1], "twice": events * 2}[section.deliver]
+    how: Literal["exactly", "at_least"] = "at_least" if section.expect.at_least else "exactly"
+    return Case(
+        name=section.name,
+        line=line,
+        kind=section.kind,
+        events=tuple(delivered),
+        expectation=Expectation(how, tuple(getattr(section.expect, how))),
+    )
 
 
-def _read_case(story: Any, cast_of: _Cast, check: Check, path: KeyPath) -> Case | None:
-    if check.typed(story, dict, path) is None:
-        return None
-    check.keys(story, CASE_KEYS, path)
-    for key in ("name", "kind", "events", "expect"):
-        if key not in story:
-            check.refuse(path, f"{key} is missing")
-    before = len(check.diagnostics)
-    name = check.option(story, "name", str, path)
-    kind = check.one_of(story.get("kind", "matching"), get_args(Kind), (*path, "kind"))
-    delivery = check.one_of(story.get("deliver", "as_written"), get_args(Delivery), (*path, "deliver"))
+def _events(entries: Iterable[Shorthand | None], actors: _Actors, check: Check, path: KeyPath) -> list[Event]:
+    """The events of a case, without those of entries that are wrong."""
     events: list[Event] = []
-    for index, entry in enumerate(check.option(story, "events", list, path) or []):
-        events.extend(_read_events(entry, cast_of, check, (*path, "events", index)))
-        if len(events) > MAX_EVENTS:
-            check.refuse((*path, "events", index), f"the case has more than {MAX_EVENTS:,} events")
-            return None
-    if story.get("events") == []:
-        check.refuse((*path, "events"), "must list at least one event")
-    expectation = _read_expectation(story.get("expect", "none"), check, (*path, "expect"))
-    if len(check.diagnostics) > before or expectation is None:
-        return None
-    # two events are one if their ids are: each gets the place at which it is written
-    numbered = [msgspec.structs.replace(event, id=f"case-{number}") for number, event in enumerate(events)]
-    delivered = {"reversed": numbered[::-1], "twice": [*numbered, *numbered]}.get(str(delivery), numbered)
-    line = check.document.place(path).line
-    return Case(str(name), line, cast("Kind", kind), tuple(delivered), expectation)
-
-
-def _read_events(entry: Any, cast_of: _Cast, check: Check, path: KeyPath) -> list[Event]:
-    if check.typed(entry, dict, path) is None:
-        return []
-    shorthand = {key: entry[key] for key in entry if key in _SHORTHAND}
-    own = _read_fields({key: entry[key] for key in entry if key not in _SHORTHAND}, check, path)
-    fields = cast_of.defaults | _actor_fields(shorthand, cast_of, check, path) | own
-    at = _offset_ms(shorthand.get("at", "0s"), check, (*path, "at"))
-    every = _offset_ms(shorthand.get("every", "0s"), check, (*path, "every"))
-    repeat = check.typed(shorthand.get("repeat", 1), int, (*path, "repeat")) or 0
-    if not 1 <= repeat <= MAX_EVENTS:
-        check.refuse((*path, "repeat"), f"must be from 1 to {MAX_EVENTS}")
-        return []
-    events = []
-    for number in range(repeat):
-        counted = {key: _counted(value, number) for key, value in fields.items()}
-        try:
-            time = START_MS + at + number * every
-            events.append(msgspec.convert({"id": "-", "time": time, **counted}, Event))
-        except msgspec.ValidationError as error:
-            check.refuse(path, f"not an event: {error}")
-            return []
+    for index, entry in enumerate(entries):
+        here = (*path, index)
+        fields = None if entry is None else _fields(entry, actors, check, here)
+        if entry is None or fields is None:
+            continue
+        if len(events) + entry.repeat > MAX_EVENTS:
+            check.refuse(here, f"the case has more than {MAX_EVENTS:,} events")
+            break
+        events += _repeated(entry, fields, first=len(events))
     return events
 
 
-def _actor_fields(shorthand: dict[str, Any], cast_of: _Cast, check: Check, path: KeyPath) -> dict[str, Any]:
-    if ACTOR not in shorthand:
-        return {}
-    name: str | None = check.typed(shorthand[ACTOR], str, (*path, ACTOR))
-    if name is None or name in cast_of.actors:
-        return cast_of.actors.get(name or "", {})
-    hint = nearest(name, cast_of.actors) or "list them under actors, each with its fields"
-    check.refuse((*path, ACTOR), f"no actor is called {quoted(name)}", hint)
-    return {}
-
-
-def _counted(value: Any, number: int) -> Any:
-    return value.replace("{n}", str(number)) if isinstance(value, str) else value
-
-
-def _read_fields(section: dict[str, Any], check: Check, path: KeyPath) -> dict[str, Any]:
-    for key in section:
-        if key not in _EVENT_FIELDS:
-            check.refuse((*path, key), f"no event has a field {quoted(key)}", field_hint(key))
-    return {key: value for key, value in section.items() if key in _EVENT_FIELDS}
-
-
-def _offset_ms(value: Any, check: Check, path: KeyPath) -> int:
-    text = check.typed(value, str, path)
-    if text is None:
-        return 0
-    count = text.rstrip("msdh")
-    unit = _UNIT_MS.get(text[len(count) :])
-    if unit is None or not (count.isascii() and count.isdigit()) or len(count) > 12:
-        check.refuse(
-            path, f"{quoted(text)} is not an offset", "a whole number and ms, s, m, h or d, like 250ms"
-        )
-        return 0
-    offset = int(count) * unit
-    if offset > MAX_OFFSET_MS:
-        check.refuse(path, f"{quoted(text)} is more than 30d")
-        return 0
-    return offset
-
-
-def _read_expectation(value: Any, check: Check, path: KeyPath) -> Expectation | None:
-    if value == "none":
-        return Expectation("exactly", ())
-    if check.typed(value, dict, path) is None:
+def _fields(entry: Shorthand, actors: _Actors, check: Check, path: KeyPath) -> dict[str, Any] | None:
+    """The fields of an entry's events; `None` if they cannot be known, which is reported."""
+    if entry.actor and entry.actor not in actors.by_name:
+        hint = nearest(entry.actor, actors.by_name) or "list them under actors, each with its fields"
+        check.refuse((*path, "as"), f"no actor is called {quoted(entry.actor)}", hint)
         return None
-    check.keys(value, ("exactly", "at_least"), path)
-    known = [key for key in value if key in ("exactly", "at_least")]
-    if len(known) != 1:
-        check.refuse(path, "must be none, or a map with exactly or at_least")
-        return None
-    how = known[0]
-    keys = check.option(value, how, list, path)
-    if not keys:
-        check.refuse((*path, how), "must list the group keys of findings", "none expects no finding")
-        return None
-    for index, key in enumerate(keys):
-        if not isinstance(key, dict) or not all(isinstance(text, str) for text in key.values()):
-            check.refuse((*path, how, index), "must be a map of group-by field to text")
+    parts = [actors.defaults, *([actors.by_name[entry.actor]] if entry.actor else []), entry]
+    fields: dict[str, Any] = {}
+    for part in parts:
+        if part is None:
             return None
-    return Expectation(cast("Literal['exactly', 'at_least']", how), tuple(keys))
+        fields |= {name: getattr(part, name) for name in part.model_fields_set & EVENT_FIELDS}
+    if "source" not in fields:
+        check.refuse(path, "an event needs a source", "write it here or under defaults, like api_access")
+        return None
+    return {
+        name: tuple(value) if name in LIST_FIELDS and value is not None else value
+        for name, value in fields.items()
+    }
+
+
+def _repeated(entry: Shorthand, fields: dict[str, Any], *, first: int) -> Iterator[Event]:
+    """The events of an entry. Two events are one if their ids are, so each is numbered within its case."""
+    for number in range(entry.repeat):
+        counted: dict[str, Any] = {
+            name: value.replace("{n}", str(number)) if isinstance(value, str) else value
+            for name, value in fields.items()
+        }
+        time = START_MS + entry.at + number * entry.every
+        yield Event(id=f"case-{first + number}", time=time, **counted)

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from sessionwarden.authoring.words import line
-from sessionwarden.documents.check import Check
+from sessionwarden.documents.check import Check, nearest
 from sessionwarden.documents.yaml import Document
 from sessionwarden.errors import Diagnostic
 from sessionwarden.model.policy import Policy
@@ -24,7 +24,6 @@ from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import check_rules
 from sessionwarden.ruleset.compiler.sigma_document import RuleDraft, read_document
 from sessionwarden.ruleset.matching.explain import Names, named
-from sessionwarden.ruleset.vocabulary import nearest
 
 SERVES_OTHERS = "serves other rules"
 
@@ -46,7 +45,7 @@ class Source:
 
     @property
     def line(self) -> int:
-        return min((place.line for place in self.document.places.values()), default=1)
+        return min((position.line for position in self.document.positions.values()), default=1)
 
     @property
     def title(self) -> str:

@@ -1,9 +1,9 @@
-"""The language of rules, policy and cases as JSON Schema 2020-12, for editors that complete and underline.
+"""What operators write as JSON Schema 2020-12, for editors that complete and underline.
 
-Enters: the words that the checks know (`vocabulary`, `correlations`, the model's types). Leaves: three
-schemas as plain data. Invariant: what `rules check` takes, the schema takes; a new word of the language
-appears here because it is read from where the check reads it. Looser than the check: what depends on
-other keys, other files or on YAML itself is left to it. Specification: https://json-schema.org/draft/2020-12
+Cases, policy, routes and field mappings are described by their models. Rules are Sigma, which pySigma and the
+compiler's checks read, so their schema is put together here from the words that those checks know. Invariant:
+what the check of a file accepts, its schema accepts. Looser than the check: what depends on other keys, on
+other files or on YAML itself is left to it. Specification: https://json-schema.org/draft/2020-12
 """
 
 from __future__ import annotations
@@ -12,27 +12,35 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, get_args
 
-from sessionwarden.authoring.cases import ACTOR, CASE_KEYS, MAX_EVENTS, Delivery
-from sessionwarden.authoring.cases import KEYS as CASES_FILE_KEYS
-from sessionwarden.authoring.cases import Kind as CaseKind
-from sessionwarden.model.event import FIELDS, INTEGER_FIELDS, LIST_FIELDS, UNGROUPABLE_FIELDS
-from sessionwarden.model.finding import BROAD_SCOPES, Level, Mode
+from sessionwarden.authoring.cases_document import CasesDocument
+from sessionwarden.documents.durations import DURATION_SCHEMA
+from sessionwarden.documents.models import FileModel, schema_of_model
+from sessionwarden.model.event import FIELDS, UNGROUPABLE_FIELDS
+from sessionwarden.model.finding import Level, Mode
+from sessionwarden.routes.document import RoutesDocument
 from sessionwarden.ruleset.compiled import Kind, Operator
-from sessionwarden.ruleset.compiler import correlation_section, policy_file, response_section
+from sessionwarden.ruleset.compiler import correlation_section, response_section
 from sessionwarden.ruleset.compiler.metadata import METADATA, STATUSES
 from sessionwarden.ruleset.compiler.modifiers import MODIFIERS
+from sessionwarden.ruleset.compiler.policy_file import PolicyDocument
 from sessionwarden.ruleset.vocabulary import ACTIONS, CATEGORIES, SCOPES, W3C_FIELDS
+from sessionwarden.sources.mapping_file import MappingDocument
 
 Schema = dict[str, Any]
-Subject = Literal["rule", "policy", "cases"]
+Subject = Literal["rule", "policy", "cases", "routes", "mapping"]
 
 SUBJECTS: tuple[Subject, ...] = get_args(Subject)
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
+MODELS: Mapping[str, type[FileModel]] = {
+    "cases": CasesDocument,
+    "mapping": MappingDocument,
+    "policy": PolicyDocument,
+    "routes": RoutesDocument,
+}
+
 FIELD_NAMES = sorted(FIELDS | W3C_FIELDS.keys())
 
-DURATION: Schema = {"type": "string", "pattern": "^[0-9]{1,9}[smhd]$", "examples": ["90s", "15m", "1h", "7d"]}
-OFFSET: Schema = {"type": "string", "pattern": "^[0-9]{1,12}(ms|s|m|h|d)$", "examples": ["250ms", "5m"]}
 UUID: Schema = {"type": "string", "format": "uuid"}
 TEXT: Schema = {"type": "string", "minLength": 1}
 TEXTS: Schema = {"type": "array", "items": TEXT, "uniqueItems": True}
@@ -55,9 +63,9 @@ SAYS: dict[str, str] = {
 
 
 def schema_of(subject: Subject) -> Schema:
-    """The schema of rule files, of `policy.yml` or of cases files."""
-    build = {"rule": _rule, "policy": _policy, "cases": _cases}[subject]
-    return {"$schema": DIALECT, "title": f"Sessionwarden {subject} file", **build()}
+    """The schema of the files of one kind."""
+    body = _rule() if subject == "rule" else schema_of_model(MODELS[subject])
+    return {"$schema": DIALECT, "title": f"Sessionwarden {subject} file"} | body
 
 
 def _rule() -> Schema:
@@ -138,7 +146,7 @@ def _correlation() -> Schema:
         "rules": _one_or_more(TEXT),
         # names of aliases too; the list is for completion
         "group-by": _one_or_more({"anyOf": [{"enum": sorted(FIELDS - UNGROUPABLE_FIELDS)}, TEXT]}),
-        "timespan": DURATION,
+        "timespan": DURATION_SCHEMA,
         "condition": {"anyOf": [condition, TEXT]},
         "generate": {"type": "boolean"},
         "aliases": {"type": "object"},
@@ -152,63 +160,10 @@ def _response() -> Schema:
         "scope": {"enum": list(SCOPES)},
         "mode": {"enum": list(get_args(Mode))},
         "actions": _actions(),
-        "duration": DURATION,
-        "cooldown": DURATION,
+        "duration": DURATION_SCHEMA,
+        "cooldown": DURATION_SCHEMA,
     }
     return _map({key: _says(key, known[key]) for key in sorted(response_section.KEYS)})
-
-
-def _policy() -> Schema:
-    actions = _map({scope: _actions() for scope in SCOPES})
-    durations = _map(dict.fromkeys(sorted(BROAD_SCOPES), DURATION))
-    defaults = _map(
-        {
-            "mode": {"enum": list(get_args(Mode))},
-            "cooldown": DURATION,
-            "actions": actions,
-            "durations": durations,
-        }
-    )
-    limits = _map({key: _limit(key) for key in policy_file.BUILT_IN_LIMITS})
-    protected = _map(dict.fromkeys((*policy_file.PROTECTED_NAMES, "source_ips"), TEXTS))
-    return _map({"defaults": defaults, "protected": protected, "limits": limits})
-
-
-def _limit(key: str) -> Schema:
-    most = {"maximum": policy_file.MAX_LIMITS[key]} if key in policy_file.MAX_LIMITS else {}
-    return {"type": "integer", "minimum": 1, **most}
-
-
-def _cases() -> Schema:
-    fields = {name: _event_value(name) for name in sorted(FIELDS - {"id", "time"})}
-    repeat: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS}
-    shorthand: dict[str, Schema] = {"at": OFFSET, "every": OFFSET, "repeat": repeat, ACTOR: TEXT}
-    key: Schema = {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1}
-    keys: Schema = {"type": "array", "items": key, "minItems": 1}
-    found = [_map({how: keys}, required=[how]) for how in ("exactly", "at_least")]
-    known_of_case: dict[str, Schema] = {
-        "name": TEXT,
-        "kind": {"enum": list(get_args(CaseKind))},
-        "deliver": {"enum": list(get_args(Delivery))},
-        "events": {"type": "array", "items": _map({**fields, **shorthand}), "minItems": 1},
-        "expect": {"anyOf": [{"const": "none"}, *found]},
-    }
-    case = _map({key: known_of_case[key] for key in CASE_KEYS}, required=["name", "kind", "events", "expect"])
-    known: dict[str, Schema] = {
-        "rule": UUID,
-        "defaults": _map(fields),
-        "actors": {"type": "object", "additionalProperties": _map(fields)},
-        "cases": {"type": "array", "items": case, "minItems": 1},
-    }
-    return _map({key: known[key] for key in CASES_FILE_KEYS}, required=["rule", "cases"])
-
-
-def _event_value(name: str) -> Schema:
-    if name in INTEGER_FIELDS:
-        return {"type": ["integer", "null"]}
-    if name in LIST_FIELDS:
-        return {"type": ["array", "null"], "items": {"type": "string"}}
-    return {"type": ["string", "null"]}
 
 
 def _actions() -> Schema:

@@ -13,11 +13,10 @@ from pathlib import Path
 
 from sessionwarden.authoring.cases import Case, CaseFile, Kind, lacking_kinds, load_cases
 from sessionwarden.authoring.catalog import Catalog, Source, read_catalog
-from sessionwarden.documents.check import quoted
+from sessionwarden.documents.check import nearest, quoted
 from sessionwarden.errors import Diagnostic, InputFileError
 from sessionwarden.ruleset.compiled import CompiledRule
 from sessionwarden.ruleset.compiler.files import CASES_SUFFIXES
-from sessionwarden.ruleset.vocabulary import nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Deploys what lets rules go live without a deployment: an AppConfig configuration and its validator.
 
-`detect` polls the configuration that `configuration_ids` names (application, environment, profile); `publishers` is the
-IAM policy for people who may publish. Invariants: only functions given to `allow_reading` may read it; every
+`detect` polls the configuration that `configuration_ids` names (application, environment, profile);
+`publishers` is the IAM policy for people who may publish. Invariants: only functions given to
+`allow_reading` may read it; every
 set is checked by `validator` before it is live; nothing that a client can cause is a monitor, for then a
 flood of requests could keep the team from publishing the rule against it.
 https://docs.aws.amazon.com/appconfig/latest/userguide/monitoring-deployments.html

@@ -1,18 +1,19 @@
-"""One document under check: collects mistakes instead of stopping at the first.
+"""One document under check: collects diagnostics instead of stopping at the first.
 
-Enters: a `yamldoc.Document`. Leaves: values of the type asked for, or `None` with a mistake noted
-at their place. Invariant: every mistake has a path of the document; a value that could not even be
-read is reported once, by yamldoc, and never again here.
+For what no model can describe, such as the sections of Sigma: each method returns a value of the type
+asked for, or `None` and adds a diagnostic at the value's position. Also here: how values and near misses
+are worded in every diagnostic. Invariant: a value that could not even be read is reported once, by
+`documents.yaml`, and never again here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import difflib
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from sessionwarden.documents.yaml import Document, Path
 from sessionwarden.errors import Diagnostic
-from sessionwarden.ruleset.vocabulary import nearest
 
 MAX_MESSAGE_CHARACTERS = 200
 
@@ -20,9 +21,9 @@ _NAMES = {str: "text", int: "a whole number", bool: "true or false", list: "a li
 
 
 class Check(NamedTuple):
-    """A document and the mistakes found in it so far.
+    """A document and the diagnostics found in it so far.
 
-    `notes` are what its author should know though nothing is wrong; `None` if nobody reads them.
+    `notes` collects what the author should know although nothing is wrong; `None` drops notes.
     """
 
     document: Document
@@ -30,32 +31,32 @@ class Check(NamedTuple):
     notes: list[Diagnostic] | None = None
 
     def refuse(self, path: Path, message: str, hint: str = "") -> None:
-        """Note a mistake at `path`."""
+        """Add a diagnostic at `path`, unless its value could not be read and is reported already."""
         if any(path[: len(broken)] == broken for broken in self.document.broken):
             return
         self.diagnostics.append(self.document.diagnostic(path, shown(message, MAX_MESSAGE_CHARACTERS), hint))
 
     def note(self, path: Path, message: str, hint: str = "") -> None:
-        """Note at `path` what is worth knowing, and no mistake."""
+        """Add a note at `path`: worth knowing, and nothing wrong."""
         if self.notes is not None:
             self.notes.append(self.document.diagnostic(path, shown(message, MAX_MESSAGE_CHARACTERS), hint))
 
     def typed(self, value: Any, kind: type, path: Path) -> Any:
-        """`value` if it is of exactly that type (true is no number), or `None` and a mistake."""
+        """`value` if it is of exactly that type (true is no number), or `None` and a diagnostic."""
         if type(value) is kind:
             return value
         self.refuse(path, f"must be {_NAMES[kind]}, not {describe(value)}", quote_hint(value, kind))
         return None
 
     def section(self, parent: dict[str, Any], key: str, path: Path) -> dict[str, Any] | None:
-        """The map under `key` of `parent`; `None` if absent, or if it is not a map (a mistake)."""
+        """The map under `key` of `parent`; `None` if absent, or if it is not a map (a diagnostic)."""
         if key not in parent:
             return None
         section: dict[str, Any] | None = self.typed(parent[key], dict, (*path, key))
         return section
 
     def option(self, parent: dict[str, Any], key: str, kind: type, path: Path) -> Any:
-        """The value under `key`; `None` if absent, or if it is not of that type (a mistake)."""
+        """The value under `key`; `None` if absent, or if it is not of that type (a diagnostic)."""
         if key not in parent:
             return None
         return self.typed(parent[key], kind, (*path, key))
@@ -63,7 +64,7 @@ class Check(NamedTuple):
     def keys(
         self, section: dict[str, Any], known: Collection[str], path: Path, unsupported: Collection[str] = ()
     ) -> None:
-        """Refuse every key that is not known; say so if it is Sigma's but not supported."""
+        """Refuse every key that is not known; a key of Sigma's that is `unsupported` is named as such."""
         for key in section:
             if key in unsupported:
                 self.refuse((*path, key), f"{key} is not supported")
@@ -71,7 +72,7 @@ class Check(NamedTuple):
                 self.refuse((*path, key), "unknown key", nearest(key, known))
 
     def one_of(self, value: Any, known: Collection[str], path: Path) -> str | None:
-        """`value` if it is one of the known words, or `None` and a mistake."""
+        """`value` if it is one of the known words; else a diagnostic, and `None` if it is no text at all."""
         text: str | None = self.typed(value, str, path)
         if text is None or text in known:
             return text
@@ -79,7 +80,7 @@ class Check(NamedTuple):
         return None
 
     def texts(self, value: Any, path: Path) -> list[str]:
-        """The non-empty texts of a list, less those that are not texts or repeated (mistakes)."""
+        """The non-empty texts of a list, without those that are no texts or repeated (diagnostics)."""
         found: list[str] = []
         for index, item in enumerate(self.typed(value, list, path) or ()):
             here = (*path, index)
@@ -94,7 +95,7 @@ class Check(NamedTuple):
 
 
 def describe(value: Any) -> str:
-    """A value's type, as people say it."""
+    """The type of a value in plain words: `a list`, `the fraction 2.5`."""
     if value is None:
         return "nothing"
     if isinstance(value, float):
@@ -103,18 +104,27 @@ def describe(value: Any) -> str:
 
 
 def quoted(text: str) -> str:
-    """Text of a file in a message: in quotes, short, without control characters."""
+    """Text of a file in a diagnostic: in quotes, short, without control characters."""
     return f"'{shown(text, 76)}'"
 
 
 def shown(text: str, limit: int) -> str:
-    """Text that may come from a hostile file, fit for a terminal."""
+    """Text that may come from a hostile file, safe to print on a terminal."""
     plain = "".join(character if character.isprintable() else "?" for character in text)
     return plain if len(plain) <= limit else plain[: limit - 3] + "..."
 
 
 def quote_hint(value: Any, kind: type) -> str:
-    """YAML reads `no`, `2024-01-01` and `1e3` as something other than text; say how to keep text."""
+    """A hint to quote what YAML reads as something other than text: `no`, `2024-01-01`, `1e3`."""
     if kind is not str or value is None or isinstance(value, list | dict):
         return ""
     return "quote it if it is text"
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """A hint that names the nearest known word, or lists them all if none is near."""
+    words = sorted(set(known))
+    near = difflib.get_close_matches(str(name)[:80], words, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"known: {', '.join(words)}" if words else ""

@@ -1,9 +1,9 @@
-"""YAML text in, plain data with the place of every key out.
+"""YAML text in, plain data with the position of every key out.
 
-Enters: an operator's file. Leaves: one `Document` per `---` document, whose `place` turns the path
-of a validation error into line and column. Invariant: what a person reads is what is loaded: a
-duplicate key, an alias (which can also explode) and a tag other than YAML's own are mistakes. All
-mistakes of a file are reported at once; only a syntax error hides what follows it.
+An operator's file becomes one `Document` per `---` document, whose `position` turns the path of a
+validation error into line and column. Invariant: what a person reads is what is loaded, so a
+duplicate key, an alias (nested aliases can explode) and a tag other than YAML's own are refused. All
+diagnostics of a file are reported at once; only a syntax error hides what follows it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SCALAR_TAGS = frozenset(_YAML + name for name in ("str", "int", "float", "bool"
 _ALIAS = "an alias, already reported"
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Line and column, both from 1."""
 
     line: int
@@ -34,24 +34,24 @@ class Place(NamedTuple):
 class Document(NamedTuple):
     """One YAML document: its data, and where each key path stands in `file`.
 
-    `broken` are the paths whose values could not be read and are `None` for that reason: whoever
-    checks the data further should be silent about them.
+    `broken` holds the paths whose values could not be read and are therefore `None`. They are reported
+    already, so later checks say nothing about them.
     """
 
     file: str
     data: Any
-    places: dict[Path, Place]
+    positions: dict[Path, Position]
     broken: frozenset[Path] = frozenset()
 
-    def place(self, path: Path) -> Place:
-        """The place of `path`, or of its nearest parent that exists."""
-        while path not in self.places and path:
+    def position(self, path: Path) -> Position:
+        """The position of `path`, or of its nearest parent that exists."""
+        while path not in self.positions and path:
             path = path[:-1]
-        return self.places.get(path, Place(1, 1))
+        return self.positions.get(path, Position(1, 1))
 
     def diagnostic(self, path: Path, message: str, hint: str = "") -> Diagnostic:
-        """A mistake at `path` of this document."""
-        return Diagnostic(self.file, *self.place(path), format_path(path), message, hint)
+        """A diagnostic at `path` of this document."""
+        return Diagnostic(self.file, *self.position(path), format_path(path), message, hint)
 
 
 def format_path(path: Path) -> str:
@@ -65,7 +65,7 @@ def format_path(path: Path) -> str:
 def load_documents(text: str, *, file: str) -> list[Document]:
     """Every document of `text`; empty ones are left out.
 
-    Raises `InputFileError` with all duplicate keys, aliases and foreign tags, or the syntax error.
+    Raises `InputFileError` with every duplicate key, alias and foreign tag, or the syntax error.
     """
     documents, diagnostics = read_documents(text, file=file)
     if diagnostics:
@@ -74,9 +74,9 @@ def load_documents(text: str, *, file: str) -> list[Document]:
 
 
 def read_documents(text: str, *, file: str) -> tuple[list[Document], list[Diagnostic]]:
-    """As `load_documents`, but what can be read is returned beside the mistakes.
+    """As `load_documents`, but what can be read is returned beside the diagnostics.
 
-    For a caller that has more to check and wants to report everything in one run.
+    For a caller that has more to check and reports everything in one run.
     """
     diagnostics: list[Diagnostic] = []
     documents: list[Document] = []
@@ -90,7 +90,7 @@ def read_documents(text: str, *, file: str) -> tuple[list[Document], list[Diagno
             node = loader.get_node()
             data = None if node is None else builder.build(node, ())
             if data is not None:
-                documents.append(Document(file, data, builder.places, frozenset(builder.broken)))
+                documents.append(Document(file, data, builder.positions, frozenset(builder.broken)))
     except yaml.YAMLError as error:
         diagnostics.append(_syntax_diagnostic(error, text, file))
     except RecursionError:
@@ -116,7 +116,7 @@ class _Loader(yaml.SafeLoader):
         event: yaml.AliasEvent = self.get_event()  # type: ignore[no-untyped-call]
         node = yaml.ScalarNode(_ALIAS, "", event.start_mark, event.end_mark)  # type: ignore[arg-type]
         message = f"alias *{event.anchor} is not allowed"
-        self._diagnostics.append(Diagnostic(self._file, *_place(node), "", message, "write it out"))
+        self._diagnostics.append(Diagnostic(self._file, *_position(node), "", message, "write it out"))
         return node
 
     def _compose_deeper(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
@@ -130,17 +130,17 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Builder:
-    """Turns the nodes of one document into data, noting places and mistakes on the way."""
+    """Turns the nodes of one document into data, noting positions and diagnostics on the way."""
 
     def __init__(self, file: str, loader: yaml.SafeLoader, diagnostics: list[Diagnostic]) -> None:
-        self.places: dict[Path, Place] = {}
+        self.positions: dict[Path, Position] = {}
         self.broken: set[Path] = set()
         self._file = file
         self._loader = loader
         self._diagnostics = diagnostics
 
     def build(self, node: yaml.Node, path: Path) -> Any:
-        self.places.setdefault(path, _place(node))
+        self.positions.setdefault(path, _position(node))
         if node.tag == _ALIAS:
             self.broken.add(path)
             return None
@@ -165,10 +165,10 @@ class _Builder:
                 continue
             here = (*path, key_node.value)
             if key_node.value in data:
-                message = f"duplicate key, first on line {self.places[here].line}"
+                message = f"duplicate key, first on line {self.positions[here].line}"
                 self._diagnostics.append(self._diagnostic(key_node, here, message))
                 continue
-            self.places[here] = _place(key_node)
+            self.positions[here] = _position(key_node)
             data[key_node.value] = self.build(value_node, here)
         return data
 
@@ -188,11 +188,11 @@ class _Builder:
         self._diagnostics.append(self._diagnostic(node, path, message, hint))
 
     def _diagnostic(self, node: yaml.Node, path: Path, message: str, hint: str = "") -> Diagnostic:
-        return Diagnostic(self._file, *_place(node), format_path(path), message, hint)
+        return Diagnostic(self._file, *_position(node), format_path(path), message, hint)
 
 
-def _place(node: yaml.Node) -> Place:
-    return Place(node.start_mark.line + 1, node.start_mark.column + 1)
+def _position(node: yaml.Node) -> Position:
+    return Position(node.start_mark.line + 1, node.start_mark.column + 1)
 
 
 def _syntax_diagnostic(error: yaml.YAMLError, text: str, file: str) -> Diagnostic:

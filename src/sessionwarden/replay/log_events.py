@@ -23,7 +23,7 @@ from sessionwarden.replay.log_lines import (
     own_formats,
     own_formats_at_once,
 )
-from sessionwarden.sources.mapped_json import load_mapping
+from sessionwarden.sources.mapping_file import load_mapping
 
 
 def parsers(fields: Path | None) -> tuple[Parser, BatchParser]:

@@ -1,9 +1,8 @@
 """`authorizer.yml` checked, and compiled to the JSON that the authorizer loads.
 
-Enters: the operator's file. Leaves: `Routes` and their canonical bytes, or `InputFileError` with every
-mistake and its place. Invariants: an unknown key is refused, since a misspelt `scopes` would guard
-nothing; two spellings of one route are a mistake; what a route leaves out it takes from `default`.
-Never imported in a Lambda.
+The operator's file becomes `Routes` and their canonical bytes, or `InputFileError` with every mistake and its
+position. Invariants: two spellings of one route are a mistake, and so is a route that no token could pass;
+what a route leaves out it takes from `default`. Never imported in a Lambda.
 """
 
 from __future__ import annotations
@@ -14,18 +13,18 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from sessionwarden.documents.check import Check, quoted
-from sessionwarden.documents.durations import duration_seconds
+from sessionwarden.documents.files import read_files
+from sessionwarden.documents.models import as_map, read_model, sound
 from sessionwarden.documents.yaml import Path
 from sessionwarden.errors import InputFileError
+from sessionwarden.routes.document import RoutesDocument, RouteSection
 from sessionwarden.routes.match import CATCH_ALL, Routes, load_routes, normal_path
 from sessionwarden.routes.policy import DEFAULT_POLICY, FORMAT, USES, RoutePolicy, dump_policy
-from sessionwarden.ruleset.compiler.files import read_files
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "ANY")
 WHOLE_KEYS = ("$default", "$connect")
-KEYS = ("scopes", "groups", "token", "denylist", "online", "online_unavailable", "preflight")
-FIELD_KEYS = ("scopes", "groups", "denylist")
-MAX_ONLINE_SECONDS = 3600
+FIELD_KEYS = frozenset({"scopes", "groups", "denylist"})
+"""What can be asked for one field of AppSync: a request asks for many at once."""
 
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\.[A-Za-z_][A-Za-z0-9_]{0,127}")
 _SEGMENT = re.compile(r"\{[A-Za-z0-9._:-]+\}|[A-Za-z0-9._~!$&'()+,;=:@-]+")
@@ -60,46 +59,35 @@ def dump_routes(routes: Routes) -> bytes:
 
 
 def _read(check: Check) -> Routes:
-    data = check.typed(check.document.data, dict, ())
-    if data is None:
-        return Routes()
-    check.keys(data, ("version", "default", "routes"), ())
-    version = check.option(data, "version", int, ())
-    if version != 1:
-        check.refuse(("version",) if "version" in data else (), "version must be 1", "write `version: 1`")
-    default = _policy(check.section(data, "default", ()) or {}, DEFAULT_POLICY, check, ("default",))
-    by_key: dict[str, RoutePolicy] = {}
-    fields: dict[str, RoutePolicy] = {}
+    read_model(RoutesDocument, check)
+    # judged from the data, not from the model: a route is looked at although another one is wrong
+    data = as_map(check.document.data)
+    default = _policy(data.get("default", {}), DEFAULT_POLICY, check, ("default",))
+    policies: dict[str, RoutePolicy] = {}
     seen: dict[str, Path] = {}
-    for name, value in (check.section(data, "routes", ()) or {}).items():
+    for name, value in as_map(data.get("routes")).items():
         path = ("routes", name)
-        section = {} if value is None else check.typed(value, dict, path)
         key = _route_key(name, check, path)
-        if key is None or section is None:
+        if key is None:
             continue
-        is_field = _FIELD.fullmatch(key) is not None
-        policy = _policy(section, default, check, path, FIELD_KEYS if is_field else KEYS)
-        if not is_field and section.get("preflight") == "allow" and not _takes_options(key):
-            check.refuse(
-                (*path, "preflight"),
-                f"no preflight reaches {quoted(name)}: browsers ask with OPTIONS",
-                "allow it for the route that takes OPTIONS: `OPTIONS /path`, `ANY /path` or $default",
-            )
         if key in seen:
-            line = check.document.place(seen[key]).line
+            line = check.document.position(seen[key]).line
             check.refuse(path, f"{quoted(name)} is the same route as the one on line {line}")
-            continue
-        seen[key] = path
-        (fields if is_field else by_key)[key] = policy
-    return Routes(default=default, by_key=by_key, fields=fields)
+        seen.setdefault(key, path)
+        section = {} if value is None else value
+        for misplaced in _misplaced(as_map(section), key, check, path):
+            section = {name: section[name] for name in section if name != misplaced}
+        policies[key] = _policy(section, default, check, path)
+    return Routes(
+        default=default,
+        by_key={key: policy for key, policy in policies.items() if not _is_field(key)},
+        fields={key: policy for key, policy in policies.items() if _is_field(key)},
+    )
 
 
-def _route_key(name: object, check: Check, path: Path) -> str | None:
-    """The key by which the authorizer finds the route; `None` and a mistake if it is no route."""
-    if not isinstance(name, str):
-        check.refuse(path, "a route is text", "like `GET /orders/{id}`")
-        return None
-    if name in WHOLE_KEYS or _FIELD.fullmatch(name):
+def _route_key(name: str, check: Check, path: Path) -> str | None:
+    """The key by which the authorizer finds the route; `None` and a diagnostic if it is no route."""
+    if name in WHOLE_KEYS or _is_field(name):
         return name
     if name.startswith("$"):
         check.refuse(
@@ -126,6 +114,10 @@ def _route_key(name: object, check: Check, path: Path) -> str | None:
     return f"{method} {normal_path(template)}"
 
 
+def _is_field(key: str) -> bool:
+    return _FIELD.fullmatch(key) is not None
+
+
 def _takes_options(key: str) -> bool:
     return key == CATCH_ALL or key.partition(" ")[0] in ("OPTIONS", "ANY")
 
@@ -138,40 +130,53 @@ def _is_template(template: str) -> bool:
     return whole and bool(_SEGMENT.fullmatch(last) or _GREEDY.fullmatch(last))
 
 
-def _policy(
-    section: dict[str, Any], base: RoutePolicy, check: Check, path: Path, known: tuple[str, ...] = KEYS
-) -> RoutePolicy:
-    elsewhere = [key for key in section if key in KEYS and key not in known]
-    for key in elsewhere:
+def _misplaced(section: dict[str, Any], key: str, check: Check, path: Path) -> list[str]:
+    """The keys that have no meaning for this route, each with a diagnostic."""
+    if _is_field(key):
+        misplaced = sorted(RouteSection.model_fields.keys() & section.keys() - FIELD_KEYS)
+        for name in misplaced:
+            check.refuse(
+                (*path, name),
+                f"{name} cannot be set for one field",
+                "one GraphQL request asks for many fields: set it under default",
+            )
+        return misplaced
+    if section.get("preflight") == "allow" and not _takes_options(key):
         check.refuse(
-            (*path, key),
-            f"{key} cannot be set for one field",
-            "one GraphQL request asks for many fields: set it under default",
+            (*path, "preflight"),
+            f"no preflight reaches {quoted(key)}: browsers ask with OPTIONS",
+            "allow it for the route that takes OPTIONS: `OPTIONS /path`, `ANY /path` or $default",
         )
-    check.keys(section, (*known, *elsewhere), path)
-    section = {key: value for key, value in section.items() if key in known}
-    all_scopes, any_scopes = base.all_scopes, base.any_scopes
-    if "scopes" in section:
-        all_scopes, any_scopes = _scopes(section, check, path)
-    uses = _choice(section, "token", tuple(USES), check, path)
-    online = _online(section["online"], check, (*path, "online")) if "online" in section else ...
-    policy = RoutePolicy(
-        uses=base.uses if uses is None else USES[uses],
-        all_scopes=all_scopes,
-        any_scopes=any_scopes,
-        any_groups=_groups(section, check, path) if "groups" in section else base.any_groups,
-        denylist_open=_is(section, "denylist", ("open", "closed"), base.denylist_open, check, path),
-        online_seconds=base.online_seconds if online is ... else online,
-        online_open=_is(section, "online_unavailable", ("open", "closed"), base.online_open, check, path),
-        preflight_open=_is(section, "preflight", ("allow", "check"), base.preflight_open, check, path),
-    )
-    _refuse_impossible(policy, check, path)
-    return policy
+        return ["preflight"]
+    return []
+
+
+def _policy(data: object, base: RoutePolicy, check: Check, path: Path) -> RoutePolicy:
+    """`base` with what a section says instead; `base` alone if the section is wrong, which is reported."""
+    section = sound(RouteSection, data)
+    if section is None:
+        return base
+    scopes = section.scopes
+    said: dict[str, dict[str, Any]] = {
+        "scopes": {
+            "all_scopes": frozenset(scopes.all),
+            "any_scopes": (frozenset(scopes.any),) if scopes.any else (),
+        },
+        "groups": {"any_groups": (frozenset(section.groups.any),) if section.groups.any else ()},
+        "token": {"uses": USES[section.token]},
+        "denylist": {"denylist_open": section.denylist == "open"},
+        "online": {"online_seconds": section.online},
+        "online_unavailable": {"online_open": section.online_unavailable == "open"},
+        "preflight": {"preflight_open": section.preflight == "allow"},
+    }
+    for name in section.model_fields_set:
+        base = base._replace(**said[name])
+    _refuse_impossible(base, check, path)
+    return base
 
 
 def _refuse_impossible(policy: RoutePolicy, check: Check, path: Path) -> None:
-    only_id = "access" not in policy.uses
-    if only_id and (policy.all_scopes or policy.any_scopes):
+    if "access" not in policy.uses and (policy.all_scopes or policy.any_scopes):
         check.refuse(
             path, "an ID token has no scopes: nobody could pass", "ask for groups, or for access tokens"
         )
@@ -179,68 +184,3 @@ def _refuse_impossible(policy: RoutePolicy, check: Check, path: Path) -> None:
         check.refuse(
             path, "Cognito can be asked about access tokens only", "set online: off, or token: access"
         )
-
-
-def _scopes(
-    section: dict[str, Any], check: Check, path: Path
-) -> tuple[frozenset[str], tuple[frozenset[str], ...]]:
-    found = check.section(section, "scopes", path) or {}
-    here = (*path, "scopes")
-    check.keys(found, ("all", "any"), here)
-    wanted = {key: _names(found[key], check, (*here, key)) for key in ("all", "any") if key in found}
-    for key, names in wanted.items():
-        for name in names:
-            if any(map(str.isspace, name)):
-                check.refuse(
-                    (*here, key), f"{quoted(name)} has a space in it: a token's scopes are parted by spaces"
-                )
-    any_scopes = (wanted["any"],) if wanted.get("any") else ()
-    return wanted.get("all", frozenset()), any_scopes
-
-
-def _groups(section: dict[str, Any], check: Check, path: Path) -> tuple[frozenset[str], ...]:
-    found = check.section(section, "groups", path) or {}
-    here = (*path, "groups")
-    check.keys(found, ("any",), here)
-    names = _names(found["any"], check, (*here, "any")) if "any" in found else frozenset()
-    return (names,) if names else ()
-
-
-def _names(value: Any, check: Check, path: Path) -> frozenset[str]:
-    names = check.texts(value, path)
-    if value == []:
-        check.refuse(path, "an empty list: nobody could pass", "to ask for none, leave the key out of {}")
-    return frozenset(names)
-
-
-def _choice(
-    section: dict[str, Any], key: str, known: tuple[str, ...], check: Check, path: Path
-) -> str | None:
-    if key not in section:
-        return None
-    word = check.one_of(section[key], known, (*path, key))
-    return word if word in known else None
-
-
-def _is(
-    section: dict[str, Any], key: str, words: tuple[str, str], base: bool, check: Check, path: Path
-) -> bool:
-    """Whether `key` says the first of two words; `base` if it says nothing."""
-    word = _choice(section, key, words, check, path)
-    return base if word is None else word == words[0]
-
-
-def _online(value: Any, check: Check, path: Path) -> int | None:
-    # YAML 1.1 reads a bare `off` as false
-    if value is False or value == "off":
-        return None
-    if value == "always":
-        return 0
-    if not isinstance(value, str) or not value[:1].isdecimal():
-        check.refuse(path, "online must be off, always or a duration like 30s")
-        return None
-    seconds = duration_seconds(value, check, path)
-    if seconds is not None and seconds > MAX_ONLINE_SECONDS:
-        check.refuse(path, f"{quoted(value)} is longer than {MAX_ONLINE_SECONDS} seconds")
-        return None
-    return seconds

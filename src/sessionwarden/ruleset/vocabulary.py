@@ -7,7 +7,6 @@ Everything a rule can name is listed here once. W3C names are those of Sigma's `
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
 
 from sessionwarden.model.event import FIELDS, UNGROUPABLE_FIELDS, Category
 from sessionwarden.model.finding import Action, Scope
@@ -76,15 +75,6 @@ def searched_fields(name: str, category: str | None) -> tuple[str, ...]:
     if field is None:
         return ()
     return (field, URI) if category == WEBSERVER and name == "cs-uri-query" else (field,)
-
-
-def nearest(name: object, known: Iterable[str]) -> str:
-    """A hint that names the nearest known word, or lists them all if none is near."""
-    words = sorted(set(known))
-    near = difflib.get_close_matches(str(name)[:80], words, n=1)
-    if near:
-        return f"did you mean {near[0]}?"
-    return f"known: {', '.join(words)}" if words else ""
 
 
 def field_hint(name: object) -> str:

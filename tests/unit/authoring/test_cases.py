@@ -56,7 +56,7 @@ def test_an_actor_gives_its_fields_and_the_event_has_the_last_word(tmp_path: Pat
 def test_a_case_knows_its_line_and_a_file_its_document(tmp_path: Path) -> None:
     found = load(tmp_path, CASES)
     assert found.cases[0].line == 4
-    assert found.document.place(("rule",)).line == 1
+    assert found.document.position(("rule",)).line == 1
 
 
 def test_kinds_that_nobody_wrote_are_lacking(tmp_path: Path) -> None:
@@ -83,22 +83,34 @@ def test_kinds_that_nobody_wrote_are_lacking(tmp_path: Path) -> None:
         ("cases:\n", "actors: {eve: {usr: u}}\ncases:\n", "3:16: actors.eve.usr: no event has a field 'usr'"),
         ("cases:\n", "actors: {eve: 1}\ncases:\n", "3:10: actors.eve: must be a map"),
         ("at: 1s", "at: 1x", "7:10: cases[0].events[0].at: '1x' is not an offset"),
-        ("repeat: 3", "repeat: 0", "7:34: cases[0].events[0].repeat: must be from 1 to 10000"),
-        ("repeat: 3", "repeat: 99999999", "7:34: cases[0].events[0].repeat: must be from 1 to 10000"),
-        ("status: 200", "status: many", "cases[0].events[0]: not an event: Expected `int | null`"),
+        ("repeat: 3", "repeat: 0", "7:34: cases[0].events[0].repeat: must be at least 1, not 0"),
+        (
+            "repeat: 3",
+            "repeat: 99999999",
+            "7:34: cases[0].events[0].repeat: must be at most 10000",
+        ),
+        ("status: 200", "status: many", "2:32: defaults.status: must be a whole number, not text"),
         (
             "kind: matching",
             "kind: matchin",
             "5:5: cases[0].kind: unknown value 'matchin' (did you mean matching?)",
         ),
-        ("exactly: [{user: u}]", "exactly: []", "9:14: cases[0].expect.exactly: must list the group keys"),
         (
             "exactly: [{user: u}]",
-            "exactly: [{}], exactl: []",
-            "9:29: cases[0].expect.exactl: unknown key (did you mean exactly?)",
+            "exactly: []",
+            "9:14: cases[0].expect.exactly: must list at least one entry (the",
+        ),
+        (
+            "exactly: [{user: u}]",
+            "exactly: [{user: u}], exactl: []",
+            "9:36: cases[0].expect.exactl: unknown key (did you mean exactly?)",
         ),
         ("    expect: {exactly: [{user: u}]}\n", "", "4:5: cases[0]: expect is missing"),
-        ("exactly: [{user: u}]", "exactly: [{user: 1}]", "9:24: cases[0].expect.exactly[0]: must be a map"),
+        (
+            "exactly: [{user: u}]",
+            "exactly: [{user: 1}]",
+            "9:25: cases[0].expect.exactly[0].user: must be text, not a whole number",
+        ),
     ],
 )
 def test_mistake_of_a_case_is_named_at_its_place(tmp_path: Path, old: str, new: str, expected: str) -> None:

@@ -16,7 +16,7 @@ from sessionwarden.denylist.broad import (
 )
 from sessionwarden.errors import DamagedItemError, StoreError
 from sessionwarden.model.deny import BroadDeny, Claims
-from sessionwarden.ruleset.compiler.policy_file import MAX_LIMITS
+from sessionwarden.ruleset.compiler.policy_file import MAX_BROAD_DENIES_PER_HOUR
 from tests.support.tokens import CLIENT, NOW, POOL, SUB
 
 CLAIMS = Claims(POOL, "access", SUB, CLIENT, SUB, "alice", None, None, NOW, NOW, NOW + 60)
@@ -151,7 +151,7 @@ def test_a_day_of_rules_at_their_highest_limit_fits_one_page_of_a_query() -> Non
     longest = network("2001:db8:1234:5678::/64", lifted_at=NOW)._replace(decision_id=f"manual-{UUID(int=5)}")
     size = sum(len(name) + len(next(iter(value.values()))) for name, value in to_broad_item(longest).items())
     assert size < 200
-    assert size * (2 * 24 * MAX_LIMITS["broad_denies_per_hour"] + MAX_LIVE) < 1_000_000
+    assert size * (2 * 24 * MAX_BROAD_DENIES_PER_HOUR + MAX_LIVE) < 1_000_000
 
 
 def test_an_ipv4_address_in_ipv6_is_the_ipv4_one() -> None:

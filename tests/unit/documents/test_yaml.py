@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sessionwarden.documents.yaml import MAX_BYTES, Place, load_documents, read_documents
+from sessionwarden.documents.yaml import MAX_BYTES, Position, load_documents, read_documents
 from sessionwarden.errors import InputFileError
 
 
@@ -13,20 +13,20 @@ def diagnostics(text: str) -> list[str]:
 def test_every_path_has_the_place_where_it_is_written() -> None:
     (document,) = load_documents("a:\n  b: [1, {c: 2}]\n", file="f.yml")
     assert document.data == {"a": {"b": [1, {"c": 2}]}}
-    assert document.place(("a", "b")) == Place(2, 3)
-    assert document.place(("a", "b", 1)) == Place(2, 10)
-    assert document.place(("a", "b", 1, "c")) == Place(2, 11)
+    assert document.position(("a", "b")) == Position(2, 3)
+    assert document.position(("a", "b", 1)) == Position(2, 10)
+    assert document.position(("a", "b", 1, "c")) == Position(2, 11)
 
 
 def test_unknown_path_has_the_place_of_its_nearest_parent() -> None:
     (document,) = load_documents("a:\n  b: 1\n", file="f.yml")
-    assert document.place(("a", "x", 0)) == Place(1, 1)
+    assert document.position(("a", "x", 0)) == Position(1, 1)
 
 
 def test_documents_keep_the_lines_of_the_file_and_empty_ones_are_left_out() -> None:
     first, second = load_documents("a: 1\n---\n---\nb: 2\n", file="f.yml")
     assert (first.data, second.data) == ({"a": 1}, {"b": 2})
-    assert second.place(("b",)) == Place(4, 1)
+    assert second.position(("b",)) == Position(4, 1)
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,12 @@ import msgspec
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
-from pydantic import ValidationError
 
 from functions.enforce import handler
 from functions.enforce.settings import Settings
 from sessionwarden.adapters.aws.deadline import Deadline
 from sessionwarden.adapters.clock import system_clock
+from sessionwarden.errors import SettingsError
 from sessionwarden.model.finding import Finding
 from sessionwarden.model.policy import Policy, Protected
 from sessionwarden.model.principal import principal
@@ -317,10 +317,10 @@ def test_settings_that_are_wrong_are_named_all_at_once(account: Account) -> None
         "SESSIONWARDEN_USER_POOLS": "[{}]",
         "SESSIONWARDEN_SESSION_LIFETIME_SECONDS": "0",
     }
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(SettingsError) as caught:
         Settings.from_environment(broken)
-    assert {error["loc"][0] for error in caught.value.errors()} == {
-        "mode",
-        "user_pools",
-        "session_lifetime_seconds",
-    }
+    assert [mistake.partition(":")[0] for mistake in str(caught.value).split("; ")] == [
+        "SESSIONWARDEN_MODE",
+        "SESSIONWARDEN_USER_POOLS.0.pool_id",
+        "SESSIONWARDEN_SESSION_LIFETIME_SECONDS",
+    ]

@@ -10,11 +10,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from pydantic import ValidationError
 
 from functions.ingest import handler as ingest
 from functions.ingest.settings import Settings
-from sessionwarden.errors import DeliveryError, SourceError
+from sessionwarden.errors import DeliveryError, SettingsError, SourceError
 from sessionwarden.model.event import Event, EventPack
 from sessionwarden.sources.access_log.line import format_access_line
 
@@ -181,7 +180,7 @@ def test_a_payload_that_cannot_be_opened_fails_so_that_the_destination_keeps_it(
 
 @pytest.mark.parametrize("log_groups", ["", "{}", "[]", '{"/g": "websocket"}', "not json"])
 def test_a_wrong_setting_is_refused(log_groups: str) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(SettingsError, match="SESSIONWARDEN_LOG_GROUPS"):
         Settings.from_environment({"SESSIONWARDEN_BUS": "bus", "SESSIONWARDEN_LOG_GROUPS": log_groups})
 
 

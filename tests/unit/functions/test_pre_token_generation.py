@@ -36,7 +36,7 @@ TRIGGERS = (
 )
 
 
-CACHED = (handler.denylist, handler.denied_clients, handler.pools)
+CACHED = (handler.settings, handler.denylist, handler.denied_clients, handler.pools)
 
 
 @pytest.fixture

@@ -119,7 +119,7 @@ routes:
     found = diagnostics(tmp_path, text)
     assert [line.partition(" ")[0] for line in found] == [
         "2:1:", "5:5:", "6:5:", "7:3:", "8:14:", "9:3:", "10:3:", "11:3:", "12:3:", "13:3:", "15:5:", "16:5:",
-        "17:14:", "18:3:", "22:5:", "23:5:", "25:14:", "26:5:", "27:3:",
+        "17:14:", "18:3:", "22:5:", "23:5:", "25:20:", "26:5:", "27:3:",
     ]  # fmt: skip
     assert "did you mean default?" in found[0]
     assert "same route as the one on line 4" in found[3]

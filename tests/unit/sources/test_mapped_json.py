@@ -7,7 +7,8 @@ import pytest
 
 from sessionwarden.errors import InputFileError, SourceError
 from sessionwarden.model.event import Event
-from sessionwarden.sources.mapped_json import FieldMapping, load_mapping, parse_mapped_line
+from sessionwarden.sources.mapped_json import FieldMapping, parse_mapped_line
+from sessionwarden.sources.mapping_file import load_mapping
 
 NOW = 1_760_000_000_000
 MAPPING = """\
@@ -189,7 +190,7 @@ colour: red
     ("text", "message"),
     [
         ("", "one YAML document"),
-        ("- a\n", "expected a mapping"),
+        ("- a\n", "must be a map, not a list"),
         ("fields: {}\ntime: {key: t, unit: ms}\n", "fields"),
         ("fields: {user: u}\n", "time is missing"),
         ("time: {key: t, unit: ms}\n", "fields is missing"),

@@ -36,7 +36,7 @@ COMMANDS = {
         "Put the rule set live again that was live before, or another one that was published.",
     ),
     "schema": Subcommand(
-        "sessionwarden.cli.rules.schema:schema", "Print a JSON Schema of rule, policy or cases files."
+        "sessionwarden.cli.rules.schema:schema", "Print the JSON Schema of the files of one kind."
     ),
     "show": Subcommand(
         "sessionwarden.cli.rules.show:show",

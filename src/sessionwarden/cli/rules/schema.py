@@ -1,8 +1,8 @@
 """`sessionwarden rules schema`: JSON Schema for editors, printed or put beside the rules.
 
-Enters: the subject, or a folder of rules. Leaves: the schema, or the three schemas in `FOLDER/schema` and
-in every file of the folder the line by which editors with yaml-language-server find theirs. Invariant: a
-line is only ever added, in front of a document that has none.
+With `--write` all schemas go to `FOLDER/schema`, and every file of the folder gets the line by which editors
+with yaml-language-server find theirs. Invariant: a line is only ever added, in front of a document that has
+none.
 https://github.com/redhat-developer/yaml-language-server#using-inlined-schema
 """
 
@@ -33,9 +33,9 @@ MODELINE = "# yaml-language-server: $schema="
     help="Write all schemas into this folder of rules, and name them in its files.",
 )
 def schema(subject: Subject, folder: Path | None) -> None:
-    """Print a JSON Schema of rule, policy or cases files.
+    """Print the JSON Schema of the files of one kind.
 
-    With --write, put all three into FOLDER/schema, and a comment that names its schema into every file of
+    With --write, put all schemas into FOLDER/schema, and a comment that names its schema into every file of
     the folder that has none.
     """
     if folder is None:

@@ -229,5 +229,5 @@ def _refuse_client_without_pool(
 
 
 def _refuse_nameless(draft: RuleDraft) -> None:
-    if ("id",) not in draft.check.document.places:
+    if ("id",) not in draft.check.document.positions:
         draft.check.refuse((), "id is missing", "a UUID, which findings and decisions will name")

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from sessionwarden.documents.check import Check
+from sessionwarden.documents.files import read_files
 from sessionwarden.documents.yaml import Document
 from sessionwarden.errors import Diagnostic, InputFileError
 from sessionwarden.model.policy import Policy
@@ -56,7 +57,7 @@ def check_rules(paths: Sequence[Path], policy: Path | None = None) -> CheckedRul
     policy_path = policy or files.policy_file(paths)
     policy_file, diagnostics = _read_policy_file(policy_path)
     rule_files = [file for file in files.rule_files(paths) if file.name not in files.POLICY_NAMES]
-    documents, unread = files.read_files(rule_files)
+    documents, unread = read_files(rule_files)
     diagnostics += unread
     notes: list[Diagnostic] = []
     drafts = [read_document(Check(document, diagnostics, notes)) for document in documents]
@@ -99,7 +100,7 @@ def dump_ruleset(ruleset: CompiledRuleset) -> bytes:
 def _read_policy_file(path: Path | None) -> tuple[PolicyFile, list[Diagnostic]]:
     if path is None:
         return BUILT_IN, []
-    documents, diagnostics = files.read_files([path])
+    documents, diagnostics = read_files([path])
     if len(documents) > 1:
         diagnostics.append(documents[1].diagnostic((), "a policy is one document"))
     if not documents:

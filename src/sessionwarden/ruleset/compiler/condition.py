@@ -23,10 +23,9 @@ from sigma.conditions import (
 from sigma.exceptions import SigmaError
 from sigma.rule.detection import EmptySigmaDetections
 
-from sessionwarden.documents.check import Check, quoted
+from sessionwarden.documents.check import Check, nearest, quoted
 from sessionwarden.documents.yaml import Path
 from sessionwarden.ruleset.matching.predicates import too_deep
-from sessionwarden.ruleset.vocabulary import nearest
 
 # The grammar is slow on long input, and an attacker may have written a rule file.
 MAX_CHARACTERS = 2000

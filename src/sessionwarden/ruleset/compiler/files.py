@@ -1,28 +1,17 @@
-"""Which files hold rules, and what they say: paths in, documents and mistakes out.
+"""Which files of some paths hold rules, and which holds the policy.
 
 In a folder every `*.yml` and `*.yaml`, at any depth, is Sigma, except `policy.yml` and
 `*.cases.yml`; hidden folders are left out. A file named by itself is read whatever its name is.
-Invariant: the order of files and documents never depends on the file system.
+Invariant: the order of files never depends on the file system.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
-
-from sessionwarden.documents.yaml import MAX_BYTES, Document, read_documents
-from sessionwarden.errors import Diagnostic
 
 POLICY_NAMES = ("policy.yml", "policy.yaml")
 CASES_SUFFIXES = (".cases.yml", ".cases.yaml")
-
-
-class Reading(NamedTuple):
-    """The documents of some files, with what was wrong with them before their meaning."""
-
-    documents: list[Document]
-    diagnostics: list[Diagnostic]
 
 
 def rule_files(paths: Sequence[Path]) -> list[Path]:
@@ -43,16 +32,6 @@ def policy_file(paths: Sequence[Path]) -> Path | None:
     return None
 
 
-def read_files(files: Iterable[Path]) -> Reading:
-    """Every document of every file, and every mistake that kept one from being read."""
-    reading = Reading([], [])
-    for file in files:
-        documents, diagnostics = _read(file)
-        reading.documents.extend(documents)
-        reading.diagnostics.extend(diagnostics)
-    return reading
-
-
 def _under(folder: Path) -> list[Path]:
     return [
         file
@@ -63,17 +42,3 @@ def _under(folder: Path) -> list[Path]:
         and not any(part.startswith(".") for part in file.relative_to(folder).parts)
         and file.is_file()
     ]
-
-
-def _read(file: Path) -> tuple[list[Document], list[Diagnostic]]:
-    name = str(file)
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-        return read_documents(data.decode("utf-8-sig"), file=name)
-    except OSError as error:
-        return [], [Diagnostic(name, 0, 0, "", f"cannot be read: {error.strerror or error}")]
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        column = error.start - data.rfind(b"\n", 0, error.start)
-        return [], [Diagnostic(name, line, column, "", "not UTF-8 text")]

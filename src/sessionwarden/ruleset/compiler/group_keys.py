@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sessionwarden.documents.check import quoted
+from sessionwarden.documents.check import nearest, quoted
 from sessionwarden.model.event import FIELDS, INTEGER_FIELDS
 from sessionwarden.ruleset.compiler.correlation_condition import Reference
 from sessionwarden.ruleset.compiler.correlation_section import why_ungroupable
 from sessionwarden.ruleset.compiler.sigma_document import RuleDraft
 from sessionwarden.ruleset.limits import NUMBER_KINDS
-from sessionwarden.ruleset.vocabulary import field_hint, groupable, nearest
+from sessionwarden.ruleset.vocabulary import field_hint, groupable
 
 PATH = ("correlation", "aliases")
 

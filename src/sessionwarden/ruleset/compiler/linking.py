@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sessionwarden.documents.check import quoted
+from sessionwarden.documents.check import nearest, quoted
 from sessionwarden.ruleset.compiler.correlation_condition import Reference
 from sessionwarden.ruleset.compiler.sigma_document import FilterDraft, RuleDraft
 from sessionwarden.ruleset.limits import MAX_CHAIN, MAX_RULES, TEMPORAL
 from sessionwarden.ruleset.load import canonical_json
-from sessionwarden.ruleset.vocabulary import nearest
 
 
 class Links(NamedTuple):
@@ -98,7 +97,7 @@ class Words:
 def _place_of(name: str, draft: RuleDraft | FilterDraft) -> str:
     path = next(path for other, path in draft.names if other.lower() == name.lower())
     document = draft.check.document
-    return f"{document.file}:{document.place(path).line}"
+    return f"{document.file}:{document.position(path).line}"
 
 
 def _resolve(draft: RuleDraft, words: Words) -> tuple[RuleDraft | None, ...]:

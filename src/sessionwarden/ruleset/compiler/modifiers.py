@@ -10,9 +10,8 @@ from collections.abc import Sequence
 
 from sigma.modifiers import modifier_mapping
 
-from sessionwarden.documents.check import Check, quoted
+from sessionwarden.documents.check import Check, nearest, quoted
 from sessionwarden.documents.yaml import Path
-from sessionwarden.ruleset.vocabulary import nearest
 
 TEXT_MODIFIERS = frozenset({"contains", "startswith", "endswith"})
 COMPARISONS = frozenset({"lt", "lte", "gt", "gte"})

@@ -7,44 +7,147 @@ a policy is checked as strictly as a rule, since a misspelt `protected` would pr
 
 from __future__ import annotations
 
+from functools import partial
 from ipaddress import IPv6Network, ip_network
-from typing import Any, NamedTuple, cast
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import AfterValidator, Field
+from pydantic.config import JsonDict
 
 from sessionwarden.documents.check import Check, quoted
-from sessionwarden.documents.durations import duration_seconds
-from sessionwarden.documents.yaml import Path
-from sessionwarden.model.finding import BROAD_SCOPES, Action, Mode, Scope
-from sessionwarden.model.policy import Policy, Protected
-from sessionwarden.ruleset.compiler.response_section import (
-    MODES,
-    Defaults,
-    check_actions,
-    check_broad_seconds,
-    read_actions,
+from sessionwarden.documents.durations import Duration
+from sessionwarden.documents.models import (
+    UNIQUE,
+    FileModel,
+    Hints,
+    Text,
+    Texts,
+    read_model,
+    refused,
+    refused_parts,
 )
-from sessionwarden.ruleset.vocabulary import ACTIONS, SCOPES
+from sessionwarden.model.finding import Action, Mode, Scope
+from sessionwarden.model.policy import Policy, Protected
+from sessionwarden.ruleset.compiler.response_section import Defaults, why_not_done, why_too_long
+from sessionwarden.ruleset.vocabulary import ACTIONS, SCOPE_ACTIONS, SCOPES
 
-PROTECTED_NAMES = ("users", "usernames", "groups", "clients")
+MAX_BROAD_DENIES_PER_HOUR = 40
+"""Every authorizer reads a day's broad denies, every few seconds."""
 
-BUILT_IN_ACTIONS: dict[Scope, tuple[Action, ...]] = {
-    "session": ("deny", "alert"),
-    "user": ("deny", "sign_out", "alert"),
-    "client": ("alert",),
-    "identity": ("alert",),
-    "source_ip": ("alert",),
-}
-BUILT_IN_COOLDOWN_SECONDS = 15 * 60
-BUILT_IN_DURATIONS: dict[Scope, int] = {"client": 3600, "source_ip": 15 * 60}
-"""Seconds. Many people may share an address, or another person may have it soon; a machine that misbehaves is
-repaired within the hour."""
-BUILT_IN_LIMITS = {"enforcements_per_hour": 20, "alerts_per_hour": 60, "broad_denies_per_hour": 20}
-MAX_LIMITS = {"broad_denies_per_hour": 40}
-WHY_MAX_LIMIT = "every authorizer reads a day's denies, every few seconds"
-ADVICE = {
-    "enforcements_per_hour": "to act on nobody, deploy in observe",
-    "alerts_per_hour": "to be told nothing, leave alert out of the actions",
-    "broad_denies_per_hour": "to deny no client and no address, let their rules alert alone",
-}
+
+def _doable(scope: Scope, actions: list[Action]) -> list[Action]:
+    """Refuse each action that cannot be done about `scope`."""
+    reasons = [((index,), why_not_done(action, scope)) for index, action in enumerate(actions)]
+    if any(why for _, why in reasons):
+        raise refused_parts((path, refused(*why)) for path, why in reasons if why)
+    return actions
+
+
+def _broad_seconds(scope: Scope, seconds: int) -> int:
+    """Refuse a deny of a client or an address that is longer than any may be."""
+    if why := why_too_long(seconds, scope):
+        raise refused(*why)
+    return seconds
+
+
+def _network(text: str) -> str:
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        # a guess at what was meant could leave half of it unprotected
+        hint = "it has host bits set" if "host bits" in str(error) else "like 203.0.113.0/24"
+        raise refused(f"{quoted(text)} is not an address or a CIDR block", hint) from error
+    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
+        raise refused(f"{quoted(text)} is an IPv4 address in IPv6", "write it as IPv4")
+    return text
+
+
+Actions = Annotated[
+    list[Action],
+    Field(min_length=1, json_schema_extra={"uniqueItems": True}),
+    Hints(below="alert alone is the least"),
+    UNIQUE,
+]
+
+
+def _about(scope: Scope) -> AfterValidator:
+    return AfterValidator(partial(_doable, scope))
+
+
+def _at_first(scope: Scope, *actions: Action) -> Any:
+    """The actions about `scope` that hold without a file, and those that editors offer."""
+    words: JsonDict = {"items": {"enum": [*SCOPE_ACTIONS[scope]]}}
+    return Field(default=list(actions), json_schema_extra=words)
+
+
+class ActionsByScope(FileModel):
+    """What is done about each kind of principal."""
+
+    session: Annotated[Actions, _about("session")] = _at_first("session", "deny", "alert")
+    user: Annotated[Actions, _about("user")] = _at_first("user", "deny", "sign_out", "alert")
+    client: Annotated[Actions, _about("client")] = _at_first("client", "alert")
+    identity: Annotated[Actions, _about("identity")] = _at_first("identity", "alert")
+    source_ip: Annotated[Actions, _about("source_ip")] = _at_first("source_ip", "alert")
+
+
+class BroadDurations(FileModel):
+    """How long a deny lasts that may meet many people: a machine is repaired within the hour, an address is
+    soon another person's.
+    """
+
+    client: Annotated[Duration, AfterValidator(partial(_broad_seconds, "client"))] = 3600
+    source_ip: Annotated[Duration, AfterValidator(partial(_broad_seconds, "source_ip"))] = 15 * 60
+
+
+class DefaultsSection(FileModel):
+    """What a rule gets that does not say otherwise."""
+
+    mode: Mode = "observe"
+    """observe says what would be done, enforce does it."""
+    cooldown: Duration = 15 * 60
+    """A principal has one finding per rule in this time."""
+    actions: ActionsByScope = ActionsByScope()
+    durations: BroadDurations = BroadDurations()
+
+
+class ProtectedSection(FileModel):
+    """Principals that are never acted upon, whatever a rule says."""
+
+    users: Texts = Field(default_factory=list)
+    usernames: Texts = Field(default_factory=list)
+    groups: Texts = Field(default_factory=list)
+    clients: Texts = Field(default_factory=list)
+    source_ips: Annotated[list[Annotated[Text, AfterValidator(_network)]], UNIQUE] = Field(
+        default_factory=list, json_schema_extra={"uniqueItems": True}
+    )
+    """Addresses and CIDR blocks."""
+
+
+class LimitsSection(FileModel):
+    """What all rules together may do in an hour."""
+
+    enforcements_per_hour: Annotated[int, Field(ge=1), Hints(below="to act on nobody, deploy in observe")] = (
+        20
+    )
+    alerts_per_hour: Annotated[
+        int, Field(ge=1), Hints(below="to be told nothing, leave alert out of the actions")
+    ] = 60
+    broad_denies_per_hour: Annotated[
+        int,
+        Field(ge=1, le=MAX_BROAD_DENIES_PER_HOUR),
+        Hints(
+            below="to deny no client and no address, let their rules alert alone",
+            above="every authorizer reads a day's denies, every few seconds",
+        ),
+    ] = 20
+
+
+class PolicyDocument(FileModel):
+    """The defaults of every rule, whom no rule touches, and how much is enforced."""
+
+    defaults: DefaultsSection = DefaultsSection()
+    protected: ProtectedSection = ProtectedSection()
+    limits: LimitsSection = LimitsSection()
 
 
 class PolicyFile(NamedTuple):
@@ -54,106 +157,35 @@ class PolicyFile(NamedTuple):
     policy: Policy
 
 
-BUILT_IN = PolicyFile(
-    Defaults("observe", BUILT_IN_COOLDOWN_SECONDS, BUILT_IN_ACTIONS, BUILT_IN_DURATIONS),
-    Policy(protected=Protected(), **BUILT_IN_LIMITS),
-)
-
-
 def read_policy(check: Check) -> PolicyFile:
-    """The policy of a document; mistakes are added to `check`."""
-    data = check.typed(check.document.data, dict, ())
-    if data is None:
-        return BUILT_IN
-    check.keys(data, ("defaults", "protected", "limits"), ())
-    defaults = _read_defaults(check.section(data, "defaults", ()) or {}, check, ("defaults",))
-    protected = _read_protected(check.section(data, "protected", ()) or {}, check, ("protected",))
-    limits = _read_limits(check.section(data, "limits", ()) or {}, check, ("limits",))
-    return PolicyFile(defaults, Policy(protected=protected, **limits))
+    """The policy of a document; the built-in one, and diagnostics in `check`, if anything is wrong."""
+    return _policy(read_model(PolicyDocument, check) or PolicyDocument())
 
 
-def _read_defaults(section: dict[str, Any], check: Check, path: Path) -> Defaults:
-    check.keys(section, ("mode", "cooldown", "actions", "durations"), path)
-    mode = check.one_of(section["mode"], MODES, (*path, "mode")) if "mode" in section else None
-    cooldown = None
-    if "cooldown" in section:
-        cooldown = duration_seconds(section["cooldown"], check, (*path, "cooldown"))
-    actions = _read_scope_actions(check.section(section, "actions", path) or {}, check, (*path, "actions"))
-    durations = _read_durations(check.section(section, "durations", path) or {}, check, (*path, "durations"))
-    return Defaults(
-        cast("Mode", mode or "observe"), cooldown or BUILT_IN_COOLDOWN_SECONDS, actions, durations
+def _policy(document: PolicyDocument) -> PolicyFile:
+    defaults, protected = document.defaults, document.protected
+    networks = {str(ip_network(text)) for text in protected.source_ips}
+    return PolicyFile(
+        Defaults(
+            mode=defaults.mode,
+            cooldown_seconds=defaults.cooldown,
+            actions={
+                scope: tuple(action for action in ACTIONS if action in getattr(defaults.actions, scope))
+                for scope in SCOPES
+            },
+            durations={"client": defaults.durations.client, "source_ip": defaults.durations.source_ip},
+        ),
+        Policy(
+            protected=Protected(
+                users=tuple(sorted(protected.users)),
+                usernames=tuple(sorted(protected.usernames)),
+                groups=tuple(sorted(protected.groups)),
+                clients=tuple(sorted(protected.clients)),
+                source_ips=tuple(sorted(networks)),
+            ),
+            **document.limits.model_dump(),
+        ),
     )
 
 
-def _read_durations(section: dict[str, Any], check: Check, path: Path) -> dict[Scope, int]:
-    check.keys(section, BROAD_SCOPES, path)
-    chosen = dict(BUILT_IN_DURATIONS)
-    for scope in BROAD_SCOPES & section.keys():
-        seconds = duration_seconds(section[scope], check, (*path, scope))
-        if seconds is not None:
-            check_broad_seconds(seconds, scope, check, (*path, scope))
-            chosen[scope] = seconds
-    return chosen
-
-
-def _read_scope_actions(section: dict[str, Any], check: Check, path: Path) -> dict[Scope, tuple[Action, ...]]:
-    check.keys(section, SCOPES, path)
-    chosen = dict(BUILT_IN_ACTIONS)
-    for scope in SCOPES:
-        if scope not in section:
-            continue
-        actions = read_actions(section[scope], check, (*path, scope))
-        if actions is not None:
-            check_actions(actions, scope, check)
-            named = {action for action, _ in actions}
-            chosen[scope] = tuple(action for action in ACTIONS if action in named)
-    return chosen
-
-
-def _read_protected(section: dict[str, Any], check: Check, path: Path) -> Protected:
-    check.keys(section, (*PROTECTED_NAMES, "source_ips"), path)
-    names = {
-        key: tuple(sorted(check.texts(section[key], (*path, key))))
-        for key in PROTECTED_NAMES
-        if key in section
-    }
-    return Protected(**names, source_ips=_read_networks(section, check, (*path, "source_ips")))
-
-
-def _read_networks(section: dict[str, Any], check: Check, path: Path) -> tuple[str, ...]:
-    value = section.get("source_ips", [])
-    networks: list[str] = []
-    for text in check.texts(value, path):
-        here = (*path, value.index(text))
-        try:
-            network = ip_network(text)
-        except ValueError as error:
-            # a guess at what was meant could leave half of it unprotected
-            check.refuse(here, f"{quoted(text)} is not an address or a CIDR block", _why_no_network(error))
-            continue
-        if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
-            check.refuse(here, f"{quoted(text)} is an IPv4 address in IPv6", "write it as IPv4")
-            continue
-        networks.append(str(network))
-    return tuple(sorted(set(networks)))
-
-
-def _why_no_network(error: ValueError) -> str:
-    return "it has host bits set" if "host bits" in str(error) else "like 203.0.113.0/24"
-
-
-def _read_limits(section: dict[str, Any], check: Check, path: Path) -> dict[str, int]:
-    check.keys(section, tuple(BUILT_IN_LIMITS), path)
-    limits = dict(BUILT_IN_LIMITS)
-    for key in BUILT_IN_LIMITS:
-        limit: int | None = check.option(section, key, int, path)
-        if limit is None:
-            continue
-        if limit < 1:
-            check.refuse((*path, key), f"must be at least 1, not {limit}", ADVICE[key])
-            continue
-        if limit > MAX_LIMITS.get(key, limit):
-            check.refuse((*path, key), f"must be at most {MAX_LIMITS[key]}, not {limit}", WHY_MAX_LIMIT)
-            continue
-        limits[key] = limit
-    return limits
+BUILT_IN = _policy(PolicyDocument())

@@ -46,7 +46,7 @@ def read_response(section: dict[str, Any], check: Check, path: Path) -> Requeste
     check.keys(section, KEYS, path)
     scope = check.one_of(section["scope"], SCOPES, (*path, "scope")) if "scope" in section else None
     mode = check.one_of(section["mode"], MODES, (*path, "mode")) if "mode" in section else None
-    actions = read_actions(section["actions"], check, (*path, "actions")) if "actions" in section else None
+    actions = _read_actions(section["actions"], check, (*path, "actions")) if "actions" in section else None
     return RequestedResponse(
         scope=scope if scope in SCOPES else None,
         mode=cast("Mode | None", mode if mode in MODES else None),
@@ -56,8 +56,8 @@ def read_response(section: dict[str, Any], check: Check, path: Path) -> Requeste
     )
 
 
-def read_actions(value: Any, check: Check, path: Path) -> tuple[tuple[Action, Path], ...] | None:
-    """The actions of a list, each with its place; `None` if one of them is wrong."""
+def _read_actions(value: Any, check: Check, path: Path) -> tuple[tuple[Action, Path], ...] | None:
+    """The actions of a list, each with its place; `None` if there was a mistake."""
     before = len(check.diagnostics)
     names = check.texts(value, path)
     if value == []:
@@ -70,24 +70,21 @@ def read_actions(value: Any, check: Check, path: Path) -> tuple[tuple[Action, Pa
     return tuple(places) if len(check.diagnostics) == before else None
 
 
-def check_actions(actions: tuple[tuple[Action, Path], ...], scope: Scope, check: Check) -> None:
-    """Refuse each action that cannot be done about `scope`."""
-    for action, place in actions:
-        if action in SCOPE_ACTIONS[scope]:
-            continue
-        if action in ("sign_out", "disable_user"):
-            check.refuse(place, f"{action} needs scope user, not {scope}")
-        else:
-            check.refuse(
-                place, f"{action} is not supported for scope {scope}", "another scope, or alert alone"
-            )
+def why_not_done(action: Action, scope: Scope) -> tuple[str, str] | None:
+    """Message and hint if `action` cannot be done about `scope`; `None` if it can."""
+    if action in SCOPE_ACTIONS[scope]:
+        return None
+    if action in ("sign_out", "disable_user"):
+        return f"{action} needs scope user, not {scope}", ""
+    return f"{action} is not supported for scope {scope}", "another scope, or alert alone"
 
 
-def check_broad_seconds(seconds: int, scope: Scope, check: Check, path: Path) -> None:
-    """Refuse a deny of a client or an address that is longer than any may be."""
-    if seconds > MAX_BROAD_DENY_SECONDS:
-        hours = MAX_BROAD_DENY_SECONDS // 3600
-        check.refuse(path, f"a {scope} is denied for {hours}h at most", "a new finding denies it again")
+def why_too_long(seconds: int, scope: Scope) -> tuple[str, str] | None:
+    """Message and hint if a client or an address may not be denied for so long; `None` if it may."""
+    if seconds <= MAX_BROAD_DENY_SECONDS:
+        return None
+    hours = MAX_BROAD_DENY_SECONDS // 3600
+    return f"a {scope} is denied for {hours}h at most", "a new finding denies it again"
 
 
 def choose_scope(
@@ -125,7 +122,9 @@ def resolve(
     """
     here = (*path, "response")
     if requested.actions is not None:
-        check_actions(requested.actions, scope, check)
+        for action, place in requested.actions:
+            if not_done := why_not_done(action, scope):
+                check.refuse(place, *not_done)
         chosen = {action for action, _ in requested.actions}
     else:
         chosen = set(defaults.actions[scope])
@@ -142,7 +141,8 @@ def resolve(
         check.refuse((*here, "duration"), "duration needs the action deny, and no scope session", why)
     if scope in BROAD_SCOPES and "deny" in chosen:
         deny_seconds = deny_seconds or defaults.durations[scope]
-        check_broad_seconds(deny_seconds, scope, check, (*here, "duration"))
+        if too_long := why_too_long(deny_seconds, scope):
+            check.refuse((*here, "duration"), *too_long)
     # twice the timespan: in a shorter period every member still matters for the next, so writes never pause
     cooldown = requested.cooldown_seconds or max(defaults.cooldown_seconds, 2 * timespan_seconds)
     return Response(

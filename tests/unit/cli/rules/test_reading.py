@@ -132,7 +132,9 @@ def test_schemas_are_written_and_named_once_in_every_document(tmp_path: Path) ->
     assert (tmp_path / "policy.yml").read_text().splitlines()[0].endswith("=schema/policy.schema.json")
     assert sorted(path.name for path in (tmp_path / "schema").iterdir()) == [
         "cases.schema.json",
+        "mapping.schema.json",
         "policy.schema.json",
+        "routes.schema.json",
         "rule.schema.json",
     ]
     assert "0 files now name theirs" in run("schema", "--write", tmp_path).output

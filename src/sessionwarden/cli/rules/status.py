@@ -7,8 +7,9 @@ import json
 import click
 
 from sessionwarden.adapters.aws.appconfig_publishing import Deployment
-from sessionwarden.cli.deployment import Output, Target, target_options
+from sessionwarden.cli.deployment import Output, target_options
 from sessionwarden.cli.rules.live import Live, described, in_words, short
+from sessionwarden.operations.deployment import Target
 from sessionwarden.printable import printable
 
 TEXT_LIMIT = 200

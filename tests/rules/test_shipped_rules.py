@@ -15,12 +15,12 @@ from sigma.validation import SigmaValidator
 from sigma.validators.core import validators
 
 from sessionwarden.adapters.memory.windows import MemoryWindowStore
+from sessionwarden.authoring.case_differences import differences
 from sessionwarden.authoring.case_runs import Evaluating, run_case
 from sessionwarden.authoring.cases import Case
 from sessionwarden.authoring.editor_schema import SUBJECTS, Subject
 from sessionwarden.authoring.suite import read_suite
 from sessionwarden.cli.rules.schema import modeline, schema_file, schema_text, subject_of, yaml_files
-from sessionwarden.cli.rules.test_report import differences
 from sessionwarden.denylist import verdict
 from sessionwarden.detection.engine import Engine
 from sessionwarden.detection.in_process import InProcessEngine

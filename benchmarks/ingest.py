@@ -13,16 +13,15 @@ import argparse
 import base64
 import binascii
 import gzip
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 from functions.ingest.records import read_records
-from sessionwarden.cli.simulate import simulate
+from sessionwarden.local.simulation.day import MIN_LINES, simulate
 from sessionwarden.sources.cloudwatch import LogRecord, open_payload
 
 AHEAD_MS = 2**42
@@ -61,11 +60,7 @@ def main() -> None:
 
 def simulated_lines(count: int) -> list[str]:
     """The first lines of a simulated day."""
-    with tempfile.TemporaryDirectory(prefix="sessionwarden-bench-") as folder:
-        log = Path(folder) / "access.log"
-        lines = str(max(count, 5_000))
-        simulate.main(["--lines", lines, "--seed", "1", "--out", str(log)], standalone_mode=False)
-        return log.read_text().splitlines()[:count]
+    return list(islice(simulate(lines=max(count, MIN_LINES), seed=1).lines, count))
 
 
 def delivery(lines: list[str]) -> dict[str, Any]:

@@ -126,6 +126,10 @@ class BundleError(SessionwardenError):
     """The Lambda bundles are missing, stale, or cannot be built; the message says what to run."""
 
 
+class WrongArgumentError(SessionwardenError):
+    """An argument of a command cannot be meant: a name that no rule has, or text that is no event."""
+
+
 class MissingExtraError(SessionwardenError):
     """A package is not installed that comes with one of this package's extras."""
 

@@ -16,11 +16,11 @@ from functions.detect.live_rules import LiveRules
 from sessionwarden.adapters.aws.appconfig import AppConfigRules, ConfigurationIds
 from sessionwarden.adapters.aws.appconfig_publishing import AppConfigPublishing
 from sessionwarden.adapters.memory.windows import MemoryWindowStore
-from sessionwarden.cli.deployment import Target
 from sessionwarden.detection.engine import Engine
 from sessionwarden.errors import PublishingError, PublishingRefusedError
 from sessionwarden.local.emulator.emulator import Emulator
 from sessionwarden.model.event import Event
+from sessionwarden.operations.deployment import Target
 from sessionwarden.policy.compiled import policy_digest
 from sessionwarden.ruleset.compiler.compile import compile_policy, compile_rules, dump_ruleset
 from sessionwarden.sources.access_log.line import format_access_line

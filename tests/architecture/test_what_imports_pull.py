@@ -19,9 +19,8 @@ PROGRAM = """
 import importlib, json, sys
 before = set(sys.modules)
 importlib.import_module(sys.argv[1])
-loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
-ours = {"sessionwarden", "functions", "typing_extensions"}
-print(json.dumps(sorted(loaded - sys.stdlib_module_names - ours)))
+loaded = {name.partition(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names
+print(json.dumps(sorted(loaded - {"sessionwarden", "functions", "typing_extensions"})))
 """
 
 CRYPTOGRAPHY = {"cryptography", "_cffi_backend", "_openssl"}

@@ -13,12 +13,12 @@ from sigma.collection import SigmaCollection
 from sigma.validation import SigmaValidator
 from sigma.validators.core import validators
 
+from sessionwarden.authoring.case_differences import differences
 from sessionwarden.authoring.case_runs import run_case
 from sessionwarden.authoring.cases import Case
 from sessionwarden.authoring.editor_schema import SUBJECTS, Subject
 from sessionwarden.authoring.suite import read_suite
 from sessionwarden.cli.rules.schema import modeline, schema_file, schema_text, subject_of, yaml_files
-from sessionwarden.cli.rules.test_report import differences
 from sessionwarden.denylist import verdict
 from sessionwarden.ruleset.compiled import CompiledRule
 from sessionwarden.ruleset.compiler.compile import compile_rules

@@ -13,8 +13,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sessionwarden.adapters.aws.clients import client
-from sessionwarden.cli import deployment
 from sessionwarden.cli.main import main
+from sessionwarden.operations import deployment
 from tests.support.tables import control_table, decisions_table, denylist_table, make_table
 
 

@@ -13,12 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import click
-
 from sessionwarden.authoring.words import line
 from sessionwarden.documents.check import Check, nearest
 from sessionwarden.documents.yaml import Document
-from sessionwarden.errors import Diagnostic
+from sessionwarden.errors import Diagnostic, WrongArgumentError
 from sessionwarden.model.policy import Policy
 from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import check_rules
@@ -86,13 +84,13 @@ class Catalog:
         return self._by_word.get(word.lower())
 
     def find(self, word: str) -> Source:
-        """As `source`. Raises `click.BadParameter`, with the nearest name, if there is none."""
+        """As `source`. Raises `WrongArgumentError`, with the nearest name, if there is none."""
         found = self.source(word)
         if found is not None:
             return found
         near = nearest(word.lower(), self._by_word)
         hint = near if near.startswith("did you mean") else "`sessionwarden rules list` shows them all"
-        raise click.BadParameter(f"no rule is called {line(word)!r} ({line(hint)})")
+        raise WrongArgumentError(f"no rule is called {line(word)!r} ({line(hint)})")
 
     @cached_property
     def names(self) -> Mapping[str, str]:

@@ -11,11 +11,10 @@ import sys
 import time
 from collections.abc import Iterator
 
-import click
 import msgspec
 
 from sessionwarden.authoring.words import line
-from sessionwarden.errors import SourceError
+from sessionwarden.errors import SourceError, WrongArgumentError
 from sessionwarden.model.event import FIELDS, Event
 from sessionwarden.replay.log_files import read_blocks
 from sessionwarden.replay.log_lines import LineReader, own_formats, own_formats_at_once
@@ -27,7 +26,7 @@ GIVEN_ID = "given"
 
 
 def read_event(text: str, *, log: str | None) -> Event:
-    """The event that `text` is (`-`: what standard input holds). Raises `click.BadParameter`.
+    """The event that `text` is (`-`: what standard input holds). Raises `WrongArgumentError`.
 
     An object without a time happened at the end of `log`, or now.
     """
@@ -37,13 +36,13 @@ def read_event(text: str, *, log: str | None) -> Event:
     first, _, rest = text.partition("\n")
     # an object may be written over many lines, a log line never is
     if rest and ("\t" in first or is_decision_line(first) or not text.startswith("{")):
-        raise click.BadParameter("one event at a time: these are several lines")
+        raise WrongArgumentError("one event at a time: these are several lines")
     now_ms = time.time_ns() // 1_000_000
     try:
         found = own_formats(now_ms)(text, 1)
     except SourceError as error:
         if "\t" in text or not text.startswith("{"):
-            raise click.BadParameter(f"not a line of an access log ({error.reason}), nor JSON") from error
+            raise WrongArgumentError(f"not a line of an access log ({error.reason}), nor JSON") from error
         found = None
     return found or _from_object(text, log, now_ms)
 
@@ -60,14 +59,14 @@ def _from_object(text: str, log: str | None, now_ms: int) -> Event:
     try:
         given = msgspec.json.decode(text, type=dict)
     except (msgspec.MsgspecError, UnicodeError) as error:
-        raise click.BadParameter(f"not JSON: {line(str(error))}") from error
+        raise WrongArgumentError(f"not JSON: {line(str(error))}") from error
     for key in given:
         if key not in FIELDS:
-            raise click.BadParameter(f"no event has a field {line(str(key))!r} ({field_hint(key)})")
+            raise WrongArgumentError(f"no event has a field {line(str(key))!r} ({field_hint(key)})")
     present = {key: value for key, value in given.items() if value not in (None, "", "-", [])}
     if "time" not in present:
         present["time"] = max((event.time for event in read_log(log)), default=now_ms) if log else now_ms
     try:
         return msgspec.convert({"id": GIVEN_ID, **present}, Event)
     except msgspec.ValidationError as error:
-        raise click.BadParameter(f"not an event: {line(str(error))}") from error
+        raise WrongArgumentError(f"not an event: {line(str(error))}") from error

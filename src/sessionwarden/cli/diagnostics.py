@@ -1,7 +1,7 @@
-"""Mistakes of input files on a terminal: the message, the line it means, a caret under the place.
+"""Prints what is wrong with an input file as compilers do: the message, the line, a caret under the place.
 
-Enters: mistakes, and the files they name, read again. Invariant: what is shown of a file cannot
-drive a terminal, and no line is longer than the terminal is likely to be.
+The files that the diagnostics name are read again; one that cannot be read any more is left out, its message
+is not. Invariant: what is shown of a file cannot drive a terminal, and lines are cut to what fits on one.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from pathlib import Path
 from sessionwarden.errors import Diagnostic
 
 WIDTH = 100
-"""Characters of a source line that are shown, around the place."""
+"""The most characters of a source line that are shown; of a longer line, those around the place."""
+
+BEFORE_CARET = WIDTH - 20
+"""How many of them stand before the place when a line is cut."""
 
 
 def describe(diagnostics: Iterable[Diagnostic], noun: str = "mistake") -> str:
-    """Every mistake with its source line, then how many there are; `noun` is what they are called."""
+    """Every diagnostic with its source line, then their number; `noun` is what they are called."""
     found = list(diagnostics)
     sources: dict[str, list[str]] = {}
     blocks = []
@@ -36,7 +39,7 @@ def _block(diagnostic: Diagnostic, source: list[str]) -> str:
         return message
     line = source[diagnostic.line - 1].replace("\t", " ")
     caret = max(diagnostic.column - 1, 0)
-    start = max(0, caret - WIDTH + 20) if len(line) > WIDTH else 0
+    start = max(0, caret - BEFORE_CARET) if len(line) > WIDTH else 0
     shown = _printable(line[start : start + WIDTH])
     number = str(diagnostic.line)
     return f"{message}\n  {number} | {shown}\n  {' ' * len(number)} | {' ' * (caret - start)}^"

@@ -1,7 +1,7 @@
 """`sessionwarden routes`: check `authorizer.yml`, and compile it to what the authorizer loads.
 
-Enters: the operator's file. Leaves: every mistake with its place and exit status 2, or what each
-route asks. Writes nothing but the file it was asked for.
+In that file operators say which tokens, scopes and groups each route asks for. Every mistake is printed
+with its place, and the exit status is then 2. Nothing is written but the file that `--out` names.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ def compile_command(file: Path, out: Path) -> None:
 
 
 def rows(compiled: Routes) -> list[tuple[str, RoutePolicy]]:
-    """Every route with its policy, the default first."""
+    """Every route with its policy: the default, then HTTP and WebSocket routes, then GraphQL fields."""
     return [("default", compiled.default), *sorted(compiled.by_key.items()), *sorted(compiled.fields.items())]
 
 
 def describe(policy: RoutePolicy) -> str:
-    """A policy in one line, as people say it."""
+    """A policy in one line of words."""
     parts = [f"{' or '.join(sorted(policy.uses))} token"]
     if policy.all_scopes:
         parts.append(f"all scopes of {_list(policy.all_scopes)}")

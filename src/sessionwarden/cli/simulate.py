@@ -1,7 +1,7 @@
-"""`sessionwarden simulate`: an access log with known abuse in it, and the truth about it.
+"""`sessionwarden simulate`: write an access log with known abuse in it, to try rules on.
 
-Enters: how many lines, a seed, where to. Leaves: a log in our format (gzip if its name ends in .gz)
-and a JSON file that names the planted actors. Invariant: the same arguments write the same bytes.
+The log is in Sessionwarden's own format; `--truth` writes which actors were planted, as JSON. Invariant: the
+same arguments write the same bytes.
 """
 
 from __future__ import annotations

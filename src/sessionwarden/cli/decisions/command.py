@@ -15,12 +15,13 @@ import click
 from sessionwarden.adapters.clock import system_clock
 from sessionwarden.cli.decisions.add_options import AddOptions, Signature, client_id, duration, network
 from sessionwarden.cli.decisions.report import as_details, as_json, as_lines
-from sessionwarden.cli.deployment import Deployed, DeploymentError, Output, Target, refuse, target_options
+from sessionwarden.cli.deployment import Output, refuse, target_options
 from sessionwarden.denylist.broad import MAX_AGE_SECONDS, MAX_LIVE
 from sessionwarden.enforcement.actions import Actions
 from sessionwarden.enforcement.lift import Lift, Lifted
 from sessionwarden.model.decision import Decision
 from sessionwarden.model.finding import BROAD_SCOPES
+from sessionwarden.operations.deployment import Deployed, DeploymentError, Target
 from sessionwarden.printable import printable
 
 ID_LIMIT = 200

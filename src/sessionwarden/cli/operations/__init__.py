@@ -1,1 +1,1 @@
-"""The commands with which operators run a deployment."""
+"""Commands with which operators run a deployment, one module each."""

@@ -1,8 +1,8 @@
-"""`sessionwarden enforcement`: the kill switch.
+"""`sessionwarden enforcement`: the kill switch, which stops everything that rules do to people.
 
-It lies in DynamoDB and is read, strongly consistent, before each act, so `stop` holds from the moment
-it returns: nothing that starts later is denied, signed out or disabled by a rule. What was denied
-before stays denied; detection and alerts go on.
+The switch lies in DynamoDB and is read, strongly consistent, before each action, so `stop` holds from the
+moment it returns: no action that starts later denies, signs out or disables. Denies in force stay in force;
+detection and alerts go on.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 import click
 
 from sessionwarden.adapters.clock import system_clock
-from sessionwarden.cli.deployment import Output, Target, target_options
+from sessionwarden.cli.deployment import Output, target_options
+from sessionwarden.operations.deployment import Target
 from sessionwarden.ports import Stop
 from sessionwarden.printable import printable
 
@@ -60,6 +61,5 @@ def _report(switch: Stop | None, output: Output) -> None:
         click.echo("Enforcement is running.")
         return
     since = datetime.fromtimestamp(switch.at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    click.echo(
-        f"Enforcement is STOPPED since {since}, by {printable(switch.by or 'an unknown hand', limit=200)}."
-    )
+    operator = printable(switch.by or "an unknown operator", limit=200)
+    click.echo(f"Enforcement is STOPPED since {since}, by {operator}.")

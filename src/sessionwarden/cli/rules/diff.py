@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 
 from sessionwarden.authoring.words import line
-from sessionwarden.cli.deployment import ANSWER_IS_NO, Output, Target, target_options
+from sessionwarden.cli.deployment import Output, target_options
+from sessionwarden.cli.exit_statuses import ANSWER_IS_NO
 from sessionwarden.cli.rules.diff_report import as_json, as_lines
 from sessionwarden.cli.rules.live import Live, in_words, read_ruleset, short
+from sessionwarden.operations.deployment import Target
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.diff import differences
 

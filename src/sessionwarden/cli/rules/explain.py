@@ -15,7 +15,7 @@ from sessionwarden.authoring.catalog import Catalog, read_catalog
 from sessionwarden.authoring.event_input import read_event, read_log
 from sessionwarden.authoring.explanation import explain_rule, look_back
 from sessionwarden.cli.rules.explain_report import explanation_json, print_explanations
-from sessionwarden.cli.rules.options import OUTPUT, POLICY, RULES, console, print_json
+from sessionwarden.cli.rules.options import OUTPUT, POLICY, RULES, console, print_json, wrong_arguments_shown
 from sessionwarden.cli.rules.tables import rules_in_order
 from sessionwarden.ruleset.compiled import CompiledRule
 
@@ -41,8 +41,9 @@ def explain(
     `-` reads it from standard input. Without --log every window is empty before it.
     """
     catalog = read_catalog(paths, policy)
-    chosen = _chosen(catalog, wanted)
-    happened = read_event(event, log=log)
+    with wrong_arguments_shown():
+        chosen = _chosen(catalog, wanted)
+        happened = read_event(event, log=log)
     past = look_back(catalog.ruleset, read_log(log) if log else (), happened)
     answers = [explain_rule(catalog, rule, past) for rule in chosen]
     if output == "json":

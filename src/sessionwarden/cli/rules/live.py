@@ -13,8 +13,8 @@ from pathlib import Path
 from sessionwarden.adapters.aws.appconfig import ConfigurationIds
 from sessionwarden.adapters.aws.appconfig_publishing import AppConfigPublishing, Deployment
 from sessionwarden.cli.default_rules import default_rules
-from sessionwarden.cli.deployment import DeploymentError, Target
 from sessionwarden.errors import Diagnostic, InputFileError, RulesetError
+from sessionwarden.operations.deployment import DeploymentError, Target
 from sessionwarden.printable import printable
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import compile_rules

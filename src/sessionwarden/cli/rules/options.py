@@ -8,6 +8,8 @@ file or a log holds can drive a terminal. A pipe or a file has no width to fold 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import msgspec
 from rich.console import Console
 
 from sessionwarden.cli.default_rules import default_rules
+from sessionwarden.errors import WrongArgumentError
 
 PIPE_WIDTH = 10_000
 """More than any row has, so that a row is a line and can be searched for."""
@@ -39,6 +42,15 @@ POLICY = click.option(
     help="Policy file; default: policy.yml in the folder, else the built-in defaults.",
 )
 OUTPUT = click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+
+
+@contextmanager
+def wrong_arguments_shown() -> Iterator[None]:
+    """Report an argument that cannot be meant as Click does its own: usage, one sentence, exit status 2."""
+    try:
+        yield
+    except WrongArgumentError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def console() -> Console:

@@ -18,10 +18,11 @@ import click
 from sessionwarden.adapters.aws.appconfig_publishing import DONE, MAX_BYTES, Deployment, History
 from sessionwarden.authoring.proof import Rehearsal, failing_cases, rehearse
 from sessionwarden.authoring.suite import read_suite
-from sessionwarden.cli.deployment import Output, Target, refuse, target_options
+from sessionwarden.cli.deployment import Output, refuse, target_options
 from sessionwarden.cli.rules.diff_report import as_json, as_lines, impact_lines
 from sessionwarden.cli.rules.live import Live, described, in_words, short
 from sessionwarden.errors import PublishingError, PublishingRefusedError
+from sessionwarden.operations.deployment import Target
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import dump_ruleset
 from sessionwarden.ruleset.diff import Differences, differences

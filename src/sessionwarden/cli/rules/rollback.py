@@ -13,9 +13,10 @@ import json
 import click
 
 from sessionwarden.adapters.aws.appconfig_publishing import Deployment, History, find_digest
-from sessionwarden.cli.deployment import Output, Target, refuse, target_options
+from sessionwarden.cli.deployment import Output, refuse, target_options
 from sessionwarden.cli.rules.live import Live, described, short
 from sessionwarden.errors import PublishingError, PublishingRefusedError, RulesetError
+from sessionwarden.operations.deployment import Target
 
 NOTHING_BEFORE = (
     "Nothing was published before it. Publish the rules that you want; "

@@ -18,7 +18,7 @@ from rich.text import Text
 from sessionwarden.authoring.catalog import SERVES_OTHERS, Catalog, Source
 from sessionwarden.authoring.suite import RuleCases, Suite, read_suite
 from sessionwarden.authoring.words import actions_in_words, condition_in_words, line, span
-from sessionwarden.cli.rules.options import OUTPUT, POLICY, RULES, console, print_json
+from sessionwarden.cli.rules.options import OUTPUT, POLICY, RULES, console, print_json, wrong_arguments_shown
 from sessionwarden.cli.rules.tables import rule_answer
 from sessionwarden.ruleset.compiled import CompiledRule
 from sessionwarden.ruleset.compiler.sampling import doubt_in_words
@@ -39,7 +39,8 @@ def show(rule: str, paths: tuple[Path, ...], policy: Path | None, output: str) -
     RULE is an id, a name, a title, or the name of its file.
     """
     suite = read_suite(paths, policy)
-    source = suite.catalog.find(rule)
+    with wrong_arguments_shown():
+        source = suite.catalog.find(rule)
     compiled = suite.catalog.compiled(source)
     if output == "json":
         print_json(_answer(suite, source, compiled))

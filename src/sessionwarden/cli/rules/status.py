@@ -14,9 +14,11 @@ import click
 
 from sessionwarden.adapters.aws.appconfig_publishing import Deployment, History
 from sessionwarden.authoring.words import line
-from sessionwarden.cli.deployment import ANSWER_IS_NO, Output, Target, target_options
+from sessionwarden.cli.default_rules import RULES_FOLDER
+from sessionwarden.cli.deployment import Output, target_options
+from sessionwarden.cli.exit_statuses import ANSWER_IS_NO
 from sessionwarden.cli.rules.live import Live, described, in_words, short
-from sessionwarden.cli.rules.options import DEFAULT_PATHS
+from sessionwarden.operations.deployment import Target
 from sessionwarden.policy.compiled import policy_digest
 from sessionwarden.printable import printable
 from sessionwarden.ruleset.compiler.compile import compile_policy
@@ -74,7 +76,7 @@ def status(
 ) -> None:
     """Say which rule set is live, what was published before, and whether the policy file is deployed."""
     live = Live.of(Target.named(target))
-    compared = _compare(live.policy_digest, policy or policy_file(DEFAULT_PATHS))
+    compared = _compare(live.policy_digest, policy or policy_file([RULES_FOLDER]))
     history = live.publishing.history()
     listed = [live.publishing.deployment(one.number) for one in history.deployments[:limit]]
     if output == "json":

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from sessionwarden.authoring.case_differences import differences
 from sessionwarden.authoring.case_runs import CaseRun, run_case
 from sessionwarden.authoring.cases import CaseFile
 from sessionwarden.authoring.suite import RuleCases, Suite, read_suite
@@ -21,7 +22,7 @@ from sessionwarden.cli.default_rules import default_rules
 from sessionwarden.cli.rules.files import write_whole
 from sessionwarden.cli.rules.junit import COVERAGE_CASE, case_element, junit_xml, suite_element
 from sessionwarden.cli.rules.options import OUTPUT, PATHS, POLICY, console, print_json
-from sessionwarden.cli.rules.test_report import differences, print_report
+from sessionwarden.cli.rules.test_report import print_report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ def run_command(emulator: Emulator, *arguments: str) -> CommandRun:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     try:
         done = subprocess.run(  # noqa: S603 - our own command, with ids that our own functions made
-            [sys.executable, "-c", "from sessionwarden.cli.main import main; main()", *complete],
+            [sys.executable, "-m", "sessionwarden", *complete],
             env=kept | emulator.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -20,7 +20,7 @@ class Part(FileModel):
 class Whole(FileModel):
     parts: Annotated[list[Part], Field(min_length=1)]
     by_name: dict[str, Part | None] = Field(default_factory=dict)
-    count: Annotated[int, Field(ge=1, le=9), Hints(below="leave it out", above="nine are plenty")] = 1
+    count: Annotated[int, Field(ge=1, le=9), Hints(below="leave it out", above="nine will do")] = 1
     wait: Duration = 60
     tags: Texts = Field(default_factory=list)
     loud: bool = False

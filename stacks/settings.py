@@ -1,9 +1,9 @@
-"""What a deployment is told: CDK context values in, one checked `Settings` out.
+"""The settings of a deployment: CDK context values in, one checked `Settings` out.
 
-Enters: the whole context of an app, as `cdk.json`, `-c key=value` or `CDK_CONTEXT_JSON` gave it, hence
-lists also as text. Leaves: frozen settings, or a `ContextError` that names every mistake at once.
-Invariant: nothing is guessed. A misspelt key would silently deploy `observe` or leave an API unwatched,
-so every key that is not CDK's own must be known. Imports no CDK: mistakes are reported before Node starts.
+Context comes from `cdk.json`, `-c key=value` or `CDK_CONTEXT_JSON`, hence lists and numbers also as text. A
+`ContextError` names every mistake at once. Invariant: nothing is guessed. A misspelt key would silently
+deploy `observe` or leave an API unwatched, so every key that is not CDK's own must be known. Imports no CDK,
+so that mistakes are reported before Node starts.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from sessionwarden.errors import ContextError
 
@@ -48,212 +50,195 @@ _API_LISTS = ("http_api_ids", "rest_api_ids", "rest_token_api_ids", "websocket_a
 _CLI_KEYS = frozenset({"acknowledged-issue-numbers", "cli-telemetry"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UserPool:
-    """A Cognito user pool whose tokens are accepted. `client_ids` of `None` accepts every client."""
-
-    pool_id: str
-    client_ids: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Everything that differs between one deployment and another.
-
-    `local_endpoint` is the emulator's address, for `target` `local` only.
-    """
-
-    target: Target = "aws"
-    stack_name: str = "sessionwarden"
-    mode: Mode = "observe"
-    user_pools: tuple[UserPool, ...] = ()
-    http_api_ids: tuple[str, ...] = ()
-    rest_api_ids: tuple[str, ...] = ()
-    rest_token_api_ids: tuple[str, ...] = ()
-    websocket_api_ids: tuple[str, ...] = ()
-    appsync_api_ids: tuple[str, ...] = ()
-    http_api_answer: HttpApiAnswer = "simple"
-    websocket_token_parameter: str | None = None
-    country_header: str | None = None
-    alert_email: str | None = None
-    session_lifetime_seconds: int = DEFAULT_SESSION_LIFETIME_SECONDS
-    authorizer_concurrency: int | None = DEFAULT_AUTHORIZER_CONCURRENCY
-    authorizer_snap_start: SnapStart = "on"
-    new_keys_per_minute: int | None = None
-    detect_memory_mb: int = DEFAULT_DETECT_MEMORY_MB
-    local_endpoint: str | None = None
-
-
-def read_settings(context: Mapping[str, object]) -> Settings:
-    """Settings from the context of an app; keys of CDK itself are passed over.
-
-    Raises `ContextError` with every mistake: an unknown key (and the nearest known one), a wrong shape.
-    """
-    diagnostics = [*_unknown_keys(context)]
-    values: dict[str, Any] = {}
-    for key, read in _READERS.items():
-        if context.get(key) is None:
-            continue
-        try:
-            values[key] = read(context[key])
-        except ValueError as error:
-            diagnostics.append(f"{key}: {error}")
-    if not diagnostics:
-        diagnostics.extend(_contradictions(values))
-    if diagnostics:
-        raise ContextError(diagnostics)
-    return Settings(**values)
-
-
-def _unknown_keys(context: Mapping[str, object]) -> list[str]:
-    unknown = [
-        key for key in context if not (key in _READERS or key in _CLI_KEYS or ":" in key or "/" in key)
-    ]
-    return [f"{key}: unknown context value{_nearest(key)}" for key in sorted(unknown)]
-
-
-def _nearest(key: str) -> str:
-    near = difflib.get_close_matches(key, _READERS, n=1)
-    return f" (do you mean {near[0]}?)" if near else f" (known: {', '.join(sorted(_READERS))})"
-
-
-def _contradictions(values: Mapping[str, Any]) -> list[str]:
-    local = values.get("target") == "local"
-    diagnostics = []
-    if local and "local_endpoint" not in values:
-        diagnostics.append("local_endpoint: target local needs the emulator's address")
-    if not local and "local_endpoint" in values:
-        diagnostics.append("local_endpoint: only for target local")
-    for key, needed in (
-        ("http_api_answer", "http_api_ids"),
-        ("websocket_token_parameter", "websocket_api_ids"),
-    ):
-        if key in values and not values.get(needed):
-            diagnostics.append(f"{key}: only with {needed}")
-    return [*diagnostics, *_in_two_lists(values)]
-
-
-def _in_two_lists(values: Mapping[str, Any]) -> list[str]:
-    """An API has one kind and one authorizer of ours, so its id is in one list."""
-    diagnostics = []
-    listed: dict[str, str] = {}
-    for key in _API_LISTS:
-        for api_id in values.get(key, ()):
-            if api_id in listed:
-                diagnostics.append(f"{key}: {api_id} is also in {listed[api_id]}")
-            listed.setdefault(api_id, key)
-    return diagnostics
-
-
-def _list(value: object) -> list[object]:
-    """A list, or text as the command line passes it: a JSON array, or values with commas between."""
-    if isinstance(value, str):
-        if value.lstrip().startswith(("[", "{")):
-            value = _json(value)
-        else:
-            return [part.strip() for part in value.split(",") if part.strip()]
-    if not isinstance(value, list):
-        raise ValueError("expected a list")
-    return value
-
-
-def _json(text: str) -> object:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"not JSON: {error}") from error
-
-
-def _matching(pattern: re.Pattern[str], what: str) -> Callable[[object], str]:
+def _matching(pattern: re.Pattern[str], what: str) -> BeforeValidator:
     def read(value: object) -> str:
         if not isinstance(value, str) or not pattern.fullmatch(value):
             raise ValueError(f"{value!r} is not {what}")
         return value
 
-    return read
+    return BeforeValidator(read)
 
 
-def _one_of(*choices: str) -> Callable[[object], str]:
-    def read(value: object) -> str:
-        if value not in choices:
-            raise ValueError(f"{value!r} is not one of {', '.join(choices)}")
-        return str(value)
-
-    return read
-
-
-def _integer(low: int, high: int) -> Callable[[object], int]:
+def _integer(low: int, high: int) -> BeforeValidator:
     def read(value: object) -> int:
         text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
         if not isinstance(text, str) or not re.fullmatch(r"\d{1,12}", text) or not low <= int(text) <= high:
             raise ValueError(f"{value!r} is not a whole number from {low} to {high}")
         return int(text)
 
-    return read
+    return BeforeValidator(read)
 
 
-def _distinct(items: list[str]) -> list[str]:
-    twice = sorted({item for item in items if items.count(item) > 1})
-    if twice:
-        raise ValueError(f"{twice[0]!r} occurs twice")
+def _list(value: object) -> object:
+    """A list, or text as the command line passes it: a JSON array, or values with commas between."""
+    if isinstance(value, str):
+        if not value.lstrip().startswith(("[", "{")):
+            return [part.strip() for part in value.split(",") if part.strip()]
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"not JSON: {error}") from error
+    if not isinstance(value, list | tuple):
+        raise ValueError("expected a list")
+    return value
+
+
+def _distinct(items: tuple[Any, ...]) -> tuple[Any, ...]:
+    names = [item.pool_id if isinstance(item, UserPool) else item for item in items]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{twice!r} occurs twice")
     return items
 
 
-def _api_ids(value: object) -> tuple[str, ...]:
-    read = _matching(_API_ID, "an API id (lower-case letters and digits)")
-    return tuple(_distinct([read(item) for item in _list(value)]))
+def _none_if_zero(count: int) -> int | None:
+    return count or None
 
 
-def _user_pools(value: object) -> tuple[UserPool, ...]:
-    pools = tuple(_user_pool(item) for item in _list(value))
-    _distinct([pool.pool_id for pool in pools])
-    return pools
+ApiIds = Annotated[
+    tuple[Annotated[str, _matching(_API_ID, "an API id (lower-case letters and digits)")], ...],
+    BeforeValidator(_list),
+    AfterValidator(_distinct),
+]
+ClientIds = Annotated[
+    tuple[Annotated[str, _matching(_CLIENT_ID, "an app client id")], ...],
+    BeforeValidator(_list),
+    AfterValidator(_distinct),
+]
 
 
-def _user_pool(item: object) -> UserPool:
-    read_pool_id = _matching(_POOL_ID, "a user pool id (like eu-west-1_AbCdEf123)")
-    if not isinstance(item, dict):
-        return UserPool(pool_id=read_pool_id(item))
-    unknown = sorted(map(str, item.keys() - {"pool_id", "client_ids"}))
-    if unknown:
-        raise ValueError(f"unknown key {unknown[0]!r} in a pool (known: pool_id, client_ids)")
-    pool_id = read_pool_id(item.get("pool_id"))
-    if item.get("client_ids") is None:
-        return UserPool(pool_id=pool_id)
-    read_client_id = _matching(_CLIENT_ID, "an app client id")
-    client_ids = _distinct([read_client_id(client) for client in _list(item["client_ids"])])
-    if not client_ids:
-        raise ValueError(
-            f"client_ids of {pool_id} is empty: no token would be accepted (leave it out for all)"
-        )
-    return UserPool(pool_id=pool_id, client_ids=tuple(client_ids))
+class UserPool(BaseModel):
+    """A Cognito user pool whose tokens are accepted. `client_ids` of `None` accepts every client."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pool_id: Annotated[str, _matching(_POOL_ID, "a user pool id (like eu-west-1_AbCdEf123)")]
+    client_ids: ClientIds | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_id(cls, value: object) -> object:
+        return value if isinstance(value, dict) else {"pool_id": value}
+
+    @model_validator(mode="after")
+    def _accepts_a_token(self) -> UserPool:
+        if self.client_ids == ():
+            raise ValueError(
+                f"client_ids of {self.pool_id} is empty: no token would be accepted (leave it out for all)"
+            )
+        return self
 
 
-def _concurrency(value: object) -> int | None:
-    return _integer(0, MAX_AUTHORIZER_CONCURRENCY)(value) or None
+class Settings(BaseModel):
+    """Everything that differs between one deployment and another.
+
+    `local_endpoint` is the emulator's address, for `target` `local` only.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: Target = "aws"
+    stack_name: Annotated[
+        str, _matching(_STACK_NAME, "a stack name (letters, digits, hyphens; at most 64)")
+    ] = "sessionwarden"
+    mode: Mode = "observe"
+    user_pools: Annotated[tuple[UserPool, ...], BeforeValidator(_list), AfterValidator(_distinct)] = ()
+    http_api_ids: ApiIds = ()
+    rest_api_ids: ApiIds = ()
+    rest_token_api_ids: ApiIds = ()
+    websocket_api_ids: ApiIds = ()
+    appsync_api_ids: ApiIds = ()
+    http_api_answer: HttpApiAnswer = "simple"
+    websocket_token_parameter: (
+        Annotated[str, _matching(_PARAMETER, "a query parameter (letters, digits, ._-; at most 64)")] | None
+    ) = None
+    country_header: (
+        Annotated[str, _matching(_HEADER, "a header's name (letters, digits, hyphens; at most 64)")] | None
+    ) = None
+    alert_email: Annotated[str, _matching(_EMAIL, "an e-mail address")] | None = None
+    session_lifetime_seconds: Annotated[
+        int, _integer(MIN_SESSION_LIFETIME_SECONDS, MAX_SESSION_LIFETIME_SECONDS)
+    ] = DEFAULT_SESSION_LIFETIME_SECONDS
+    authorizer_concurrency: (
+        Annotated[int, _integer(0, MAX_AUTHORIZER_CONCURRENCY), AfterValidator(_none_if_zero)] | None
+    ) = DEFAULT_AUTHORIZER_CONCURRENCY
+    authorizer_snap_start: SnapStart = "on"
+    new_keys_per_minute: Annotated[int, _integer(1, MAX_NEW_KEYS_PER_MINUTE)] | None = None
+    detect_memory_mb: Annotated[int, _integer(DEFAULT_DETECT_MEMORY_MB, MAX_DETECT_MEMORY_MB)] = (
+        DEFAULT_DETECT_MEMORY_MB
+    )
+    local_endpoint: (
+        Annotated[str, _matching(_ENDPOINT, "a loopback address (like http://127.0.0.1:4566)")] | None
+    ) = None
 
 
-_READERS: Mapping[str, Callable[[object], object]] = {
-    "target": _one_of("aws", "local"),
-    "stack_name": _matching(_STACK_NAME, "a stack name (letters, digits, hyphens; at most 64)"),
-    "mode": _one_of("observe", "enforce"),
-    "user_pools": _user_pools,
-    "http_api_ids": _api_ids,
-    "rest_api_ids": _api_ids,
-    "rest_token_api_ids": _api_ids,
-    "websocket_api_ids": _api_ids,
-    "appsync_api_ids": _api_ids,
-    "http_api_answer": _one_of("simple", "policy"),
-    "websocket_token_parameter": _matching(
-        _PARAMETER, "a query parameter (letters, digits, ._-; at most 64)"
-    ),
-    "country_header": _matching(_HEADER, "a header's name (letters, digits, hyphens; at most 64)"),
-    "alert_email": _matching(_EMAIL, "an e-mail address"),
-    "session_lifetime_seconds": _integer(MIN_SESSION_LIFETIME_SECONDS, MAX_SESSION_LIFETIME_SECONDS),
-    "authorizer_concurrency": _concurrency,
-    "new_keys_per_minute": _integer(1, MAX_NEW_KEYS_PER_MINUTE),
-    "detect_memory_mb": _integer(DEFAULT_DETECT_MEMORY_MB, MAX_DETECT_MEMORY_MB),
-    "authorizer_snap_start": _one_of("on", "off"),
-    "local_endpoint": _matching(_ENDPOINT, "a loopback address (like http://127.0.0.1:4566)"),
-}
-"""What reads each context value; the keys are the fields of `Settings`."""
+def read_settings(context: Mapping[str, object]) -> Settings:
+    """Settings from the context of an app, without the keys that are CDK's own.
+
+    Raises `ContextError` with every mistake: an unknown key (and the nearest known one), a wrong shape, two
+    values that contradict each other.
+    """
+    given = {key: value for key, value in context.items() if value is not None and not _is_of_cdk(key)}
+    diagnostics: list[str] = []
+    wrong: set[str] = set()
+    try:
+        settings = Settings.model_validate(given)
+    except ValidationError as error:
+        wrong = {str(one["loc"][0]) for one in error.errors()}
+        diagnostics += sorted(f"{one['loc'][0]}: {_sentence(one)}" for one in error.errors())
+        settings = Settings.model_validate({key: given[key] for key in given.keys() - wrong})
+    diagnostics += _contradictions(settings, given.keys() - wrong, wrong)
+    if diagnostics:
+        raise ContextError(diagnostics)
+    return settings
+
+
+def _is_of_cdk(key: str) -> bool:
+    return key in _CLI_KEYS or ":" in key or "/" in key
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """What is wrong with a value, without pydantic's words."""
+    kind, key = error["type"], error["loc"][-1]
+    if kind == "extra_forbidden" and len(error["loc"]) == 1:
+        near = difflib.get_close_matches(str(key), Settings.model_fields, n=1)
+        known = f"do you mean {near[0]}?" if near else f"known: {', '.join(sorted(Settings.model_fields))}"
+        return f"unknown context value ({known})"
+    if kind == "extra_forbidden":
+        return f"unknown key {key!r} in a pool (known: {', '.join(UserPool.model_fields)})"
+    if kind == "missing":
+        return f"{key} is missing"
+    if kind == "literal_error":
+        choices = get_args(Settings.model_fields[str(key)].annotation)
+        return f"{error['input']!r} is not one of {', '.join(choices)}"
+    return str(error.get("ctx", {}).get("error", error["msg"]))
+
+
+def _contradictions(settings: Settings, given: Collection[str], wrong: Collection[str]) -> list[str]:
+    """Values that cannot hold together, as far as each of them is right."""
+    diagnostics = []
+    if "target" not in wrong:
+        local = settings.target == "local"
+        if local and not {"local_endpoint"} & {*given, *wrong}:
+            diagnostics.append("local_endpoint: target local needs the emulator's address")
+        if not local and "local_endpoint" in given:
+            diagnostics.append("local_endpoint: only for target local")
+    for key, needed in (
+        ("http_api_answer", "http_api_ids"),
+        ("websocket_token_parameter", "websocket_api_ids"),
+    ):
+        if key in given and needed not in wrong and not getattr(settings, needed):
+            diagnostics.append(f"{key}: only with {needed}")
+    return [*diagnostics, *_in_two_lists(settings)]
+
+
+def _in_two_lists(settings: Settings) -> list[str]:
+    """An API has one kind and one authorizer of ours, so its id is in one list."""
+    diagnostics = []
+    listed: dict[str, str] = {}
+    for key in _API_LISTS:
+        for api_id in getattr(settings, key):
+            if api_id in listed:
+                diagnostics.append(f"{key}: {api_id} is also in {listed[api_id]}")
+            listed.setdefault(api_id, key)
+    return diagnostics

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 
 import pytest
@@ -103,7 +102,7 @@ def test_no_more_memory_may_be_asked_for_than_detect_makes_something_of() -> Non
         ({"authorizer_snap_start": True}, "authorizer_snap_start: True is not one of on, off"),
         ({"user_pools": ["eu-west-1_*"]}, "user_pools: 'eu-west-1_*' is not a user pool id"),
         ({"user_pools": [{"pool": "eu-west-1_A"}]}, "user_pools: unknown key 'pool' in a pool"),
-        ({"user_pools": [{"client_ids": ["a"]}]}, "user_pools: None is not a user pool id"),
+        ({"user_pools": [{"client_ids": ["a"]}]}, "user_pools: pool_id is missing"),
         (
             {"user_pools": [{"pool_id": "eu-west-1_A", "client_ids": []}]},
             "user_pools: client_ids of eu-west-1_A is empty: no token would be accepted",
@@ -139,7 +138,7 @@ def test_the_reference_lists_every_context_value() -> None:
     section = page.partition("## Context values")[2].partition("\n## ")[0]
 
     documented = set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
-    assert documented == {field.name for field in dataclasses.fields(Settings)}
+    assert documented == Settings.model_fields.keys()
 
 
 def test_all_mistakes_come_at_once() -> None:
@@ -147,3 +146,21 @@ def test_all_mistakes_come_at_once() -> None:
         read_settings({"mod": "enforce", "alert_email": 1, "http_api_ids": 2})
 
     assert len(caught.value.diagnostics) == 3
+
+
+def test_a_contradiction_is_named_beside_other_mistakes() -> None:
+    with pytest.raises(ContextError) as caught:
+        read_settings({"mode": "on", "http_api_ids": ["a"], "rest_api_ids": ["a"], "local_endpoint": "x"})
+
+    assert [mistake.partition(":")[0] for mistake in caught.value.diagnostics] == [
+        "local_endpoint",
+        "mode",
+        "rest_api_ids",
+    ]
+
+
+def test_what_is_wrong_itself_contradicts_nothing() -> None:
+    with pytest.raises(ContextError) as caught:
+        read_settings({"target": "gcp", "local_endpoint": "http://127.0.0.1:1", "http_api_ids": "*"})
+
+    assert len(caught.value.diagnostics) == 2

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sessionwarden.authoring.cases import Case, CaseFile, Kind, lacking_kinds, load_cases
+from sessionwarden.authoring.cases import Case, CaseFile, lacking_kinds, load_cases
+from sessionwarden.authoring.cases_document import Kind
 from sessionwarden.authoring.catalog import Catalog, Source, read_catalog
 from sessionwarden.documents.check import nearest, quoted
 from sessionwarden.errors import Diagnostic, InputFileError

@@ -1,19 +1,13 @@
-r"""A block of access-log lines as columns, at a fraction of what its events cost.
+r"""A block of access-log lines of our own two formats as columns, at a fraction of what its events cost.
 
-Enters: the bytes of whole lines of our own two formats. Leaves: columns, or `None` if any of them is not
-exactly as API Gateway writes it; whoever called then reads the lines as events. Invariant: where this
-answers, `parse_access_block` takes the same lines, and the columns are those of its events (a property test
-holds the two together).
-
-Such a line has 76 quotation marks, two for each key and value, and between the values there is always the
-same. So it is enough to find all quotation marks of a block, and to compare what is between them, eight bytes
-at a time. That excludes backslashes, hence escapes, so that the marks cannot be part of a value; anything but
-ASCII; and control characters other than the two tabs and the line end, whose places are compared as well.
+Enters: the bytes of whole lines. Leaves: columns, or `None` if any of the lines is not exactly as API Gateway
+writes it; whoever called then reads the lines as events. Invariant: where this answers, `parse_access_block`
+takes the same lines, and the columns are those of its events (a property test holds the two together).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,121 +16,82 @@ from sessionwarden.errors import SourceError
 from sessionwarden.model.event import INTEGER_FIELDS, Category
 from sessionwarden.replay.columnar.columns import (
     MISSING,
-    PADDING,
-    WORD,
     Integers,
     Known,
     Numbers,
     TextNumbers,
     among,
-    replaced,
-    words_at,
 )
+from sessionwarden.replay.columnar.digits import accepted, plain_numbers, times_of
+from sessionwarden.replay.columnar.line_columns import LineColumns, Respelt, constant, dashes, span_numbers
+from sessionwarden.replay.columnar.line_layout import LineLayout, Literal, padded, quoted_span
 from sessionwarden.sources.access_log.block import IDENTITY, NUMBERS
 from sessionwarden.sources.access_log.line import MAX_HEAD_CHARS, Head
-from sessionwarden.sources.values import (
-    EARLIEST_MS,
-    MAX_AHEAD_MS,
-    MAX_FIELD_CHARS,
-    MAX_ID_CHARS,
-    address,
-    integer,
-)
+from sessionwarden.sources.values import MAX_FIELD_CHARS, MAX_ID_CHARS, address
 
 KEYS = Head.__struct_fields__
-MARKS = 4 * len(KEYS) + 4
-"""Quotation marks of a line: its head's, then two for the path and two for the user agent."""
+QUOTES = 4 * len(KEYS) + 4
+"""Quotation marks of a line: two for each key and value of its head, two for the path, two for the agent."""
 
-HEAD_END, PATH_END, LINE_END = MARKS - 5, MARKS - 3, MARKS - 1
-OPENS = {key: 4 * place + 2 for place, key in enumerate(KEYS)} | {"path": MARKS - 4, "user_agent": MARKS - 2}
-"""The mark before each value; the next one is behind it."""
+HEAD_END, PATH_END, LINE_END = QUOTES - 5, QUOTES - 3, QUOTES - 1
 
-ALWAYS = ("decision", "pool", "source_ip")
-"""Columns that are looked at whoever asks: whether identity is ours, and that addresses are addresses."""
+LAYOUT = LineLayout(
+    quotes=QUOTES,
+    literals=[
+        Literal(0, -1, b'{"v":"1"'),
+        *(Literal(4 * place + 3, 0, f'","{key}":"'.encode()) for place, key in enumerate(KEYS[1:])),
+        Literal(HEAD_END, 0, b'"}\t"'),
+        Literal(PATH_END, 0, b'"\t"'),
+        Literal(LINE_END, 0, b'"\n'),
+    ],
+    values={key: quoted_span(4 * place + 2) for place, key in enumerate(KEYS)}
+    | {"path": quoted_span(PATH_END - 1), "user_agent": quoted_span(LINE_END - 1)},
+    tail=b"",
+)
+
+ALWAYS_READ = ("decision", "pool", "source_ip")
+"""Fields that are always read, to check that identity is ours and that addresses parse."""
 
 SOURCE: Category = "api_access"
-TIME_DIGITS = 13
-ZEROS = np.uint64(0x3030303030303030)
-DIGIT_BITS = np.uint64(0xF0F0F0F0F0F0F0F0)
-TO_NEXT_SIXTEEN = np.uint64(0x0606060606060606)
 
 
-LITERALS = [
-    (0, -1, b'{"v":"1"'),
-    *((4 * place + 3, 0, f'","{key}":"'.encode()) for place, key in enumerate(KEYS[1:])),
-    (HEAD_END, 0, b'"}\t"'),
-    (PATH_END, 0, b'"\t"'),
-    (LINE_END, 0, b'"\n'),
-]
-"""What is always the same: a mark, the distance from it, and the bytes. The short ones are last."""
-
-SHORT = [len(text) for _, _, text in LITERALS if len(text) < WORD]
-
-
-def _words_of_literals() -> Iterator[tuple[int, int, int]]:
-    """The literals word by word: mark, distance, and the word."""
-    for mark, distance, text in LITERALS:
-        # the last word of a text overlaps the one before it, so that nothing behind the text is compared
-        last = max(len(text) - WORD, 0)
-        for start in (*range(0, last, WORD), last):
-            yield mark, distance + start, int.from_bytes(text[start : start + WORD], "little")
-
-
-_MARKS, _distances, _words = map(list, zip(*_words_of_literals(), strict=True))
-_DISTANCES = np.array(_distances)[:, None]
-_WORDS = np.array(_words, np.uint64)[:, None]
-_KEPT_OF_SHORT = np.array([(1 << 8 * length) - 1 for length in SHORT], np.uint64)[:, None]
-
-
-class LineColumns:
-    """`Columns` of the lines of a block; `ends` are where each line ends in it."""
-
-    def __init__(self, buffer: bytes, marks: Integers, times: Integers, numbers: dict[str, Numbers]) -> None:
-        self._buffer = buffer
-        self._marks = marks
-        self.ends: Integers = marks[LINE_END] + 1
-        self.times = times
-        self.numbers = numbers
-
-    def value(self, field: str, row: int) -> Any:
-        if self.numbers[field][row] == MISSING:
-            return None
-        if field == "source":
-            return SOURCE
-        first, end = self._marks[OPENS[field] : OPENS[field] + 2, row].tolist()
-        text = self._buffer[first + 1 : end].decode("ascii")
-        if field == "source_ip":
-            return address(text)
-        return int(text) if field in INTEGER_FIELDS else text
-
-
-class ColumnReader:
+class AccessLogColumns:
     """Reads blocks into columns with numbers for `fields`. `now_ms` bounds the times from above."""
 
     def __init__(self, fields: Iterable[str], numbering: TextNumbers, *, now_ms: int) -> None:
-        self._fields = {*fields, *ALWAYS}
-        self._there = [field for field in OPENS if field in self._fields]
+        self._fields = {*fields, *ALWAYS_READ}
+        self._written = [field for field in LAYOUT.values if field in self._fields]
         self._numbering = numbering
         self._now_ms = now_ms
         self._ours = numbering.of_texts(["allow", "deny"])
-        self._source = numbering.of_texts([SOURCE])[0]
-        self._addresses: Known[int] = Known()
+        self._source = int(numbering.of_texts([SOURCE])[0])
+        self._addresses = Respelt("source_ip", str, numbering)
         self._routes: Known[bool] = Known()
 
     def read(self, block: bytes) -> LineColumns | None:
         """The columns of the lines of `block` (the last without its line end), or `None`."""
-        marks = _marks(block)
-        if marks is None:
+        buffer = padded(block)
+        marks = LAYOUT.marks_of(buffer)
+        if marks is None or not _within_limits(buffer, marks):
             return None
-        buffer = block + b"\n" + PADDING
-        if not _as_written(buffer, marks):
+        starts, lengths = _spans(marks, NUMBERS)
+        times = times_of(buffer, starts[0], lengths[0])
+        if times is None or not accepted(times, now_ms=self._now_ms):
             return None
-        times = _times(buffer, marks, now_ms=self._now_ms)
-        if times is None or not _plain_numbers(buffer, marks):
+        starts, lengths = starts[1:], lengths[1:]
+        if not plain_numbers(buffer, starts, lengths, ~dashes(buffer, starts, lengths)):
             return None
-        columns = LineColumns(buffer, marks, times, self._numbers(buffer, marks))
+        columns = LineColumns(
+            buffer,
+            marks,
+            layout=LAYOUT,
+            times=times,
+            numbers=self._numbers(buffer, marks),
+            constants={"source": SOURCE},
+            convert=_value,
+        )
         try:
-            self._spell_addresses(columns)
+            self._addresses.apply(columns)
         except SourceError:
             return None
         self._forget_what_others_said(columns.numbers)
@@ -144,29 +99,16 @@ class ColumnReader:
         return columns
 
     def _numbers(self, buffer: bytes, marks: Integers) -> dict[str, Numbers]:
-        opens = [OPENS[field] for field in self._there]
-        starts = marks.take(opens, axis=0) + 1
-        lengths = marks[[place + 1 for place in opens]] - starts
-        found = self._numbering.of_spans(buffer, starts, lengths)
-        first = np.frombuffer(buffer, np.uint8).take(starts)
-        found[(lengths == 0) | (lengths == 1) & (first == ord("-"))] = MISSING
+        starts, lengths = _spans(marks, self._written)
+        absent = dashes(buffer, starts, lengths)
+        found = span_numbers(buffer, starts, lengths, self._numbering, absent)
         lines = marks.shape[1]
-        others = dict.fromkeys(self._fields.difference(OPENS), np.full(lines, MISSING, np.uint64))
+        others = {field: constant(MISSING, lines) for field in self._fields.difference(LAYOUT.values)}
         return {
             **others,
-            **dict(zip(self._there, found, strict=True)),
-            "source": np.full(lines, self._source, np.uint64),
+            **dict(zip(self._written, found, strict=True)),
+            "source": constant(self._source, lines),
         }
-
-    def _spell_addresses(self, columns: LineColumns) -> None:
-        """Number addresses by their one spelling. Raises `SourceError` if one is none."""
-
-        def spelt(new: Sequence[int]) -> list[int]:
-            texts = [columns.value("source_ip", row) or "" for row in new]
-            return list(map(int, self._numbering.of_texts(texts)))
-
-        numbers = columns.numbers["source_ip"]
-        columns.numbers["source_ip"] = replaced(numbers, *self._addresses.of(numbers, spelt))
 
     def _forget_what_others_said(self, numbers: dict[str, Numbers]) -> None:
         decision, pool = numbers["decision"], numbers["pool"]
@@ -188,93 +130,24 @@ class ColumnReader:
         routes[among(routes, written[np.array(known, np.bool_)])] = MISSING
 
 
-def _marks(block: bytes) -> Integers | None:
-    """Where the quotation marks are: a row for each of a line's 76, a column for each line."""
-    if not block.isascii() or b"\\" in block or b"\x7f" in block:
-        return None
-    characters = np.frombuffer(block, np.uint8)
-    places = np.flatnonzero(characters == ord('"'))
-    lines, rest = divmod(len(places), MARKS)
-    if rest or not lines or np.count_nonzero(characters < ord(" ")) != 3 * lines - 1:
-        return None
-    return np.ascontiguousarray(places.reshape(lines, MARKS).T)
+def _value(field: str, text: str) -> Any:
+    if field == "source_ip":
+        return address(text)
+    return int(text) if field in INTEGER_FIELDS else text
 
 
-def _as_written(buffer: bytes, marks: Integers) -> bool:
-    """Whether all that is between the values is what it always is, and no value is too long."""
-    firsts, ends = marks[0] - 1, marks[LINE_END] + 1
-    if firsts[0] != 0 or ends[-1] != len(buffer) - len(PADDING) - 1 or (firsts[1:] != ends[:-1] + 1).any():
-        return False
-    places = marks.take(_MARKS, axis=0)
-    places += _DISTANCES
-    words = words_at(buffer, places)
-    words[-len(SHORT) :] &= _KEPT_OF_SHORT
-    if (words != _WORDS).any():
-        return False
-    heads, ids = marks[HEAD_END] + 2 - firsts, _lengths(marks, "id")
-    tails = marks[[PATH_END, LINE_END]] - marks[[PATH_END - 1, LINE_END - 1]] - 1
+def _spans(marks: Integers, names: Sequence[str]) -> tuple[Integers, Integers]:
+    starts = LAYOUT.starts(marks, names)
+    return starts, LAYOUT.ends(marks, names) - starts
+
+
+def _within_limits(buffer: bytes, marks: Integers) -> bool:
+    """Whether each line has an id, and neither its head nor a value is too long."""
+    heads = marks[HEAD_END] + 2 - LAYOUT.firsts(marks)
+    starts, lengths = _spans(marks, ["id", "path", "user_agent"])
     return bool(
         heads.max() <= MAX_HEAD_CHARS
-        and ids.min() > 0
-        and ids.max() <= MAX_ID_CHARS
-        and not _is_dash(buffer, marks, "id").any()
-        and tails.max() <= MAX_FIELD_CHARS
+        and lengths[0].max() <= MAX_ID_CHARS
+        and lengths[1:].max() <= MAX_FIELD_CHARS
+        and not dashes(buffer, starts[0], lengths[0]).any()
     )
-
-
-def _lengths(marks: Integers, field: str) -> Integers:
-    found: Integers = marks[OPENS[field] + 1] - marks[OPENS[field]] - 1
-    return found
-
-
-def _is_dash(buffer: bytes, marks: Integers, field: str) -> Any:
-    first = np.frombuffer(buffer, np.uint8).take(marks[OPENS[field]] + 1)
-    return (first == ord("-")) & (_lengths(marks, field) == 1)
-
-
-def _times(buffer: bytes, marks: Integers, *, now_ms: int) -> Integers | None:
-    if (_lengths(marks, "time") != TIME_DIGITS).any():
-        return None
-    first = marks[OPENS["time"]] + 1
-    high, low = (words_at(buffer, first + skip) for skip in (0, TIME_DIGITS - WORD))
-    if not (_all_digits(high) and _all_digits(low)):
-        return None
-    times = _number(high) * 100_000 + _number(low) % 100_000
-    return times if times.min() >= EARLIEST_MS and times.max() <= now_ms + MAX_AHEAD_MS else None
-
-
-def _all_digits(words: Numbers) -> bool:
-    # all of 0x30 to 0x39, and of nothing else, begin with 3 and go on doing so with 6 added
-    return not ((words & (words + TO_NEXT_SIXTEEN) & DIGIT_BITS ^ ZEROS) | (words & DIGIT_BITS ^ ZEROS)).any()
-
-
-def _number(words: Numbers) -> Integers:
-    """The number of eight digits: pairs, then fours, then all of them, beside each other in one word."""
-    pairs = (words - ZEROS) * np.uint64(10) + ((words - ZEROS) >> np.uint64(8))
-    low, high = pairs & np.uint64(0xFF000000FF), pairs >> np.uint64(16) & np.uint64(0xFF000000FF)
-    eight = (low * np.uint64(100 + (1_000_000 << 32)) + high * np.uint64(1 + (10_000 << 32))) >> np.uint64(32)
-    return eight.astype(np.int64)
-
-
-def _plain_numbers(buffer: bytes, marks: Integers) -> bool:
-    """Whether each number is digits that do not begin with 0, or is absent."""
-    opens = [OPENS[field] for field in NUMBERS[1:]]
-    first = marks.take(opens, axis=0) + 1
-    lengths = marks.take([place + 1 for place in opens], axis=0) - first
-    words = words_at(buffer, first)
-    begin = words & np.uint64(0xFF)
-    present = (lengths > 0) & ((lengths > 1) | (begin != ord("-")))
-    # to the upper end of the word, with zeros below: a word of eight digits
-    spare = (WORD - np.clip(lengths, 1, WORD)).astype(np.uint64) * np.uint64(8)
-    digits = words << spare | ZEROS >> (np.uint64(64) - spare)
-    if not _all_digits(digits[present & (lengths <= WORD)]):
-        return False
-    if (present & (lengths > 1) & (begin == ord("0"))).any():
-        return False
-    for field, row in np.argwhere(lengths > WORD).tolist():
-        start = int(first[field, row])
-        try:
-            integer(buffer[start : start + int(lengths[field, row])].decode("ascii"))
-        except SourceError:
-            return False
-    return True

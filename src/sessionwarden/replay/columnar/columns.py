@@ -9,7 +9,7 @@ nothing imports this module, nor numpy.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from itertools import accumulate
 from typing import Any, Generic, Protocol, TypeVar
@@ -58,7 +58,7 @@ class Columns(Protocol):
         ...
 
     @property
-    def numbers(self) -> Mapping[str, Numbers]:
+    def numbers(self) -> dict[str, Numbers]:
         """By field."""
         ...
 

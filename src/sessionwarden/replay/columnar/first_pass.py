@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sessionwarden.replay.columnar.access_log import ColumnReader
+from sessionwarden.replay.columnar.access_log import AccessLogColumns
 from sessionwarden.replay.columnar.coarse_counts import Counted
 from sessionwarden.replay.columnar.columns import Columns, EventColumns, Integers, JoinedColumns, TextNumbers
 from sessionwarden.replay.columnar.first_pass_file import Group, Part
@@ -55,7 +55,7 @@ class Look(NamedTuple):
 class _Seen:
     """Some blocks of a log, one after the other."""
 
-    def __init__(self, place: Place, columns: ColumnReader, fields: frozenset[str], now_ms: int) -> None:
+    def __init__(self, place: Place, columns: AccessLogColumns, fields: frozenset[str], now_ms: int) -> None:
         self._place = place
         self._columns = columns
         self._fields = fields
@@ -112,7 +112,7 @@ class Looker:
         self._now_ms = now_ms
         self._numbering = TextNumbers(secret)
         self._survey = Survey(ruleset, self._numbering)
-        self._columns = ColumnReader(self._survey.fields, self._numbering, now_ms=now_ms)
+        self._columns = AccessLogColumns(self._survey.fields, self._numbering, now_ms=now_ms)
 
     def look(self, place: Place) -> Iterator[Look]:
         """All of a range, some blocks at a time, in order."""

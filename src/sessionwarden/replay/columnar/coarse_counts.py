@@ -48,7 +48,7 @@ class Counted(NamedTuple):
     numbers: NDArray[Any]
 
 
-class Cells:
+class CoarseCount:
     """The coarse count for intervals of `timespan_ms` that may fire from `least` members (or values) on."""
 
     def __init__(self, *, timespan_ms: int, least: int, of_values: bool) -> None:

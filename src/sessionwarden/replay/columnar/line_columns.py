@@ -1,7 +1,7 @@
 """The lines of a block as columns: the numbers of their values, and the values when they are asked for.
 
 What the reader of every format has in common. It leaves out what a format makes of a value: that is its
-`convert`, which is asked once for each distinct value where a rule looks at it.
+`convert`, which is asked once for each distinct value where a rule scans at it.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ class LineColumns(Columns):
         return self._numbers
 
     def value(self, field: str, row: int) -> Any:
+        if field == "time":
+            return int(self._times[row])
         if self._numbers[field][row] == MISSING:
             return None
         if field in self._constants:

@@ -14,7 +14,7 @@ from sessionwarden.detection.engine import Engine
 from sessionwarden.model.event import Event
 from sessionwarden.replay.columnar import coarse_counts
 from sessionwarden.replay.columnar.columns import EventColumns, JoinedColumns, TextNumbers
-from sessionwarden.replay.columnar.prefilter import Survey, wanted_rows
+from sessionwarden.replay.columnar.prefilter import Prefilter, candidate_rows
 from sessionwarden.ruleset.compiled import CompiledRuleset, Inner
 from tests.support.detection import HOUR, event, rule, ruleset, selection
 from tests.support.histories.logs import Batches, deliveries, random_events, random_rules
@@ -31,19 +31,19 @@ def soon_judged(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def wanted(rules: CompiledRuleset, batches: Batches, *, secret: int) -> Batches:
-    """The batches, less what a survey of them leaves out."""
+    """The batches, less what a prefilter of them leaves out."""
     numbering = TextNumbers(secret)
     # two, as where several processes look at a log: one sees it, the other one decides
-    eyes, survey = Survey(rules, numbering), Survey(rules, numbering)
+    eyes, prefilter = Prefilter(rules, numbering), Prefilter(rules, numbering)
     noted = []
     for now_ms, batch in batches:
         cut = len(batch) // 3
         parts = [EventColumns(some, eyes.fields, numbering) for some in (batch[:cut], batch[cut:])]
         noted.append(eyes.note(JoinedColumns(parts)))
-        survey.merge(eyes.take(), reached_ms=now_ms)
-    may_fire = survey.may_fire()
+        prefilter.merge(eyes.take(), reached_ms=now_ms)
+    may_fire = prefilter.may_fire()
     return [
-        (now_ms, [batch[row] for row in wanted_rows(notes, may_fire)])
+        (now_ms, [batch[row] for row in candidate_rows(notes, may_fire)])
         for (now_ms, batch), notes in zip(batches, noted, strict=True)
     ]
 
@@ -75,7 +75,7 @@ def check(random: Random) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("part", range(SLICES))
-def test_an_engine_that_sees_the_wanted_rows_alone_finds_what_it_would_in_all(part: int) -> None:
+def test_an_engine_that_sees_the_candidate_rows_alone_finds_what_it_would_in_all(part: int) -> None:
     found = left_out = 0
     for seed in range(part, HISTORIES, SLICES):
         try:
@@ -84,7 +84,7 @@ def test_an_engine_that_sees_the_wanted_rows_alone_finds_what_it_would_in_all(pa
             raise AssertionError(f"seed {seed}: {error}") from error
         found, left_out = found + some, left_out + less
     assert found > HISTORIES // SLICES, "histories that never fire would prove nothing"
-    assert left_out > HISTORIES // SLICES, "nor would a survey that leaves nothing out"
+    assert left_out > HISTORIES // SLICES, "nor would a prefilter that leaves nothing out"
 
 
 def burst(user: str, *, count: int, start: int, every: int) -> list[Event]:
@@ -132,13 +132,13 @@ def test_what_is_forgotten_after_a_day_has_been_judged() -> None:
     days = [burst(f"user-{day}", count=10, start=day * 24 * HOUR, every=10) for day in range(5)]
     batches = [(day[-1].time, day) for day in days]
     numbering = TextNumbers(1)
-    survey = Survey(rules, numbering)
+    prefilter = Prefilter(rules, numbering)
     noted = []
     for now_ms, batch in batches:
-        noted.append(survey.note(EventColumns(batch, survey.fields, numbering)))
-        survey.merge(survey.take(), reached_ms=now_ms)
+        noted.append(prefilter.note(EventColumns(batch, prefilter.fields, numbering)))
+        prefilter.merge(prefilter.take(), reached_ms=now_ms)
 
-    may_fire = survey.may_fire()
+    may_fire = prefilter.may_fire()
 
-    assert [len(wanted_rows(notes, may_fire)) for notes in noted] == [10] * 5
-    assert len(survey.may_fire()[0]) == len(np.unique(survey.may_fire()[0])) == 5
+    assert [len(candidate_rows(notes, may_fire)) for notes in noted] == [10] * 5
+    assert len(prefilter.may_fire()[0]) == len(np.unique(prefilter.may_fire()[0])) == 5

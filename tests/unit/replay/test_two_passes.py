@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import signal
 from collections import Counter
@@ -12,6 +13,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sessionwarden.adapters.memory.windows import NO_LIMIT, MemoryWindowStore
 from sessionwarden.model.event import Event
@@ -28,7 +31,7 @@ from sessionwarden.replay.run import Replay, replay_of
 from sessionwarden.replay.spool import spooled_logs
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import compile_rules
-from sessionwarden.sources.access_log.line import format_access_line
+from sessionwarden.sources.access_log.line import format_access_line, parse_access_line
 from sessionwarden.sources.mapped_json import load_mapping
 
 NOW = 1_760_000_000_000
@@ -342,3 +345,104 @@ def test_a_process_that_is_killed_ends_the_replay_with_a_reason(
 
 def killed(place: scan.LogRange) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def as_json(line: str, *, agent: bool = True) -> str:
+    """A line of our own format under `MAPPING`; what is none stays as it is."""
+    if not line.startswith('{"v":"1","id"'):
+        return line
+    event = parse_access_line(line, now_ms=NOW)
+    texts = {
+        "requestId": event.id,
+        "ip": event.source_ip,
+        "status": event.status,
+        "sub": event.user,
+        "protocol": "HTTP/1.1",
+        "size": event.response_bytes,
+        "path": event.path,
+        "at": event.time,
+    }
+    return json.dumps(texts | ({"agent": event.user_agent} if agent else {}))
+
+
+def a_json_log() -> list[str]:
+    lines = [as_json(one) for one in a_log()]
+    lines[400] = lines[400][:-1] + ', "sub": "victim"}'
+    lines[401] = lines[401].replace('"sub"', '"admin"')
+    lines[402] = lines[402].replace("192.0.2", "somewhere")
+    lines[403] = as_json(a_log()[403], agent=False)
+    lines[404:410] = [lines[404]] * 6
+    return lines
+
+
+def test_a_mapped_log_gives_what_it_gives_in_one_pass(tmp_path: Path, rules: CompiledRuleset) -> None:
+    (tmp_path / "log").write_text("\n".join(a_json_log()))
+    (tmp_path / "log.gz").write_bytes(gzip.compress("\n".join(a_json_log()[::-1]).encode()))
+
+    seen = check_same([tmp_path / "log"], rules, MAPPED)
+    both = check_same([tmp_path / "log", tmp_path / "log.gz"], rules, MAPPED)
+
+    assert {one.rule[-1] for one in seen.findings} == {"1", "2", "3", "4"}
+    assert seen.quarantined == {"not_json": 1, "duplicate_key": 1, "missing_field": 1, "bad_address": 1}
+    assert both.counts[0] == 2 * seen.counts[0]
+
+
+def test_ids_that_come_from_a_lines_number_are_the_same_in_the_second_pass(
+    tmp_path: Path, rules: CompiledRuleset
+) -> None:
+    without = MAPPING.replace("id: requestId, ", "").replace("[protocol]", "[protocol, requestId]")
+    log_format = MappedJson(mapping=load_mapping(without, file="fields.yml"), now_ms=NOW)
+    (tmp_path / "log").write_text("\n".join(a_json_log()))
+
+    seen = check_same([tmp_path / "log"] * 2, rules, log_format)
+
+    assert seen.findings
+    assert all(name.startswith("line-") for one in seen.findings for name in one.events)
+
+
+def test_a_rule_on_ids_that_come_from_a_lines_number_is_replayed_in_one_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rules.yml").write_text(RULES.replace("path|startswith: /admin", "id|startswith: line-"))
+    (tmp_path / "log").write_text("\n".join(a_json_log()))
+    monkeypatch.setattr("sessionwarden.replay.run.WORTH_TWO_PASSES", 1)
+    rules = compile_rules([tmp_path / "rules.yml"])
+    kinds = []
+    for log_format in (MAPPED, OWN):
+        reader = LineReader(log_format, lambda one: None)
+        log = str(tmp_path / "log")
+        with replay_of([log], rules, reader, replayer(rules), spool_bytes=0) as run:
+            kinds.append(type(run))
+
+    assert kinds == [OnePass, TwoPasses]
+
+
+LINES = [*a_log()[690:760], *a_log()[900:906], *a_log()[-14:], *a_log()[-14:], '{"v":"1"}', "", "x\r", '"']
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    lines=st.lists(st.sampled_from(LINES), max_size=150),
+    mapped=st.booleans(),
+    cut=st.integers(0, 10_000),
+    compressed=st.booleans(),
+)
+def test_any_log_gives_what_it_gives_in_one_pass(
+    tmp_path: Path, rules: CompiledRuleset, lines: list[str], mapped: bool, cut: int, compressed: bool
+) -> None:
+    """Lines in any order, again, late, malformed; the last of them cut, in two files of which one is gzip."""
+    texts = list(map(as_json, lines)) if mapped else lines
+    whole = "\n".join(texts).encode()
+    whole = whole[: len(whole) - cut % 400] if cut % 3 else whole
+    half = len(whole) // 2
+    (tmp_path / "one").write_bytes(gzip.compress(whole[:half]) if compressed else whole[:half])
+    (tmp_path / "two").write_bytes(whole[half:])
+    check_in_this_process(logs_of([tmp_path / "one", tmp_path / "two"]), rules, MAPPED if mapped else OWN)
+
+
+def check_in_this_process(logs: Sequence[Log], rules: CompiledRuleset, log_format: LogFormat) -> None:
+    once = Seen(logs, rules, log_format=log_format)
+    with ExitStack() as files:
+        for some in (logs, spooled_logs(logs, files, limit_bytes=10**9)):
+            twice = Seen(some, rules, 1, log_format)
+            assert (twice.findings, twice.counts, twice.bad) == (once.findings, once.counts, once.bad)

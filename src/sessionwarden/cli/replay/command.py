@@ -1,8 +1,7 @@
-"""`sessionwarden replay`: the same core as in the Lambdas, over a file, with no AWS.
+"""The command `sessionwarden replay`: runs rules over logs with the engine of the Lambdas, without AWS.
 
-Enters: logs, rules, perhaps a field mapping. Leaves: findings and a summary. Invariant: the same
-lines in the same order give the same output; lateness is measured against the highest event time so
-far, never against the wall clock, which only bounds the future.
+Invariant: the same lines in the same order give the same output. Lateness is measured against the highest
+event time so far, never against the wall clock, which only bounds the future.
 """
 
 from __future__ import annotations
@@ -122,7 +121,7 @@ def _write_line(file: IO[bytes], line: QuarantinedLine) -> None:
 
 @contextmanager
 def _closed_pipe_is_the_end() -> Iterator[None]:
-    """`replay ... | head` reads what it wants and goes: no failure, and nobody is left to tell."""
+    """`replay ... | head` reads what it wants and goes: that is no failure."""
     try:
         yield
         sys.stdout.flush()

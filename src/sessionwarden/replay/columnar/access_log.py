@@ -1,7 +1,7 @@
-r"""A block of access-log lines of our own two formats as columns, at a fraction of what its events cost.
+r"""Reads blocks of access-log lines of our own two formats as columns, at a fraction of what events cost.
 
 Enters: the bytes of whole lines. Leaves: columns, or `None` if any of the lines is not exactly as API Gateway
-writes it; whoever called then reads the lines as events. Invariant: where this answers, `parse_access_block`
+writes it; the caller then reads the lines as events. Invariant: where this answers, `parse_access_block`
 takes the same lines, and the columns are those of its events (a property test holds the two together).
 """
 

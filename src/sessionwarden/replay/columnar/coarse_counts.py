@@ -1,4 +1,4 @@
-"""A coarse count of each key, from which it follows which keys cannot possibly fire.
+"""Counts each key coarsely, from which it follows which keys cannot possibly fire.
 
 Enters: rows of keys with their times, and for rules that count values the values. Leaves: the keys that
 may fire. Time is cut into cells at least as long as the timespan, so an interval touches two neighbours at

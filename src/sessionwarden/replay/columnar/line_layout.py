@@ -121,9 +121,9 @@ class LineLayout:
         return _places(marks, [(span.end_mark, span.end_distance) for span in spans])
 
 
-def _places(marks: Integers, wanted: Sequence[tuple[int, int]]) -> Integers:
-    found: Integers = marks.take([mark for mark, _ in wanted], axis=0)
-    found += np.array([distance for _, distance in wanted], np.int64).reshape(-1, 1)
+def _places(marks: Integers, spots: Sequence[tuple[int, int]]) -> Integers:
+    found: Integers = marks.take([mark for mark, _ in spots], axis=0)
+    found += np.array([distance for _, distance in spots], np.int64).reshape(-1, 1)
     return found
 
 

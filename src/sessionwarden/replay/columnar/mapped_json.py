@@ -1,4 +1,4 @@
-"""A block of JSON lines under an operator's mapping as columns.
+"""Reads blocks of JSON lines under an operator's mapping as columns.
 
 The layout is learnt from a block's first line: which keys, in which order, which values are quoted. Logs of
 one stage are written from one template, so it holds for the next lines, and a block in which it does not is

@@ -3,9 +3,9 @@
     .venv/bin/python benchmarks/plain_loop.py LOG
 
 It is what a good engineer would write for these rules alone: it decodes each line with msgspec, refuses
-unknown and missing keys, keeps a deque for each key and asks RE2 for the texts. It prints findings by rule. It
-leaves out duplicate keys and lines, disorder, late events, evidence, bounded memory, and any other rule or
-mapping.
+unknown and missing keys, keeps a deque for each key and asks RE2 for the texts. It prints findings by rule.
+It leaves out duplicate keys and lines, disorder, late events, evidence, bounded memory, and any other rule
+or mapping.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The wanted rows of a log against all of them: the same findings, batch by batch."""
+"""The candidate rows of a log against all of them: the same findings, batch by batch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sessionwarden.ruleset.compiled import CompiledRuleset, Inner
 from tests.support.detection import HOUR, event, rule, ruleset, selection
 from tests.support.histories.logs import Batches, deliveries, random_events, random_rules
 
-HISTORIES = 600
+HISTORIES = 180
 SLICES = 6
 MINUTE = 60_000
 
@@ -30,7 +30,7 @@ def soon_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coarse_counts, "SORTED_AT_ONCE", 9)
 
 
-def wanted(rules: CompiledRuleset, batches: Batches, *, secret: int) -> Batches:
+def candidates(rules: CompiledRuleset, batches: Batches, *, secret: int) -> Batches:
     """The batches, less what a prefilter of them leaves out."""
     numbering = TextNumbers(secret)
     # two, as where several processes look at a log: one sees it, the other one decides
@@ -66,7 +66,7 @@ def check(random: Random) -> tuple[int, int]:
     rules = random_rules(random, span)
     happened = list(random_events(random, count=random.randint(1, 60), within=random.choice((6, 60)) * span))
     batches = deliveries(random, happened, disorder=random.choice((0, span // 2, 6 * span)))
-    some = wanted(rules, batches, secret=random.randrange(2**64))
+    some = candidates(rules, batches, secret=random.randrange(2**64))
     every = list(outcomes(rules, batches))
     for whole, less in zip(every, outcomes(rules, some), strict=True):
         assert findings(less) == findings(whole)
@@ -92,14 +92,14 @@ def burst(user: str, *, count: int, start: int, every: int) -> list[Event]:
 
 
 @pytest.mark.parametrize("start", [0, MINUTE // 2, MINUTE - 1, 7 * MINUTE + 59_000])
-def test_a_burst_is_wanted_wherever_the_borders_of_cells_lie(start: int) -> None:
+def test_a_burst_is_a_candidate_wherever_the_borders_of_time_cells_lie(start: int) -> None:
     rules = ruleset(rule("count", timespan_ms=MINUTE, threshold=40))
     enough = burst("many", count=40, start=start, every=MINUTE // 40)
     too_few = burst("few", count=39, start=start, every=MINUTE // 400)
     spread = burst("slow", count=400, start=start, every=MINUTE // 10)
     batches = [(one.time, [one]) for one in sorted((*enough, *too_few, *spread), key=lambda one: one.time)]
 
-    seen = {one.user for _, batch in wanted(rules, batches, secret=1) for one in batch}
+    seen = {one.user for _, batch in candidates(rules, batches, secret=1) for one in batch}
 
     assert seen == {"many"}
 
@@ -122,7 +122,7 @@ def test_one_event_is_enough_beside_a_firing() -> None:
     happened = [*(event(number, at=number, status=401) for number in range(3)), event(3, at=9, status=204)]
     batches = [(happened[-1].time, happened)]
 
-    assert wanted(ruleset(failed, then), batches, secret=1) == batches
+    assert candidates(ruleset(failed, then), batches, secret=1) == batches
     ((outcome,),) = [list(outcomes(ruleset(failed, then), batches))]
     assert [one.rule for one in outcome.findings] == ["then"]
 

@@ -312,3 +312,20 @@ def test_a_bad_line_is_told_by_its_number_in_whichever_block_it_is(tmp_path: Pat
     assert sum(map(len, read_logs(reader, [Log(str(tmp_path / "log"))]))) == reader.events == 999
     assert [one.line for one in bad] == [701]
     assert reader.lines == 1_000
+
+
+def test_a_pipe_takes_two_passes_unless_that_is_forbidden_or_it_does_not_fit(
+    rules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessionwarden.replay.run.WORTH_TWO_PASSES", 1)
+    text = "\n".join([*THREE, "bad"]).encode()
+    found = []
+    for way in ([], ["--no-spool"], ["--spool-limit", "1"], ["--jobs", "2"]):
+        result = run("--rules", rules, "--output", "json", *way, stdin=text)
+        found.append(findings(result))
+        assert "quarantined  1 (not_json 1)" in result.stderr
+        assert "spooling" not in result.stderr
+    monkeypatch.setattr("sessionwarden.cli.replay.command.MIB", 10)
+    result = run("--rules", rules, "--output", "json", "--spool-limit", "1", stdin=text)
+    assert "spooling     no room within 1 MiB: read in one pass, which is slower" in result.stderr
+    assert [*found, findings(result)] == [found[0]] * 5

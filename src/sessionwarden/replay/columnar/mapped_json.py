@@ -9,7 +9,7 @@ those of its events (a property test holds the two together): a line of the layo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ class MappedColumns:
         self._now_ms = now_ms
         self._source = int(numbering.of_texts([mapping.source])[0])
         self._missing = np.sort(numbering.of_texts(sorted(mapping.missing)))
-        respelt = {"source_ip": str, **dict.fromkeys(LIST_FIELDS, "\0".join)}
+        respelt: dict[str, Callable[[Any], str]] = {"source_ip": str, **dict.fromkeys(LIST_FIELDS, "\0".join)}
         self._respelt = {
             field: Respelt(field, spell, numbering)
             for field, spell in respelt.items()
@@ -152,7 +152,8 @@ class _Spans:
     def nulls(self, name: str) -> NDArray[np.bool_]:
         """Where an unquoted value is `null`."""
         starts, lengths = self.of([name])
-        return self._nulls(starts, lengths)[0]
+        found: NDArray[np.bool_] = self._nulls(starts, lengths)[0]
+        return found
 
     def _nulls(self, starts: Integers, lengths: Integers) -> NDArray[np.bool_]:
         words = words_at(self.buffer, starts)

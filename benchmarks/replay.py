@@ -1,10 +1,9 @@
 """Events per CPU second, and memory, of `sessionwarden replay` with ten rules over a simulated log.
 
-    .venv/bin/python benchmarks/replay.py --lines 1000000
+    .venv/bin/python benchmarks/replay.py --lines 300000
 
 Each run is a process of its own; CPU is its user plus system time and that of the processes it starts,
-start-up and imports included. Beside the replay of a file stand that by two processes, that of a pipe, which
-makes an event of every line, the first of a file's two readings alone, and making events alone. They take
+start-up and imports included. The yardstick is a plain loop over the same log as JSON lines. All ways take
 turns; of each the run counts that cost least CPU.
 """
 
@@ -21,27 +20,6 @@ from typing import NamedTuple
 HERE = Path(__file__).resolve().parent
 PROGRAM = (sys.executable, "-c", "from sessionwarden.cli.main import main; main()")
 
-PARSE_ONLY = """
-import sys, time
-from sessionwarden.replay.log_files import read_blocks
-from sessionwarden.replay.log_lines import LineReader, own_formats, own_formats_at_once
-now = time.time_ns() // 1_000_000
-reader = LineReader(own_formats(now), print, parse_batch=own_formats_at_once(now))
-for _, block in read_blocks(sys.argv[1]):
-    reader.read(block, file="", first_line=1)
-"""
-
-FIRST_READING = """
-import sys, time
-from pathlib import Path
-from sessionwarden.replay.columnar.first_pass import Looker, Place
-from sessionwarden.replay.log_files import WHOLE
-from sessionwarden.ruleset.compiler.compile import compile_rules
-looker = Looker(compile_rules([Path(sys.argv[2])]), secret=1, now_ms=time.time_ns() // 1_000_000)
-for look in looker.look(Place(0, sys.argv[1], WHOLE)):
-    pass
-"""
-
 # a process in between, because RUSAGE_CHILDREN keeps the largest child it has ever seen
 MEASURE = """
 import resource, subprocess, sys, time
@@ -53,7 +31,7 @@ print(used.ru_utime + used.ru_stime, used.ru_maxrss, time.monotonic() - began)
 
 
 class Run(NamedTuple):
-    """What one process cost."""
+    """What one way cost."""
 
     cpu_seconds: float
     peak_mib: float
@@ -70,43 +48,59 @@ def measure(*command: str | Path) -> Run:
     return Run(float(cpu), float(peak) / per_mib, float(seconds))
 
 
+def commands(folder: Path, rules: Path) -> dict[str, tuple[str | Path, ...]]:
+    """Every way to replay the logs of `folder`, by what the table calls it."""
+    own, mapped, fields = folder / "own.log", folder / "json.log", folder / "fields.yml"
+    replay = (*PROGRAM, "replay", "--rules", rules, "--output", "json")
+    by_fields = (*replay, "--fields", fields)
+    pipe = ("sh", "-c", 'cat "$0" | "$@"')
+    return {
+        "plain loop, JSON": (sys.executable, HERE / "plain_loop.py", mapped),
+        "mapped JSON": (*by_fields, mapped),
+        "mapped JSON, --jobs 2": (*by_fields, "--jobs", "2", mapped),
+        "mapped JSON, a pipe": (*pipe, mapped, *by_fields),
+        "own format": (*replay, own),
+        "own format, --jobs 2": (*replay, "--jobs", "2", own),
+        "own format, a pipe": (*pipe, own, *replay),
+        "start-up alone": (*replay, folder / "empty.log"),
+    }
+
+
+def write_logs(folder: Path, lines: int) -> None:
+    """The same log in both formats, an empty one, and the mapping."""
+    own = folder / "own.log"
+    measure(*PROGRAM, "simulate", "--lines", str(lines), "--seed", "1", "--out", own)
+    measure(sys.executable, HERE / "json_log.py", own, folder / "json.log", folder / "fields.yml")
+    (folder / "empty.log").touch()
+
+
 def main() -> None:
-    """Simulate a log, replay it, print a table."""
+    """Simulate a log, replay it in every way, print a table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--lines", type=int, default=200_000)
-    parser.add_argument("--repeat", type=int, default=3, help="turns; of each the best run counts")
+    parser.add_argument("--lines", type=int, default=300_000)
+    parser.add_argument("--repeat", type=int, default=3, help="turns; of each way the best run counts")
     parser.add_argument("--rules", type=Path, default=HERE / "rules")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="sessionwarden-bench-"))
     try:
-        log = folder / "access.log"
-        measure(*PROGRAM, "simulate", "--lines", str(arguments.lines), "--seed", "1", "--out", log)
-        replay = (*PROGRAM, "replay", "--rules", arguments.rules, "--output", "json")
-        commands: dict[str, tuple[str | Path, ...]] = {
-            "replay": (*replay, log),
-            "replay --jobs 2": (*replay, "--jobs", "2", log),
-            "replay of a pipe": ("sh", "-c", 'cat "$0" | "$@"', log, *replay),
-            "first reading": (sys.executable, "-c", FIRST_READING, log, arguments.rules),
-            "events alone": (sys.executable, "-c", PARSE_ONLY, log),
-        }
-        turns = [
-            {name: measure(*command) for name, command in commands.items()} for _ in range(arguments.repeat)
-        ]
-        print_table({name: min(turn[name] for turn in turns) for name in commands}, arguments.lines)
+        write_logs(folder, arguments.lines)
+        ways = commands(folder, arguments.rules)
+        turns = [{name: measure(*command) for name, command in ways.items()} for _ in range(arguments.repeat)]
+        print_table({name: min(turn[name] for turn in turns) for name in ways}, arguments.lines)
     finally:
         shutil.rmtree(folder)
 
 
 def print_table(rows: dict[str, Run], lines: int) -> None:
-    """One row per kind of run."""
+    """One row for each way."""
     print(f"{lines:,} lines, Python {sys.version.split()[0]}")
-    print(f"{'':<18}{'CPU s':>8}{'events / CPU s':>16}{'µs / event':>12}{'peak MiB':>10}{'seconds':>9}")
+    print(f"{'':<22}{'CPU s':>8}{'events / CPU s':>16}{'µs / line':>11}{'peak MiB':>10}{'seconds':>9}")
     for name, run in rows.items():
         rate, each = lines / run.cpu_seconds, run.cpu_seconds / lines * 1e6
         print(
-            f"{name:<18}{run.cpu_seconds:>8.2f}{rate:>16,.0f}{each:>12.2f}{run.peak_mib:>10.0f}"
+            f"{name:<22}{run.cpu_seconds:>8.2f}{rate:>16,.0f}{each:>11.2f}{run.peak_mib:>10.0f}"
             f"{run.seconds:>9.1f}"
         )
 

@@ -16,8 +16,9 @@ import msgspec
 from sessionwarden.authoring.words import line
 from sessionwarden.errors import SourceError, WrongArgumentError
 from sessionwarden.model.event import FIELDS, Event
-from sessionwarden.replay.log_files import read_blocks
-from sessionwarden.replay.log_lines import LineReader, own_formats, own_formats_at_once
+from sessionwarden.replay.formats import OwnFormats
+from sessionwarden.replay.log_files import Log, read_blocks
+from sessionwarden.replay.log_lines import LineReader
 from sessionwarden.ruleset.vocabulary import field_hint
 from sessionwarden.sources.authorizer_log import is_decision_line
 
@@ -39,7 +40,7 @@ def read_event(text: str, *, log: str | None) -> Event:
         raise WrongArgumentError("one event at a time: these are several lines")
     now_ms = time.time_ns() // 1_000_000
     try:
-        found = own_formats(now_ms)(text, 1)
+        found = OwnFormats(now_ms=now_ms).parse_line(text, 1)
     except SourceError as error:
         if "\t" in text or not text.startswith("{"):
             raise WrongArgumentError(f"not a line of an access log ({error.reason}), nor JSON") from error
@@ -50,8 +51,8 @@ def read_event(text: str, *, log: str | None) -> Event:
 def read_log(path: str) -> Iterator[Event]:
     """The events of a log in our own formats. Lines that are none are left out, as ingest would."""
     now_ms = time.time_ns() // 1_000_000
-    reader = LineReader(own_formats(now_ms), lambda line: None, parse_batch=own_formats_at_once(now_ms))
-    for _, block in read_blocks(path):
+    reader = LineReader(OwnFormats(now_ms=now_ms), lambda line: None)
+    for _, block in read_blocks(Log(path)):
         yield from reader.read(block, file=path, first_line=1)
 
 

@@ -6,6 +6,7 @@ Nothing is sent anywhere.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,9 +15,11 @@ from sessionwarden.adapters.memory.windows import NO_LIMIT, MemoryWindowStore
 from sessionwarden.authoring.case_runs import run_case
 from sessionwarden.authoring.suite import Suite
 from sessionwarden.authoring.words import line
+from sessionwarden.replay.formats import format_of
 from sessionwarden.replay.impact import Impact, ImpactCount
-from sessionwarden.replay.log_events import parsers, read_logs
+from sessionwarden.replay.log_files import Log
 from sessionwarden.replay.log_lines import LineReader
+from sessionwarden.replay.one_pass import read_logs
 from sessionwarden.replay.replayer import Replayer
 from sessionwarden.ruleset.compiled import CompiledRuleset
 
@@ -32,10 +35,9 @@ class Rehearsal(NamedTuple):
 
 def rehearse(ruleset: CompiledRuleset, logs: Sequence[str], fields: Path | None) -> Rehearsal:
     """Replay the logs, in the order given. Raises `InputFileError` for a wrong field mapping."""
-    parse, parse_batch = parsers(fields)
-    reader = LineReader(parse, lambda line: None, parse_batch=parse_batch)
+    reader = LineReader(format_of(fields, now_ms=time.time_ns() // 1_000_000), lambda line: None)
     count = ImpactCount(Replayer(ruleset, MemoryWindowStore(member_limit=NO_LIMIT)))
-    for events in read_logs(reader, logs):
+    for events in read_logs(reader, [Log(log) for log in logs]):
         count.feed(events)
     return Rehearsal(count.impact(), reader.events, reader.quarantined.total(), count.replayer.failed)
 

@@ -1,1 +1,1 @@
-"""Runs rules over log files, with the engine that the Lambdas run."""
+"""Runs rules over logs, with the engine that the Lambdas run."""

@@ -1,8 +1,8 @@
-"""Whom a rule set would have touched, had it been live while a log was written.
+"""Says whom a rule set would have touched, had it been live while a log was written.
 
-Enters: a rule set, and the log's events. Leaves: numbers, no names: how many users the log knows, how many a
+Leaves: numbers, no names: how many users the log knows, how many a
 rule that enforces would have cost a session or more, and how many one that observes would, if it enforced.
-Invariant: a user counts once, however many rules and findings; a finding that only alerts touches nobody.
+Invariant: a user counts once, however many rules and findings; a finding that only alerts touches no user.
 It leaves out what a deployment adds: protected principals and the hourly limit only make it fewer.
 """
 
@@ -69,7 +69,7 @@ class ImpactCount:
             if response.mode == "enforce":
                 self._others.add((response.scope, finding.key.get(response.scope, "")))
             return
-        # a session whose user the event did not say is somebody, too
+        # a session counts as a user where the event names none
         who = (
             (finding.pool or "", finding.user)
             if finding.user

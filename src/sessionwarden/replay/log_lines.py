@@ -1,4 +1,4 @@
-"""Lines of a log in, events out, with a count of all that was not an event.
+"""Turns the lines of a log into events, and counts what was no event.
 
 Invariant: every line is counted exactly once: as an event, as blank, or as quarantined under a
 reason. The wall clock bounds event times from above; the order of lines decides nothing.
@@ -13,26 +13,18 @@ import msgspec
 
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import Event
+from sessionwarden.replay.formats import LogFormat
 from sessionwarden.replay.log_files import Block, Line, Unreadable, lines_of
-from sessionwarden.sources.access_log.block import parse_access_block
-from sessionwarden.sources.access_log.line import parse_access_line
-from sessionwarden.sources.authorizer_log import is_decision_line, parse_decision_line
-from sessionwarden.sources.mapped_json import FieldMapping, parse_mapped_line
-
-Parser = Callable[[str, int], Event | None]
-"""Takes a line and its number from 1, which tells identical lines apart."""
-
-BatchParser = Callable[[bytes], list[Event] | None]
-"""The event of each line of a block, or `None`: then they are to be read one by one."""
 
 EVENTS_AT_ONCE = 4_096
-"""A key's events are looked at together. With 16,384 the events leave the cache, and cost a third more."""
+"""Events of a batch. A key's events of one batch are evaluated together; of 16,384, each costs a third more,
+because they leave the cache."""
 
 PIECE_BYTES = 1 << 16
-"""What is made of a piece stays in a core's cache; of a megabyte it would not."""
+"""Bytes of lines that are parsed at once: what is made of them stays in a core's cache."""
 
 SMALL_PIECE_BYTES = 1 << 14
-"""All of its lines become slow to read if one of them is malformed."""
+"""Bytes that are parsed at once where a line is malformed, because it makes all lines of its piece slow."""
 
 MAX_SAMPLE_CHARS = 1_000
 
@@ -46,43 +38,11 @@ class QuarantinedLine(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-def own_formats(now_ms: int) -> Parser:
-    """Reads access-log lines and the authorizer's decision lines, mixed."""
-
-    def parse(line: str, number: int) -> Event | None:
-        if is_decision_line(line):
-            return parse_decision_line(line, now_ms=now_ms)
-        return parse_access_line(line, now_ms=now_ms)
-
-    return parse
-
-
-def own_formats_at_once(now_ms: int) -> BatchParser:
-    """Reads access-log lines that are all sound, much faster."""
-    return lambda block: parse_access_block(block, now_ms=now_ms)
-
-
-def one_by_one(block: bytes) -> None:
-    """The batch parser of formats that have none."""
-
-
-def mapped_format(mapping: FieldMapping, now_ms: int) -> Parser:
-    """Reads lines under an operator's mapping."""
-    return lambda line, number: parse_mapped_line(line, mapping, position=number, now_ms=now_ms)
-
-
 class LineReader:
     """Turns blocks of lines into events and keeps the counts."""
 
-    def __init__(
-        self,
-        parse: Parser,
-        quarantine: Callable[[QuarantinedLine], None],
-        *,
-        parse_batch: BatchParser = one_by_one,
-    ) -> None:
-        self._parse = parse
-        self._parse_batch = parse_batch
+    def __init__(self, log_format: LogFormat, quarantine: Callable[[QuarantinedLine], None]) -> None:
+        self.format = log_format
         self._quarantine = quarantine
         self.lines = 0
         self.events = 0
@@ -98,12 +58,12 @@ class LineReader:
         return events
 
     def count(self, events: int) -> None:
-        """Count lines that somebody else has read, each of them an event."""
+        """Count lines that were read as columns, each of them an event."""
         self.lines += events
         self.events += events
 
     def refuse(self, line: QuarantinedLine) -> None:
-        """Quarantine a line, whoever read it."""
+        """Quarantine a line that this reader or the one of another process could not read."""
         self.quarantined[line.reason] += 1
         self._quarantine(line)
 
@@ -111,7 +71,7 @@ class LineReader:
         """Pieces of about `size` bytes at once, those that are not all sound in smaller ones."""
         events: list[Event] = []
         for piece in _pieces(block, size):
-            found = self._parse_batch(piece)
+            found = self.format.parse_block(piece)
             if found is not None:
                 self.lines += len(found)
                 first_line += len(found)
@@ -145,7 +105,7 @@ class LineReader:
         if not line:
             return None
         self.lines += 1
-        return self._parse(line, self.lines)
+        return self.format.parse_line(line, self.lines)
 
     def _refuse(self, line: Line, *, file: str, number: int, reason: str) -> None:
         text = "" if isinstance(line, Unreadable) else line[:MAX_SAMPLE_CHARS]

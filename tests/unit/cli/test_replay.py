@@ -14,9 +14,10 @@ from click.testing import CliRunner, Result
 from sessionwarden.cli.main import cli, main
 from sessionwarden.model.event import Event
 from sessionwarden.replay import log_files
-from sessionwarden.replay.log_events import read_logs
-from sessionwarden.replay.log_files import LogFileError, Unreadable, lines_of, read_blocks
-from sessionwarden.replay.log_lines import LineReader, QuarantinedLine, own_formats, own_formats_at_once
+from sessionwarden.replay.formats import OwnFormats
+from sessionwarden.replay.log_files import Log, LogFileError, Unreadable, lines_of, read_blocks
+from sessionwarden.replay.log_lines import LineReader, QuarantinedLine
+from sessionwarden.replay.one_pass import read_logs
 from sessionwarden.sources.access_log.line import format_access_line
 
 START = 1_760_000_000_000
@@ -263,7 +264,7 @@ def test_a_line_of_any_length_is_read_in_bounded_memory(
     monkeypatch.setattr(log_files, "BLOCK_BYTES", 10)
     monkeypatch.setattr(log_files, "MAX_LINE_BYTES", 30)
     (tmp_path / "log").write_bytes(b"one\n" + b"x" * 95 + b"\ntwo\nthree\n\nfour")
-    lines = [text for _, block in read_blocks(str(tmp_path / "log")) for text in lines_of(block)]
+    lines = [text for _, block in read_blocks(Log(str(tmp_path / "log"))) for text in lines_of(block)]
     assert lines == ["one", Unreadable("line_too_long"), "two", "three", "", "four"]
 
 
@@ -285,7 +286,7 @@ def test_blocks_do_not_depend_on_how_a_pipe_was_filled(monkeypatch: pytest.Monke
 
     def blocks(stream: Any) -> list[Any]:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
-        return [block for _, block in read_blocks("-")]
+        return [block for _, block in read_blocks(Log("-"))]
 
     assert blocks(io.BufferedReader(Dripping(data), 64)) == blocks(io.BytesIO(data))
 
@@ -293,8 +294,8 @@ def test_blocks_do_not_depend_on_how_a_pipe_was_filled(monkeypatch: pytest.Monke
 def test_events_before_the_damage_of_a_log_are_not_lost(tmp_path: Path) -> None:
     whole = gzip.compress("\n".join(line(number) for number in range(2_000)).encode())
     (tmp_path / "cut.gz").write_bytes(whole[: len(whole) // 2])
-    reader = LineReader(own_formats(NOW), lambda one: None, parse_batch=own_formats_at_once(NOW))
-    found = read_logs(reader, [str(tmp_path / "cut.gz")])
+    reader = LineReader(OwnFormats(now_ms=NOW), lambda one: None)
+    found = read_logs(reader, [Log(str(tmp_path / "cut.gz"))])
 
     assert [one.id for one in next(found)[:2]] == ["r0", "r1"]
     with pytest.raises(LogFileError):
@@ -306,8 +307,25 @@ def test_a_bad_line_is_told_by_its_number_in_whichever_block_it_is(tmp_path: Pat
     lines[700] = "nonsense"
     (tmp_path / "log").write_text("\n".join(lines))
     bad: list[QuarantinedLine] = []
-    reader = LineReader(own_formats(NOW), bad.append, parse_batch=own_formats_at_once(NOW))
+    reader = LineReader(OwnFormats(now_ms=NOW), bad.append)
 
-    assert sum(map(len, read_logs(reader, [str(tmp_path / "log")]))) == reader.events == 999
+    assert sum(map(len, read_logs(reader, [Log(str(tmp_path / "log"))]))) == reader.events == 999
     assert [one.line for one in bad] == [701]
     assert reader.lines == 1_000
+
+
+def test_a_pipe_takes_two_passes_unless_that_is_forbidden_or_it_does_not_fit(
+    rules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessionwarden.replay.run.WORTH_TWO_PASSES", 1)
+    text = "\n".join([*THREE, "bad"]).encode()
+    found = []
+    for way in ([], ["--no-spool"], ["--spool-limit", "1"], ["--jobs", "2"]):
+        result = run("--rules", rules, "--output", "json", *way, stdin=text)
+        found.append(findings(result))
+        assert "quarantined  1 (not_json 1)" in result.stderr
+        assert "spooling" not in result.stderr
+    monkeypatch.setattr("sessionwarden.cli.replay.command.MIB", 10)
+    result = run("--rules", rules, "--output", "json", "--spool-limit", "1", stdin=text)
+    assert "spooling     no room within 1 MiB: read in one pass, which is slower" in result.stderr
+    assert [*found, findings(result)] == [found[0]] * 5

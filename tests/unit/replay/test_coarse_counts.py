@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sessionwarden.replay.columnar import coarse_counts
-from sessionwarden.replay.columnar.coarse_counts import Cells
+from sessionwarden.replay.columnar.coarse_counts import CoarseCount
 
 MINUTE = 60_000
 DAY = 24 * 60 * MINUTE
@@ -18,10 +18,10 @@ Row = tuple[int, int, int]
 """Key, time, value."""
 
 
-def counted(rows: list[Row], *, of_values: bool) -> Cells:
-    """What somebody has seen who only looks."""
+def counted(rows: list[Row], *, of_values: bool) -> CoarseCount:
+    """What somebody has seen who only scans."""
     keys, times, values = np.array(rows, np.int64).reshape(-1, 3).T
-    seen = Cells(timespan_ms=MINUTE, least=1, of_values=of_values)
+    seen = CoarseCount(timespan_ms=MINUTE, least=1, of_values=of_values)
     seen.add(keys.astype(np.uint32), times, values.astype(np.uint32) if of_values else None)
     return seen
 
@@ -49,7 +49,7 @@ def test_keys_may_fire_whose_neighbouring_cells_hold_enough(
     fired = 0
     for _ in range(60):
         least = random.randint(2, 6)
-        judge = Cells(timespan_ms=MINUTE, least=least, of_values=of_values)
+        judge = CoarseCount(timespan_ms=MINUTE, least=least, of_values=of_values)
         rows: list[Row] = []
         reached = 2**32
         for _ in range(random.randint(1, 12)):
@@ -82,7 +82,7 @@ def test_rows_that_have_a_cell_each_are_no_more_parts_than_others(of_values: boo
 
 def test_cells_that_nothing_can_change_any_more_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coarse_counts, "PENDING", 10)
-    judge = Cells(timespan_ms=MINUTE, least=2, of_values=False)
+    judge = CoarseCount(timespan_ms=MINUTE, least=2, of_values=False)
     for day in range(100):
         batch = [(key, day * DAY, 0) for key in range(50)]
         judge.merge(counted(batch, of_values=False).take(), accepted_ms=(day - 1) * DAY)

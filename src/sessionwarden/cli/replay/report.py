@@ -6,8 +6,10 @@ sequences could rewrite what the operator reads.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Protocol
 
 import msgspec
 from rich.console import Console
@@ -16,6 +18,9 @@ from rich.text import Text
 
 from sessionwarden.model.finding import Finding
 from sessionwarden.printable import printable
+
+FILE_WIDTH = 160
+"""Columns of the table where no terminal sets them, so that keys stay on one line."""
 
 MAX_ROWS = 1_000
 """Rows of the text table; JSON output has no limit."""
@@ -84,6 +89,51 @@ class Tally:
             f"{len(values):,} {scope} ({kind})" for (scope, kind), values in sorted(self._touched.items())
         ]
         return {"findings": counted(self.findings), "would touch": ", ".join(touched) or "nobody"}
+
+
+class Report(Protocol):
+    """Where findings go, and in the end the facts of the run."""
+
+    def finding(self, finding: Finding) -> None: ...
+
+    def close(self, facts: dict[str, str]) -> None: ...
+
+
+class JsonReport:
+    """Findings as they come on standard output, the summary on standard error."""
+
+    def __init__(self) -> None:
+        self._tally = Tally()
+
+    def finding(self, finding: Finding) -> None:
+        self._tally.add(finding)
+        sys.stdout.write(finding_line(finding) + "\n")
+
+    def close(self, facts: dict[str, str]) -> None:
+        print_summary(Console(stderr=True), facts | self._tally.facts())
+
+
+class TextReport:
+    """A table of findings and the summary, once all is read."""
+
+    def __init__(self) -> None:
+        self._tally = Tally()
+        self._shown: list[Finding] = []
+
+    def finding(self, finding: Finding) -> None:
+        self._tally.add(finding)
+        if len(self._shown) < MAX_ROWS:
+            self._shown.append(finding)
+
+    def close(self, facts: dict[str, str]) -> None:
+        console = Console()
+        if not console.is_terminal:
+            console.width = FILE_WIDTH
+        if self._shown:
+            console.print(finding_table(self._shown))
+            unseen = self._tally.findings.total() - len(self._shown)
+            console.print(f"... and {unseen:,} more: see --output json\n" if unseen else "")
+        print_summary(console, facts | self._tally.facts())
 
 
 def finding_table(findings: list[Finding]) -> Table:

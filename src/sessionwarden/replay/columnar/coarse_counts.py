@@ -1,4 +1,4 @@
-"""A coarse count of each key, from which it follows which keys cannot possibly fire.
+"""Counts each key coarsely, from which it follows which keys cannot possibly fire.
 
 Enters: rows of keys with their times, and for rules that count values the values. Leaves: the keys that
 may fire. Time is cut into cells at least as long as the timespan, so an interval touches two neighbours at
@@ -48,7 +48,7 @@ class Counted(NamedTuple):
     numbers: NDArray[Any]
 
 
-class Cells:
+class CoarseCount:
     """The coarse count for intervals of `timespan_ms` that may fire from `least` members (or values) on."""
 
     def __init__(self, *, timespan_ms: int, least: int, of_values: bool) -> None:

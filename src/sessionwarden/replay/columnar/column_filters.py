@@ -1,4 +1,4 @@
-"""The same expressions over columns: which rows match.
+"""Evaluates the expressions of rules over columns: which rows match.
 
 Enters: an expression, then columns with numbers for the fields of `fields_read`. Leaves: rows, in order.
 Invariant: those are the rows whose events `compile_expression` matches (a property test holds the two
@@ -23,7 +23,7 @@ ColumnFilter = Callable[[Columns, Integers], Integers]
 """From columns and some rows, in order, to those that match."""
 
 NOTHING = Event(id="", time=0, source="api_access")
-"""An event of which only what is asked for matters."""
+"""A stand-in event that carries only the fields under test."""
 
 
 def fields_read(expression: Any) -> frozenset[str]:

@@ -1,15 +1,15 @@
 """Many events as columns: their times, and for each field a number that stands for its value.
 
 Enters: texts of one run. Leaves: 64-bit numbers; equal texts have equal ones, and 0 is nothing else than
-missing. Invariant: the numbers depend on a secret of the run, so that nobody can write two texts that share
-one: for any pair of texts the chance is about 1 in 4 billion. Only a replay works with columns; in a Lambda
-nothing imports this module, nor numpy.
+missing. Invariant: the numbers depend on a secret of the run, so that an attacker cannot write two texts that
+share one: for any pair of texts the chance is about 1 in 4 billion. Only a replay works with columns; in a
+Lambda nothing imports this module, nor numpy.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from itertools import accumulate
 from typing import Any, Generic, Protocol, TypeVar
@@ -32,7 +32,7 @@ WORDS = 16
 """Of a text that is read a word at a time; a longer one, which few are, goes through BLAKE2."""
 
 KNOWN = 1 << 16
-"""Numbers of which something is remembered."""
+"""Numbers that something is remembered for, before all of it is forgotten."""
 
 FEW = 8
 """So few numbers are compared one by one rather than searched."""
@@ -43,7 +43,7 @@ PADDING = bytes(WORD * (WORDS + 1))
 SPREAD = np.uint64(0x9E3779B97F4A7C15)
 """Odd, so that no two numbers can take each other's place unseen."""
 
-# word by word: the bits that belong to a text of which 0 to 8 bytes are in this word
+# word by word: the bits that belong to a text that has 0 to 8 bytes in this word
 _KEPT = np.array([(1 << 8 * count) - 1 for count in range(WORD + 1)], np.uint64)
 _HALF = np.uint64(32)
 _HALF_BITS = np.uint64(2**32 - 1)
@@ -58,7 +58,7 @@ class Columns(Protocol):
         ...
 
     @property
-    def numbers(self) -> Mapping[str, Numbers]:
+    def numbers(self) -> dict[str, Numbers]:
         """By field."""
         ...
 
@@ -111,7 +111,7 @@ class TextNumbers:
             read += self._low[number_of]
             read &= _HALF_BITS
             read *= high
-            read *= behind > 0  # a word behind the end of a text must not count, whoever its neighbours are
+            read *= behind > 0  # a word behind the end of a text must not count, whatever lies there
             firsts = np.cumsum([0, *most[:-1]])
             some = np.array(most) > 0
             found[some] += np.add.reduceat(read, firsts[some], axis=0)

@@ -1,269 +1,310 @@
-"""A block of mapped JSON lines as columns, at a fraction of what its events cost.
+"""Reads blocks of JSON lines under an operator's mapping as columns.
 
-Enters: whole lines of a log that an operator's mapping describes. Leaves: columns, or `None` if any line
-might not be an event or is written otherwise than its neighbours; the lines are then read one by one.
-Invariant: where columns are returned, `parse_mapped_line` accepts every line, and the columns are those of
-its events (a property test compares them).
-
-A server writes all of its lines by one format: the same keys in the same order, with the same spaces. So the
-first line of a block shows how all are written (`line_template`). Its keys are checked against the mapping
-once; of the other lines only the values have to be checked.
+The layout is learnt from a block's first line: which keys, in which order, which values are quoted. Logs of
+one stage are written from one template, so it holds for the next lines, and a block in which it does not is
+read as events. Invariant: where this answers, `parse_mapped_line` takes the same lines, and the columns are
+those of its events (a property test holds the two together): a line of the layout has each of its keys once.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import INTEGER_FIELDS, LIST_FIELDS
-from sessionwarden.replay.columnar.columns import (
-    MISSING,
-    Integers,
-    Known,
-    Numbers,
-    TextNumbers,
-    replaced,
+from sessionwarden.replay.columnar.columns import MISSING, Integers, Numbers, TextNumbers, among, words_at
+from sessionwarden.replay.columnar.digits import SURE_DIGITS, accepted, plain_numbers, times_of
+from sessionwarden.replay.columnar.line_columns import LineColumns, Respelt, constant, dashes, span_numbers
+from sessionwarden.replay.columnar.line_layout import (
+    LONGEST_LITERAL,
+    LineLayout,
+    Literal,
+    Span,
+    padded,
+    quoted_span,
 )
-from sessionwarden.replay.columnar.line_template import (
-    LineTemplate,
-    TemplateLines,
-    Values,
-    are_plain_numbers,
-    numbers_of_length,
-)
-from sessionwarden.sources.mapped_json import FieldMapping, convert, time_of
-from sessionwarden.sources.strict_json import Scalar
-from sessionwarden.sources.values import EARLIEST_MS, MAX_AHEAD_MS, MAX_FIELD_CHARS, MAX_ID_CHARS
+from sessionwarden.sources.mapped_json import FieldMapping
+from sessionwarden.sources.values import MAX_FIELD_CHARS, MAX_ID_CHARS, MAX_LINE_CHARS, address, milliseconds
 
-RESPELT: Final = LIST_FIELDS | {"source_ip"}
-"""Fields whose texts are not their values as they stand."""
-
-MS_DIGITS: Final = 13
-"""Of a time in milliseconds between 2001 and 2286."""
-
-_MEMBER = re.compile(rb' *"([^"]*)" *: *("[^"]*"|[^ ",{}\[\]]+) *([,}])')
-
-_decode_scalar = msgspec.json.Decoder(Scalar).decode
-
-
-class Member(NamedTuple):
-    """One key of a line: where its value begins and ends in the line, in bytes, and whether it is quoted."""
-
-    key: str
-    start: int
-    end: int
-    quoted: bool
-
-
-class MappedTemplate(NamedTuple):
-    """How the lines of a log are written. Values are named by their keys, of which some are not quoted."""
-
-    template: LineTemplate
-    unquoted: frozenset[str]
+_MEMBER = re.compile(r'"([^"\\]*)"( *: *)("[^"\\]*"|[^", {}\[\]]+)( *)(,|})( *)')
+NULL = int.from_bytes(b"null", "little")
+FOUR_BYTES = np.uint64(2**32 - 1)
 
 
 class MappedColumns:
-    """`Columns` of the lines of a block; `ends` are where each line ends in it."""
-
-    def __init__(
-        self,
-        lines: TemplateLines,
-        written: MappedTemplate,
-        mapping: FieldMapping,
-        times: Integers,
-        numbers: dict[str, Numbers],
-    ) -> None:
-        self._lines = lines
-        self._written = written
-        self._mapping = mapping
-        self.ends: Integers = lines.ends
-        self.times = times
-        self.numbers = numbers
-
-    def value(self, field: str, row: int) -> Any:
-        if self.numbers[field][row] == MISSING:
-            return None
-        return self._mapping.source if field == "source" else convert(field, self.raw(field, row))
-
-    def raw(self, field: str, row: int) -> str | int:
-        """The value as the line has it."""
-        key = self._mapping.fields[field]
-        text = self._lines.text(key, row)
-        return int(text) if key in self._written.unquoted else text
-
-
-class MappedColumnReader:
     """Reads blocks into columns with numbers for `fields`. `now_ms` bounds the times from above."""
 
     def __init__(
         self, mapping: FieldMapping, fields: Iterable[str], numbering: TextNumbers, *, now_ms: int
     ) -> None:
         self._mapping = mapping
-        self._latest_ms = now_ms + MAX_AHEAD_MS
-        self._fields = frozenset(fields)
+        self._fields = {*fields, "source_ip"}
         self._numbering = numbering
-        self._written: MappedTemplate | None = None
-        self._missing = numbering.of_texts(mapping.missing)
-        self._null = numbering.of_texts(["null"])[0]
-        self._source = numbering.of_texts([mapping.source])[0]
-        self._spellings: dict[str, Known[int]] = {field: Known() for field in RESPELT}
-        self._scalars: Known[bool] = Known()
+        self._now_ms = now_ms
+        self._source = int(numbering.of_texts([mapping.source])[0])
+        self._missing = np.sort(numbering.of_texts(sorted(mapping.missing)))
+        respelt: dict[str, Callable[[Any], str]] = {"source_ip": str, **dict.fromkeys(LIST_FIELDS, "\0".join)}
+        self._respelt = {
+            field: Respelt(field, spell, numbering)
+            for field, spell in respelt.items()
+            if field in mapping.fields and field in self._fields
+        }
+        self._layout: _MappedLayout | None = None
 
-    def read(self, block: bytes) -> MappedColumns | None:
+    def read(self, block: bytes) -> LineColumns | None:
         """The columns of the lines of `block` (the last without its line end), or `None`."""
-        written, lines = self._lines(block)
-        if written is None or lines is None or (lines.ends - lines.starts).max() > MAX_FIELD_CHARS:
+        buffer = padded(block)
+        marks = self._layout.lines.marks_of(buffer) if self._layout else None
+        if marks is None:
+            self._layout = _learnt(block, self._mapping, self._fields)
+            marks = self._layout.lines.marks_of(buffer) if self._layout else None
+        if marks is None or self._layout is None:
             return None
         try:
-            times = self._times(lines, written)
-            numbers = self._numbers(lines, written)
-            if numbers is None or not (self._ids_fit(lines) and self._unread_fit(lines, written)):
-                return None
-            columns = MappedColumns(lines, written, self._mapping, times, numbers)
-            self._spell(columns)
+            return self._columns(buffer, marks, self._layout)
         except SourceError:
             return None
-        if times.min() < EARLIEST_MS or times.max() > self._latest_ms:
+
+    def _columns(self, buffer: bytes, marks: Integers, layout: _MappedLayout) -> LineColumns | None:
+        spans = _Spans(buffer, marks, layout)
+        if not spans.are_sound():
             return None
-        nothing = np.full(len(lines), MISSING, np.uint64)
-        columns.numbers = dict.fromkeys(self._fields, nothing) | columns.numbers
-        columns.numbers["source"] = np.full(len(lines), self._source)
+        times = self._times(spans)
+        if times is None or not accepted(times, now_ms=self._now_ms):
+            return None
+        columns = LineColumns(
+            buffer,
+            marks,
+            layout=layout.lines,
+            times=times,
+            numbers=self._numbers(spans, times),
+            constants={"source": self._mapping.source},
+            convert=_value,
+        )
+        for respelt in self._respelt.values():
+            respelt.apply(columns)
         return columns
 
-    def _lines(self, block: bytes) -> tuple[MappedTemplate | None, TemplateLines | None]:
-        lines = self._written.template.read(block) if self._written else None
-        if lines is None:
-            self._written = template_of(block.partition(b"\n")[0], self._mapping)
-            lines = self._written.template.read(block) if self._written else None
-        return self._written, lines
-
-    def _times(self, lines: TemplateLines, written: MappedTemplate) -> Integers:
-        key = self._mapping.time_key
+    def _times(self, spans: _Spans) -> Integers | None:
+        starts, lengths = spans.of([TIME])
         if self._mapping.time_unit == "ms":
-            times = numbers_of_length(lines.buffer, lines.of(key), digits=MS_DIGITS)
-            if times is not None:
-                return times
-        texts = (lines.text(key, row) for row in range(len(lines)))
-        if key not in written.unquoted:
-            return np.array([time_of(text, self._mapping) for text in texts], np.int64)
-        return np.array([time_of(_scalar(text), self._mapping) for text in texts], np.int64)
+            return times_of(spans.buffer, starts[0], lengths[0])
+        return _times_in_seconds(spans, starts[0].tolist(), lengths[0].tolist())
 
-    def _numbers(self, lines: TemplateLines, written: MappedTemplate) -> dict[str, Numbers] | None:
-        """Numbers for the fields that are read, or `None` if a number in a line is not sound."""
-        fields = self._read_of(lines)
-        keys = [self._mapping.fields[field] for field in fields]
-        values = lines.some(keys)
-        found = self._numbering.of_spans(lines.buffer, *values)
-        unquoted = np.array([key in written.unquoted for key in keys], np.bool_)
-        missing = np.zeros(found.shape, np.bool_)
-        for number in self._missing:
-            missing |= found == number
-        missing[unquoted] = found[unquoted] == self._null
-        numeric = unquoted | np.array([field in INTEGER_FIELDS for field in fields], np.bool_)
-        numbers = Values(values.starts[numeric], values.lengths[numeric])
-        if not (missing[numeric] | are_plain_numbers(lines.buffer, numbers)).all():
-            return None
-        found[missing] = MISSING
-        return dict(zip(fields, found, strict=True))
-
-    def _read_of(self, lines: TemplateLines) -> list[str]:
-        """The fields that the lines have and that rules ask for, or that not every text fits."""
-        wanted = self._fields | INTEGER_FIELDS | RESPELT
-        return [
-            field for field, key in self._mapping.fields.items() if field in wanted and key in lines.names
-        ]
-
-    def _ids_fit(self, lines: TemplateLines) -> bool:
-        key = self._mapping.fields.get("id")
-        return key is None or key not in lines.names or bool(lines.of(key).lengths.max() <= MAX_ID_CHARS)
-
-    def _unread_fit(self, lines: TemplateLines, written: MappedTemplate) -> bool:
-        """Whether unquoted values that nothing here reads are what JSON knows, and what their field holds."""
-        read = {self._mapping.fields[field] for field in self._read_of(lines)} | {self._mapping.time_key}
-        for key in written.unquoted - read:
-            values = lines.of(key)
-            odd = np.flatnonzero(~are_plain_numbers(lines.buffer, values))
-            if len(odd):
-                some = Values(values.starts[None, odd], values.lengths[None, odd])
-                numbers = self._numbering.of_spans(lines.buffer, *some)[0]
-                mapped = key in self._mapping.fields.values()
-                absent = bool((numbers == self._null).all())
-                if not absent and (mapped or not self._scalars_fit(lines, key, numbers, odd)):
-                    return False
-        return True
-
-    def _scalars_fit(self, lines: TemplateLines, key: str, numbers: Numbers, rows: Integers) -> bool:
-        def fit(new: Sequence[int]) -> list[bool]:
-            return [_is_scalar(lines.text(key, int(rows[place]))) for place in new]
-
-        return all(self._scalars.of(numbers, fit)[1])
-
-    def _spell(self, columns: MappedColumns) -> None:
-        """Number addresses and lists by their one spelling. Raises `SourceError` for what is none."""
-        for field in RESPELT.intersection(columns.numbers):
-            numbers = columns.numbers[field]
-
-            def spelt(new: Sequence[int], field: str = field) -> list[int]:
-                values = [columns.value(field, row) for row in new]
-                texts = ["\0".join(value) if isinstance(value, tuple) else value or "" for value in values]
-                return list(map(int, self._numbering.of_texts(texts)))
-
-            columns.numbers[field] = replaced(numbers, *self._spellings[field].of(numbers, spelt))
+    def _numbers(self, spans: _Spans, times: Integers) -> dict[str, Numbers]:
+        read = spans.layout.read
+        starts, lengths = spans.of(read)
+        absent = np.zeros(starts.shape, np.bool_)
+        found = span_numbers(spans.buffer, starts, lengths, self._numbering, absent)
+        for row, field in enumerate(read):
+            if spans.layout.lines.values[field].quoted:
+                found[row, among(found[row], self._missing)] = MISSING
+            else:
+                found[row, spans.nulls(field)] = MISSING
+        lines = len(times)
+        others = {field: constant(MISSING, lines) for field in self._fields.difference(read)}
+        if TIME in others:
+            others[TIME] = self._numbering.of_texts(map(str, times.tolist()))
+        return {
+            **others,
+            **dict(zip(read, found, strict=True)),
+            "source": constant(self._source, lines),
+        }
 
 
-def template_of(line: bytes, mapping: FieldMapping) -> MappedTemplate | None:
-    """How lines like this one are written; `None` if it is not one flat object with the mapping's keys."""
-    try:
-        members = _members_of(line)
-    except UnicodeDecodeError:
-        return None
-    keys = {member.key for member in members}
-    if len(keys) != len(members) or not mapping.required <= keys <= mapping.allowed or not members:
-        return None
-    borders = [0, *(border for member in members for border in (member.start, member.end)), len(line)]
-    runs = [line[start:end] for start, end in zip(borders[::2], borders[1::2], strict=True)]
-    runs[-1] += b"\n"
-    unquoted = frozenset(member.key for member in members if not member.quoted)
-    return MappedTemplate(LineTemplate(runs, [member.key for member in members]), unquoted)
+TIME = "time"
 
 
-def _members_of(line: bytes) -> list[Member]:
-    """The members of one flat object, none if the line is anything else, or holds a backslash.
+class _MappedLayout:
+    """A layout whose values are named by event field, `time`, or, of ignored keys, by `ignored:KEY`.
 
-    Raises `UnicodeDecodeError`.
+    `read` are the fields that are numbered; `texts` and `integers` are mapped values by what they must be.
     """
-    if not line.startswith(b"{") or b"\\" in line:
-        return []
-    members: list[Member] = []
-    place, closing = 1, b","
-    while closing == b",":
-        found = _MEMBER.match(line, place)
-        if found is None:
-            return []
-        key, value, closing = found.groups()
-        quoted = value.startswith(b'"')
-        members.append(Member(key.decode(), found.start(2) + quoted, found.end(2) - quoted, quoted))
-        place = found.end()
-    return [] if line[place:].strip(b" \r") else members
+
+    def __init__(self, lines: LineLayout, fields: set[str], mapped: Iterable[str]) -> None:
+        values = lines.values
+        here = [field for field in mapped if field in values]
+        self.lines = lines
+        self.read = [field for field in here if field in fields]
+        self.quoted_integers = [field for field in here if field in INTEGER_FIELDS and values[field].quoted]
+        self.quoted_texts = [field for field in here if field not in INTEGER_FIELDS and values[field].quoted]
+        self.unquoted = [name for name, span in values.items() if not span.quoted and name != TIME]
 
 
-def _scalar(text: str) -> Scalar:
-    """The value of an unquoted text. Raises `SourceError`."""
-    try:
-        value: Scalar = _decode_scalar(text)
-    except msgspec.DecodeError as error:
-        raise SourceError("not_json") from error
-    return value
+class _Spans:
+    """Where the values of a block are."""
+
+    def __init__(self, buffer: bytes, marks: Integers, layout: _MappedLayout) -> None:
+        self.buffer = buffer
+        self.marks = marks
+        self.layout = layout
+
+    def of(self, names: Sequence[str]) -> tuple[Integers, Integers]:
+        """Where values start, and how long they are: a row for each name."""
+        starts = self.layout.lines.starts(self.marks, names)
+        return starts, self.layout.lines.ends(self.marks, names) - starts
+
+    def nulls(self, name: str) -> NDArray[np.bool_]:
+        """Where an unquoted value is `null`."""
+        starts, lengths = self.of([name])
+        found: NDArray[np.bool_] = self._nulls(starts, lengths)[0]
+        return found
+
+    def _nulls(self, starts: Integers, lengths: Integers) -> NDArray[np.bool_]:
+        words = words_at(self.buffer, starts)
+        found: NDArray[np.bool_] = (lengths == len("null")) & ((words & FOUR_BYTES) == NULL)
+        return found
+
+    def are_sound(self) -> bool:
+        """Whether every value is one that the line parser takes, the time and addresses left out."""
+        lines = self.marks[-1] - self.layout.lines.firsts(self.marks)
+        return bool(
+            lines.max() <= MAX_LINE_CHARS
+            and self._are_numbers()
+            and self._are_texts()
+            and self._are_scalars()
+        )
+
+    def _are_numbers(self) -> bool:
+        names = self.layout.quoted_integers
+        if not names:
+            return True
+        starts, lengths = self.of(names)
+        present = ~dashes(self.buffer, starts, lengths)
+        return plain_numbers(self.buffer, starts, lengths, present)
+
+    def _are_texts(self) -> bool:
+        names = self.layout.quoted_texts
+        if not names:
+            return True
+        _, lengths = self.of(names)
+        longest = lengths.max(axis=1)
+        return all(
+            length <= (MAX_ID_CHARS if name == "id" else MAX_FIELD_CHARS)
+            for name, length in zip(names, longest.tolist(), strict=True)
+        )
+
+    def _are_scalars(self) -> bool:
+        """Whether what is not quoted is a plain number or `null`: what else JSON has there is rare."""
+        names = self.layout.unquoted
+        if not names:
+            return True
+        starts, lengths = self.of(names)
+        present = ~self._nulls(starts, lengths)
+        if lengths.min() < 1 or lengths.max() > SURE_DIGITS:
+            return False
+        lists = [row for row, name in enumerate(names) if name in LIST_FIELDS]
+        return not present[lists].any() and plain_numbers(self.buffer, starts, lengths, present)
 
 
-def _is_scalar(text: str) -> bool:
-    try:
-        _scalar(text)
-    except SourceError:
-        return False
-    return True
+def _times_in_seconds(spans: _Spans, starts: Sequence[int], lengths: Sequence[int]) -> Integers | None:
+    quoted = spans.layout.lines.values[TIME].quoted
+    texts = (
+        spans.buffer[start : start + length].decode("ascii")
+        for start, length in zip(starts, lengths, strict=True)
+    )
+    if quoted:
+        return np.array([milliseconds(text) for text in texts], np.int64)
+    return np.array([_rounded(text) for text in texts], np.int64)
+
+
+_PLAIN_SECONDS = re.compile(r"[1-9][0-9]{8,10}(\.[0-9]{1,6})?")
+
+
+def _rounded(text: str) -> int:
+    if _PLAIN_SECONDS.fullmatch(text) is None:
+        raise SourceError("wrong_type")
+    return round(float(text) * 1000)
+
+
+def _value(field: str, text: str) -> Any:
+    if field in LIST_FIELDS:
+        return tuple(text.split())
+    if field == "source_ip":
+        return address(text)
+    return int(text) if field in INTEGER_FIELDS else text
+
+
+def _learnt(block: bytes, mapping: FieldMapping, fields: set[str]) -> _MappedLayout | None:
+    """The layout of a block's first line; `None` if the mapping does not allow it, or it is not plain."""
+    first = block.partition(b"\n")[0]
+    if not first.isascii() or len(first) > MAX_LINE_CHARS:
+        return None
+    members = _members(first.decode("ascii"))
+    keys = [member[1] for member in members or ()]
+    if not members or len(set(keys)) != len(keys):
+        return None
+    if not mapping.required <= set(keys) <= mapping.allowed:
+        return None
+    lines = _layout(members)
+    if lines is None:
+        return None
+    named = {f"ignored:{key}": span for key, span in lines.values.items() if key not in _read_keys(mapping)}
+    for field, key in (*mapping.fields.items(), (TIME, mapping.time_key)):
+        if key in lines.values:
+            named[field] = lines.values[key]
+    lines.values = named
+    return _MappedLayout(lines, fields, mapping.fields)
+
+
+def _read_keys(mapping: FieldMapping) -> set[str]:
+    return {*mapping.fields.values(), mapping.time_key}
+
+
+def _members(line: str) -> list[re.Match[str]] | None:
+    """The members of a flat object without escapes, one behind the other, or `None`."""
+    if not line.startswith("{"):
+        return None
+    members = []
+    place = len(line) - len(line[1:].lstrip(" "))
+    while member := _MEMBER.match(line, place):
+        members.append(member)
+        place = member.end()
+        if member[5] == "}":
+            return members if place == len(line) else None
+    return None
+
+
+def _layout(members: Sequence[re.Match[str]]) -> LineLayout | None:
+    """Marks are quotation marks: two for each key, and two for each value that has them."""
+    text = members[0].string
+    literals: list[Literal] = []
+    values: dict[str, Span] = {}
+    mark, behind, after_quoted = 0, 0, True
+    for number, member in enumerate(members):
+        key_end = mark + 1
+        quoted = member[3].startswith('"')
+        # from the value before (its closing mark, if it has one) to this value
+        literal_end = member.end(2) + quoted
+        if number == 0:
+            literals.append(Literal(0, -(member.start()), text[:literal_end].encode()))
+        elif after_quoted:
+            literals.append(Literal(mark - 1, 0, text[behind:literal_end].encode()))
+        else:
+            between = text[behind : member.start()]
+            literals.append(Literal(mark, -len(between), text[behind:literal_end].encode()))
+        gap = len(member[2])
+        if quoted:
+            values[member[1]] = quoted_span(key_end + 1)
+            mark = key_end + 3
+            behind, after_quoted = member.end(3) - 1, True
+        else:
+            following = member[4] + member[5] + member[6]
+            values[member[1]] = Span(key_end, 1 + gap, key_end + 1, -len(following), quoted=False)
+            mark = key_end + 1
+            behind, after_quoted = member.end(3), False
+    tail = text[behind:]
+    if after_quoted:
+        literals.append(Literal(mark - 1, 0, (tail + "\n").encode()))
+    else:
+        literals.append(Literal(mark, -len(tail), (tail + "\n").encode()))
+    if max(len(literal.text) for literal in literals) > LONGEST_LITERAL:
+        return None
+    return LineLayout(
+        quotes=mark, literals=literals, values=values, tail=tail[1:].encode() if after_quoted else None
+    )

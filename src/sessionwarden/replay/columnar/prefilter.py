@@ -1,9 +1,9 @@
-"""The first look at a log: which of its rows a closer look must not leave out.
+"""Decides which rows of a log the second pass must see: the candidates.
 
-Enters: a rule set, and the log as columns. Leaves: for each row what must be remembered of it, and in the
-end which of the rows are wanted. Invariant: an engine that is fed the wanted rows alone, in the same batches
-and at the same times, finds what it would have found in all of them. A row is wanted if a rule that cannot be
-counted coarsely matches it, or if its key may fire, in any window. docs/explanation/windows.md
+Enters: a rule set, and the log as columns. Leaves: notes on each row, and in the end which rows are
+candidates. Invariant: an engine that is fed the candidates alone, in the same batches and at the same times,
+finds what it would have found in all rows. A row is a candidate if a rule that cannot be counted coarsely
+matches it, or if its key may fire, in any window. docs/explanation/windows.md
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sessionwarden.detection.acceptance import LATE_MS, is_our_refusal
 from sessionwarden.detection.windows.group_key import grouped_address
 from sessionwarden.detection.windows.window import Window, build_windows
 from sessionwarden.model.event import Category
-from sessionwarden.replay.columnar.coarse_counts import Cells, Counted, Keys
+from sessionwarden.replay.columnar.coarse_counts import CoarseCount, Counted, Keys
 from sessionwarden.replay.columnar.column_filters import (
     ColumnFilter,
     compile_column_filter,
@@ -54,11 +54,11 @@ class Shape(NamedTuple):
 class Notes(NamedTuple):
     """What is remembered of the rows of a batch.
 
-    `wanted` whatever else the log holds; `refused` by the denylist; `keys` by shape: those that make a row
-    wanted if they may fire, or `MISSING`.
+    `always` marks those that are candidates whatever else the log holds; `refused` those that the denylist
+    refused; `keys` are, by shape, those that make a row a candidate if they may fire, or `MISSING`.
     """
 
-    wanted: NDArray[np.bool_]
+    always: NDArray[np.bool_]
     refused: NDArray[np.bool_]
     keys: Sequence[Keys]
 
@@ -67,29 +67,29 @@ class _Count(NamedTuple):
     """A window that counts rows by keys of a shape, or the values of a field."""
 
     shape: int
-    cells: Cells
+    coarse: CoarseCount
     field: str | None
 
 
 @dataclass(slots=True)
 class _Selected:
-    """Rows of one category that match, and who counts them; `always` if they are all wanted."""
+    """Rows of one category that match, and the windows that count them; `always` if all are candidates."""
 
     matching: ColumnFilter
     counts: list[_Count] = field(default_factory=list)
     always: bool = False
 
 
-class Survey:
-    """Looks at one log once. Raises `RulesetError` for a set that cannot be evaluated.
+class Prefilter:
+    """Sees one log once. Raises `RulesetError` for a set that cannot be evaluated.
 
-    `fields` are those of which the columns must have numbers.
+    `fields` are those that the columns must have numbers for.
     """
 
     def __init__(self, ruleset: CompiledRuleset, numbering: TextNumbers) -> None:
         self._networks = _Networks(numbering)
         self._shapes: list[Shape] = []
-        self._cells: list[tuple[set[int], Cells]] = []
+        self._counts: list[tuple[set[int], CoarseCount]] = []
         self._selected: dict[tuple[Category, bytes], _Selected] = {}
         self._refusals = filter_by_value(REFUSAL_FIELDS, is_our_refusal)
         windows = build_windows(ruleset)
@@ -99,25 +99,25 @@ class Survey:
         self._sources = _numbers_of({category for category, _ in self._selected}, numbering)
 
     def note(self, columns: Columns) -> Notes:
-        """Take in some rows of the log."""
+        """Note and count the next rows of the log."""
         rows = np.arange(len(columns.times))
         batch = _Batch(columns, self._networks)
         keys = [batch.keys(shape) for shape in self._shapes]
         counted = [np.zeros(len(rows), np.bool_) for _ in keys]
-        wanted = np.zeros(len(rows), np.bool_)
+        always = np.zeros(len(rows), np.bool_)
         for (category, _), selected in self._selected.items():
             here = rows[columns.numbers["source"] == self._sources[category]]
             matching = _matching(selected.matching, columns, here)
             if selected.always:
-                wanted[matching] = True
+                always[matching] = True
             for one in selected.counts:
-                some = batch.count(one.cells, keys[one.shape], matching, one.field)
+                some = batch.count(one.coarse, keys[one.shape], matching, one.field)
                 counted[one.shape][some] = True
         for numbers, known in zip(keys, counted, strict=True):
             numbers[~known] = MISSING
         refused = np.zeros(len(rows), np.bool_)
         refused[self._refusals(columns, rows)] = True
-        return Notes(wanted, refused, keys)
+        return Notes(always, refused, keys)
 
     @property
     def shapes(self) -> int:
@@ -125,19 +125,19 @@ class Survey:
         return len(self._shapes)
 
     def take(self) -> list[list[Counted]]:
-        """What was counted, for another survey of the same rules and numbering; this one begins anew."""
-        return [cells.take() for _, cells in self._cells]
+        """What was counted, for another prefilter of the same rules and numbering; this one begins anew."""
+        return [coarse.take() for _, coarse in self._counts]
 
     def merge(self, taken: Sequence[Sequence[Counted]], *, reached_ms: int) -> None:
-        """Take in what another survey counted, of the next rows of a log that has reached `reached_ms`."""
-        for (_, cells), counted in zip(self._cells, taken, strict=True):
-            cells.merge(counted, accepted_ms=reached_ms - LATE_MS)
+        """Take in what another prefilter counted, of the next rows of a log that has reached `reached_ms`."""
+        for (_, coarse), counted in zip(self._counts, taken, strict=True):
+            coarse.merge(counted, accepted_ms=reached_ms - LATE_MS)
 
     def may_fire(self) -> list[Keys]:
-        """By shape, the keys whose rows are wanted, in order."""
+        """By shape, the keys whose rows are candidates, in order."""
         found: list[Keys] = [np.empty(0, np.uint32) for _ in self._shapes]
-        for shapes, cells in self._cells:
-            keys = cells.may_fire()
+        for shapes, coarse in self._counts:
+            keys = coarse.may_fire()
             for shape in shapes:
                 found[shape] = np.union1d(found[shape], keys)
         return found
@@ -146,7 +146,9 @@ class Survey:
         # a firing is a member as well, and is not among the rows that are counted here
         always = window.layout is None or window.least <= 1 or bool(window.inner_windows)
         field = window.value_field if window.kind == "value_count" else None
-        cells = Cells(timespan_ms=max(window.timespan_ms, 1), least=window.least, of_values=field is not None)
+        coarse = CoarseCount(
+            timespan_ms=max(window.timespan_ms, 1), least=window.least, of_values=field is not None
+        )
         shapes = set()
         for category, expression, fields, _ in window.entries:
             place = category, msgspec.json.encode(expression)
@@ -157,9 +159,9 @@ class Survey:
                 continue
             shape = self._shape(Shape(fields, window.pooled))
             shapes.add(shape)
-            self._selected[place].counts.append(_Count(shape, cells, field))
+            self._selected[place].counts.append(_Count(shape, coarse, field))
         if shapes:
-            self._cells.append((shapes, cells))
+            self._counts.append((shapes, coarse))
 
     def _shape(self, shape: Shape) -> int:
         if shape not in self._shapes:
@@ -184,15 +186,15 @@ class _Batch:
             keys[column == MISSING] = MISSING
         return keys
 
-    def count(self, cells: Cells, keys: Keys, rows: Integers, field: str | None) -> Integers:
+    def count(self, coarse: CoarseCount, keys: Keys, rows: Integers, field: str | None) -> Integers:
         """Count those of the rows that have a key, and a value of `field`; which they are."""
         rows = rows[keys[rows] != MISSING]
         if field is None:
-            cells.add(keys[rows], self._columns.times[rows])
+            coarse.add(keys[rows], self._columns.times[rows])
             return rows
         values = self._values(field)
         rows = rows[values[rows] != MISSING]
-        cells.add(keys[rows], self._columns.times[rows], _short(values[rows]))
+        coarse.add(keys[rows], self._columns.times[rows], _short(values[rows]))
         return rows
 
     def _values(self, field: str) -> Numbers:
@@ -217,12 +219,12 @@ class _Networks:
         return replaced(numbers, *self._known.of(numbers, networks))
 
 
-def wanted_rows(notes: Notes, may_fire: Sequence[Keys]) -> Integers:
-    """The rows of a batch that a closer look must have, once the whole log was looked at."""
-    wanted = notes.wanted.copy()
+def candidate_rows(notes: Notes, may_fire: Sequence[Keys]) -> Integers:
+    """The rows of a batch that the second pass must see, once the whole log has been seen."""
+    candidates = notes.always.copy()
     for keys, some in zip(notes.keys, may_fire, strict=True):
-        wanted |= among(keys, some)
-    return np.flatnonzero(wanted)
+        candidates |= among(keys, some)
+    return np.flatnonzero(candidates)
 
 
 def _short(numbers: Numbers) -> Keys:
@@ -246,5 +248,5 @@ def _numbers_of(texts: Collection[str], numbering: TextNumbers) -> dict[str, int
 def _matching(matching: ColumnFilter, columns: Columns, rows: Integers) -> Integers:
     try:
         return matching(columns, rows)
-    except Exception:  # a rule that raises on one of them: the closer look will say on which
+    except Exception:  # a rule that raises on one of them: the second pass will say on which
         return rows

@@ -1,8 +1,8 @@
-r"""A block of access-log lines at once, at a fraction of what they cost one by one.
+r"""Parses blocks of access-log lines at once, at a fraction of what they cost one by one.
 
 Enters: the bytes of whole lines of our own two formats. Leaves: the event of each, or `None` if any of
-them is not plainly ours; whoever called then reads them one by one, which finds the reason. Invariant:
-where this answers, `parse_access_line` gives the same events (a property test holds them together).
+them is not plainly ours; the caller then reads them one by one, which finds the reason. Invariant:
+where this answers, `parse_access_line` returns the same events (a property test holds them together).
 
 A list of heads is decoded in one call, and a line must not be able to smuggle a record in, nor to
 swallow its neighbour's. Each head but the first is decoded together with the line end before it: a raw
@@ -136,7 +136,7 @@ def _forget_what_others_said(columns: dict[str, Sequence[Any]]) -> None:
 
 
 def _present(texts: Sequence[str], marks: Iterable[str]) -> Sequence[str | None]:
-    """`texts` less those that mean absent; `marks` are the ways to say so that may occur."""
+    """`texts` without those that mean absent; `marks` are the ways to say so that may occur."""
     return list(map(_ABSENT.get, texts, texts)) if any(mark in texts for mark in marks) else texts
 
 

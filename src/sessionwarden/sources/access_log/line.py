@@ -1,9 +1,9 @@
-"""API Gateway access logs in our own two formats.
+"""Parses API Gateway access logs in our own two formats.
 
 Enters: `{json head}` TAB `"path"` TAB `"user agent"`, one request. Leaves: an `Event` of source
 `api_access`. Invariant: identity comes from the head alone, whose values API Gateway and our
 authorizer wrote; whatever a client puts into path and user agent, escaped or not, at worst costs
-those two fields and never the head, so nobody hides by breaking their own line.
+those two fields and never the head, so that a client cannot hide by breaking its own line.
 
 Public reports differ on whether API Gateway escapes `$context` values, so nothing relies on it.
 Variables: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html

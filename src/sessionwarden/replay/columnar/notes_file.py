@@ -1,7 +1,7 @@
-"""What a first reading leaves for the second: notes of rows, in a file.
+"""What the first pass leaves for the second: notes on the rows of each block, in a temporary file.
 
-Enters: groups of rows with their notes. Leaves: the same, block by block, in order. A row takes 14 bytes and
-4 for each kind of group key. Leaves out what they mean: `detection.survey`.
+A row takes 14 bytes, and 4 for each kind of group key. A log of a month need not fit into memory. What the
+notes mean: `prefilter`.
 """
 
 from __future__ import annotations
@@ -21,38 +21,40 @@ from sessionwarden.replay.log_files import LogFileError
 LENGTH_BYTES = 4
 
 
-class Part(msgspec.Struct, frozen=True, array_like=True):
-    """A block of a log, and how many events it has. `plain` if each of its lines is one."""
+class BlockInfo(msgspec.Struct, frozen=True, array_like=True):
+    """Where a block of a log lies (bytes), and how many events it has.
+
+    `plain` if each of its lines is one. `lines` that are not blank precede it.
+    """
 
     log: int
     place: int
     length: int
     rows: int
     plain: bool
+    lines: int
 
 
-class Group(NamedTuple):
-    """Blocks one behind the other, and of their rows: times, ends of lines within the block if it is
-    plain, and notes.
-    """
+class BlockGroup(NamedTuple):
+    """Blocks one behind the other, and of their rows: times, where lines end in a plain block, and notes."""
 
-    parts: Sequence[Part]
+    blocks: Sequence[BlockInfo]
     times: Integers
     ends: Integers
     notes: Notes
 
 
-class PartNotes(NamedTuple):
-    """A block of a group with what belongs to it."""
+class BlockNotes(NamedTuple):
+    """A block, and what belongs to its rows."""
 
-    part: Part
+    block: BlockInfo
     times: Integers
     ends: Integers
     notes: Notes
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[Part]).decode
+_decode = msgspec.msgpack.Decoder(list[BlockInfo]).decode
 
 
 @contextmanager
@@ -66,31 +68,31 @@ def kept() -> Iterator[IO[bytes]]:
             file.close()
 
 
-def write(file: IO[bytes], group: Group) -> None:
+def write(file: IO[bytes], group: BlockGroup) -> None:
     """Put a group behind the others. Raises `LogFileError` if there is no room."""
-    head = _encode(group.parts)
-    wanted, refused, keys = group.notes
+    head = _encode(group.blocks)
+    always, refused, keys = group.notes
     try:
         file.write(len(head).to_bytes(LENGTH_BYTES, "big") + head)
         file.write(group.times.tobytes() + group.ends.astype(np.uint32).tobytes())
-        file.write(wanted.tobytes() + refused.tobytes() + b"".join(column.tobytes() for column in keys))
+        file.write(always.tobytes() + refused.tobytes() + b"".join(column.tobytes() for column in keys))
         file.flush()
     except OSError as error:
         raise LogFileError(f"cannot keep notes of the log: {error.strerror}") from error
 
 
-def read(file: IO[bytes], *, shapes: int) -> Iterator[PartNotes]:
+def read(file: IO[bytes], *, shapes: int) -> Iterator[BlockNotes]:
     """All blocks, from where the file stands. `shapes` is how many keys a row has."""
     while length := file.read(LENGTH_BYTES):
-        parts = _decode(file.read(int.from_bytes(length, "big")))
-        rows = sum(part.rows for part in parts)
+        blocks = _decode(file.read(int.from_bytes(length, "big")))
+        rows = sum(block.rows for block in blocks)
         times = np.frombuffer(file.read(8 * rows), np.int64)
         ends = np.frombuffer(file.read(4 * rows), np.uint32).astype(np.int64)
-        wanted, refused = (np.frombuffer(file.read(rows), np.bool_) for _ in range(2))
+        always, refused = (np.frombuffer(file.read(rows), np.bool_) for _ in range(2))
         keys = [np.frombuffer(file.read(4 * rows), np.uint32) for _ in range(shapes)]
         first = 0
-        for part in parts:
-            own = slice(first, first + part.rows)
-            notes = Notes(wanted[own], refused[own], [column[own] for column in keys])
-            yield PartNotes(part, times[own], ends[own], notes)
-            first += part.rows
+        for block in blocks:
+            own = slice(first, first + block.rows)
+            notes = Notes(always[own], refused[own], [column[own] for column in keys])
+            yield BlockNotes(block, times[own], ends[own], notes)
+            first += block.rows

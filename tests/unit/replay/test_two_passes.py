@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import signal
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sessionwarden.adapters.memory.windows import NO_LIMIT, MemoryWindowStore
-from sessionwarden.cli.replay.command import ReadOnce, Replay, replay_of
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
 from sessionwarden.replay import log_files, log_lines
-from sessionwarden.replay.columnar import first_pass, two_pass
-from sessionwarden.replay.columnar.two_pass import ReadTwice
-from sessionwarden.replay.log_files import LogFileError, ranges_of, read_blocks
-from sessionwarden.replay.log_lines import LineReader, QuarantinedLine, own_formats, own_formats_at_once
+from sessionwarden.replay.columnar import scan, shared_scan, two_passes
+from sessionwarden.replay.columnar.two_passes import TwoPasses
+from sessionwarden.replay.formats import LogFormat, MappedJson, OwnFormats
+from sessionwarden.replay.log_files import Log, LogFileError, ranges_of, read_blocks
+from sessionwarden.replay.log_lines import LineReader, QuarantinedLine
+from sessionwarden.replay.one_pass import OnePass
 from sessionwarden.replay.replayer import Replayer
+from sessionwarden.replay.run import Replay, replay_of
+from sessionwarden.replay.spool import spooled_logs
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import compile_rules
-from sessionwarden.sources.access_log.line import format_access_line
+from sessionwarden.sources.access_log.line import format_access_line, parse_access_line
+from sessionwarden.sources.mapped_json import load_mapping
 
 NOW = 1_760_000_000_000
+OWN = OwnFormats(now_ms=NOW)
 DAY = 24 * 3_600_000
 
 RULES = """
@@ -71,9 +80,9 @@ level: low
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_files, "BLOCK_BYTES", 8_000)
     monkeypatch.setattr(log_files, "RANGE_BLOCKS", 5)
-    monkeypatch.setattr(first_pass, "EVENTS_AT_ONCE", 70)
-    monkeypatch.setattr(two_pass, "EVENTS_AT_ONCE", 100)
-    monkeypatch.setattr("sessionwarden.replay.log_events.EVENTS_AT_ONCE", 100)
+    monkeypatch.setattr(scan, "EVENTS_AT_ONCE", 70)
+    monkeypatch.setattr(two_passes, "EVENTS_AT_ONCE", 100)
+    monkeypatch.setattr("sessionwarden.replay.one_pass.EVENTS_AT_ONCE", 100)
 
 
 @pytest.fixture
@@ -96,6 +105,17 @@ def line(number: int, *, time: int | None = None, **values: object) -> str:
     }
     at = NOW - 6 * DAY + number * 500 if time is None else time
     return format_access_line(Event(id=f"r{number}", time=at, source="api_access", **usual | values))  # type: ignore[arg-type]
+
+
+MAPPING = """
+fields:
+  {id: requestId, source_ip: ip, status: status, user: sub, path: path, user_agent: agent,
+   response_bytes: size}
+time: {key: at, unit: ms}
+ignore: [protocol]
+optional: [agent]
+"""
+MAPPED = MappedJson(mapping=load_mapping(MAPPING, file="fields.yml"), now_ms=NOW)
 
 
 def attack(first: int) -> list[str]:
@@ -121,15 +141,25 @@ def replayer(rules: CompiledRuleset) -> Replayer:
     return Replayer(rules, MemoryWindowStore(member_limit=NO_LIMIT))
 
 
-class Seen:
-    """What a replay said; without `jobs`, of one reading."""
+def logs_of(paths: Sequence[Path]) -> list[Log]:
+    return [Log(str(path)) for path in paths]
 
-    def __init__(self, logs: Sequence[str], rules: CompiledRuleset, jobs: int | None = None) -> None:
-        bad: list[QuarantinedLine] = []
-        reader = LineReader(own_formats(NOW), bad.append, parse_batch=own_formats_at_once(NOW))
-        run: Replay = ReadOnce(logs, rules, reader)
+
+class Seen:
+    """What a replay said: in one pass, or in two with so many `jobs`."""
+
+    def __init__(
+        self,
+        logs: Sequence[Log],
+        rules: CompiledRuleset,
+        jobs: int | None = None,
+        log_format: LogFormat = OWN,
+    ) -> None:
+        self.bad: list[QuarantinedLine] = []
+        reader = LineReader(log_format, self.bad.append)
+        run: Replay = OnePass(logs, reader, replayer(rules))
         if jobs:
-            run = ReadTwice(logs, rules, reader, replayer(rules), now_ms=NOW, jobs=jobs)
+            run = TwoPasses(logs, rules, reader, replayer(rules), jobs=jobs)
         self.findings: list[Finding] = []
         self.error = ""
         try:
@@ -139,18 +169,20 @@ class Seen:
             self.error = str(error)
         self.counts = reader.lines, reader.events, run.late, run.refused, run.failed
         self.quarantined: Counter[str] = reader.quarantined
-        self.bad = bad
 
 
-def check_same(logs: Sequence[Path], rules: CompiledRuleset) -> Seen:
-    names = [str(log) for log in logs]
-    once = Seen(names, rules)
-    for twice in (Seen(names, rules, 1), Seen(names, rules, 2)):
-        assert twice.findings == once.findings
-        assert twice.counts == once.counts
-        assert twice.quarantined == once.quarantined
-        assert twice.bad == once.bad
-        assert twice.error == once.error
+def check_same(logs: Sequence[Path], rules: CompiledRuleset, log_format: LogFormat = OWN) -> Seen:
+    once = Seen(logs_of(logs), rules, log_format=log_format)
+    with ExitStack() as files:
+        spooled = spooled_logs(logs_of(logs), files, limit_bytes=10**9)
+        ways = [Seen(some, rules, jobs, log_format) for some in (logs_of(logs), spooled) for jobs in (1, 2)]
+        ways.append(Seen(spooled, rules, log_format=log_format))
+    for other in ways:
+        assert other.findings == once.findings
+        assert other.counts == once.counts
+        assert other.quarantined == once.quarantined
+        assert other.bad == once.bad
+        assert other.error == once.error
     return once
 
 
@@ -207,8 +239,8 @@ def test_a_log_that_changes_between_the_readings_is_refused_and_one_that_grows_i
 
     def run(change: bytes) -> list[Finding]:
         log.write_text("\n".join(lines) + "\n")
-        reader = LineReader(own_formats(NOW), lambda one: None, parse_batch=own_formats_at_once(NOW))
-        found = ReadTwice([str(log)], rules, reader, replayer(rules), now_ms=NOW).findings()
+        reader = LineReader(OwnFormats(now_ms=NOW), lambda one: None)
+        found = TwoPasses([Log(str(log))], rules, reader, replayer(rules)).findings()
         first = next(found)
         log.write_bytes(change)
         return [first, *found]
@@ -220,23 +252,25 @@ def test_a_log_that_changes_between_the_readings_is_refused_and_one_that_grows_i
         run(b"rotated\n")
 
 
-def test_small_logs_pipes_and_other_formats_are_read_once(
+def test_large_logs_that_can_be_read_twice_take_two_passes(
     tmp_path: Path, rules: CompiledRuleset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "log").write_text("\n".join(a_log()))
     log = str(tmp_path / "log")
-    reader = LineReader(own_formats(NOW), lambda one: None)
 
-    def kind(*logs: str, own_format: bool = True) -> type:
-        return type(replay_of(logs, rules, reader, own_format=own_format))
+    def kind(*logs: str, log_format: LogFormat = OWN, spool_bytes: int = 0) -> type:
+        reader = LineReader(log_format, lambda one: None)
+        with replay_of(logs, rules, reader, replayer(rules), spool_bytes=spool_bytes) as run:
+            return type(run)
 
-    assert kind(log) is ReadOnce
-    monkeypatch.setattr("sessionwarden.cli.replay.command.WORTH_TWO_READINGS", 100_000)
-    assert kind(log) is ReadTwice
-    assert kind(log, own_format=False) is ReadOnce
-    assert kind(log, "-") is ReadOnce
-    assert kind(log, str(tmp_path / "missing")) is ReadOnce
-    assert kind(log, "/dev/null") is ReadOnce
+    assert kind(log) is OnePass
+    monkeypatch.setattr("sessionwarden.replay.run.WORTH_TWO_PASSES", 100_000)
+    assert kind(log) is TwoPasses
+    assert kind(log, log_format=MAPPED) is TwoPasses
+    assert kind(log, "-") is OnePass
+    assert kind(log, str(tmp_path / "missing")) is OnePass
+    assert kind(log, "/dev/null") is OnePass
+    assert kind(log, "/dev/null", spool_bytes=1) is TwoPasses
 
 
 @pytest.mark.parametrize("longest", [5, 30, 10**6])
@@ -250,7 +284,7 @@ def test_ranges_one_behind_the_other_are_the_blocks_of_the_whole(
     for end in (b"", b"\n"):
         text = b"\n".join(b"x" * random.choice((0, 1, 7, 16, 31, 32, 33, 100)) for _ in range(200)) + end
         (tmp_path / "log").write_bytes(text)
-        path = str(tmp_path / "log")
+        path = Log(str(tmp_path / "log"))
 
         ranges = ranges_of(path)
 
@@ -271,7 +305,7 @@ def test_pieces_are_whole_lines_in_order() -> None:
 def test_a_log_that_is_mostly_bad_lines_is_never_held_as_a_whole(
     tmp_path: Path, rules: CompiledRuleset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(two_pass, "MOST_BAD", 1_000)
+    monkeypatch.setattr(shared_scan, "MOST_BAD", 1_000)
     lines = a_log()
     (tmp_path / "log").write_text("\n".join([*lines[:800], *["bad"] * 20_000, *lines[800:]]))
 
@@ -279,10 +313,10 @@ def test_a_log_that_is_mostly_bad_lines_is_never_held_as_a_whole(
 
     assert len(seen.bad) == 20_001
     assert seen.findings
-    looker = first_pass.Looker(rules, secret=1, now_ms=NOW)
-    looks = [*looker.look(first_pass.Place(0, str(tmp_path / "log"), log_files.WHOLE))]
+    scanner = scan.Scanner(rules, OWN, secret=1)
+    scans = [*scanner.scan(scan.LogRange(0, Log(str(tmp_path / "log")), log_files.WHOLE))]
     # of a block at least, which is as many lines as fit into it
-    assert max(len(look.bad) for look in looks) < 8_000 // len("bad\n") + 100
+    assert max(len(look.bad) for look in scans) < 8_000 // len("bad\n") + 100
 
 
 def test_without_room_for_notes_the_reason_is_said(
@@ -292,20 +326,123 @@ def test_without_room_for_notes_the_reason_is_said(
     full = Path("/dev/full").open("w+b")  # noqa: SIM115  the replay closes it
     monkeypatch.setattr("tempfile.TemporaryFile", lambda: full)
 
-    assert Seen([str(tmp_path / "log")], rules, 1).error.startswith("cannot keep notes of the log: No space")
+    assert Seen([Log(str(tmp_path / "log"))], rules, 1).error.startswith(
+        "cannot keep notes of the log: No space"
+    )
 
 
 def test_a_process_that_is_killed_ends_the_replay_with_a_reason(
     tmp_path: Path, rules: CompiledRuleset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "log").write_text("\n".join(a_log()))
-    monkeypatch.setattr(two_pass, "_look", killed)
+    monkeypatch.setattr(shared_scan, "_scan", killed)
 
-    seen = Seen([str(tmp_path / "log")], rules, 2)
+    seen = Seen([Log(str(tmp_path / "log"))], rules, 2)
 
     assert seen.error.startswith("a process that read the logs was killed")
     assert not seen.findings
 
 
-def killed(place: first_pass.Place) -> None:
+def killed(place: scan.LogRange) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def as_json(line: str, *, agent: bool = True) -> str:
+    """A line of our own format under `MAPPING`; what is none stays as it is."""
+    if not line.startswith('{"v":"1","id"'):
+        return line
+    event = parse_access_line(line, now_ms=NOW)
+    texts = {
+        "requestId": event.id,
+        "ip": event.source_ip,
+        "status": event.status,
+        "sub": event.user,
+        "protocol": "HTTP/1.1",
+        "size": event.response_bytes,
+        "path": event.path,
+        "at": event.time,
+    }
+    return json.dumps(texts | ({"agent": event.user_agent} if agent else {}))
+
+
+def a_json_log() -> list[str]:
+    lines = [as_json(one) for one in a_log()]
+    lines[400] = lines[400][:-1] + ', "sub": "victim"}'
+    lines[401] = lines[401].replace('"sub"', '"admin"')
+    lines[402] = lines[402].replace("192.0.2", "somewhere")
+    lines[403] = as_json(a_log()[403], agent=False)
+    lines[404:410] = [lines[404]] * 6
+    return lines
+
+
+def test_a_mapped_log_gives_what_it_gives_in_one_pass(tmp_path: Path, rules: CompiledRuleset) -> None:
+    (tmp_path / "log").write_text("\n".join(a_json_log()))
+    (tmp_path / "log.gz").write_bytes(gzip.compress("\n".join(a_json_log()[::-1]).encode()))
+
+    seen = check_same([tmp_path / "log"], rules, MAPPED)
+    both = check_same([tmp_path / "log", tmp_path / "log.gz"], rules, MAPPED)
+
+    assert {one.rule[-1] for one in seen.findings} == {"1", "2", "3", "4"}
+    assert seen.quarantined == {"not_json": 1, "duplicate_key": 1, "missing_field": 1, "bad_address": 1}
+    assert both.counts[0] == 2 * seen.counts[0]
+
+
+def test_ids_that_come_from_a_lines_number_are_the_same_in_the_second_pass(
+    tmp_path: Path, rules: CompiledRuleset
+) -> None:
+    without = MAPPING.replace("id: requestId, ", "").replace("[protocol]", "[protocol, requestId]")
+    log_format = MappedJson(mapping=load_mapping(without, file="fields.yml"), now_ms=NOW)
+    (tmp_path / "log").write_text("\n".join(a_json_log()))
+
+    seen = check_same([tmp_path / "log"] * 2, rules, log_format)
+
+    assert seen.findings
+    assert all(name.startswith("line-") for one in seen.findings for name in one.events)
+
+
+def test_a_rule_on_ids_that_come_from_a_lines_number_is_replayed_in_one_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rules.yml").write_text(RULES.replace("path|startswith: /admin", "id|startswith: line-"))
+    (tmp_path / "log").write_text("\n".join(a_json_log()))
+    monkeypatch.setattr("sessionwarden.replay.run.WORTH_TWO_PASSES", 1)
+    rules = compile_rules([tmp_path / "rules.yml"])
+    kinds = []
+    for log_format in (MAPPED, OWN):
+        reader = LineReader(log_format, lambda one: None)
+        log = str(tmp_path / "log")
+        with replay_of([log], rules, reader, replayer(rules), spool_bytes=0) as run:
+            kinds.append(type(run))
+
+    assert kinds == [OnePass, TwoPasses]
+
+
+LINES = [*a_log()[690:760], *a_log()[900:906], *a_log()[-14:], *a_log()[-14:], '{"v":"1"}', "", "x\r", '"']
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    lines=st.lists(st.sampled_from(LINES), max_size=150),
+    mapped=st.booleans(),
+    cut=st.integers(0, 10_000),
+    compressed=st.booleans(),
+)
+def test_any_log_gives_what_it_gives_in_one_pass(
+    tmp_path: Path, rules: CompiledRuleset, lines: list[str], mapped: bool, cut: int, compressed: bool
+) -> None:
+    """Lines in any order, again, late, malformed; the last of them cut, in two files of which one is gzip."""
+    texts = list(map(as_json, lines)) if mapped else lines
+    whole = "\n".join(texts).encode()
+    whole = whole[: len(whole) - cut % 400] if cut % 3 else whole
+    half = len(whole) // 2
+    (tmp_path / "one").write_bytes(gzip.compress(whole[:half]) if compressed else whole[:half])
+    (tmp_path / "two").write_bytes(whole[half:])
+    check_in_this_process(logs_of([tmp_path / "one", tmp_path / "two"]), rules, MAPPED if mapped else OWN)
+
+
+def check_in_this_process(logs: Sequence[Log], rules: CompiledRuleset, log_format: LogFormat) -> None:
+    once = Seen(logs, rules, log_format=log_format)
+    with ExitStack() as files:
+        for some in (logs, spooled_logs(logs, files, limit_bytes=10**9)):
+            twice = Seen(some, rules, 1, log_format)
+            assert (twice.findings, twice.counts, twice.bad) == (once.findings, once.counts, once.bad)

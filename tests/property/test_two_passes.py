@@ -6,14 +6,7 @@ from random import Random
 
 import numpy as np
 import pytest
-
-from sessionwarden.detection.batch import Outcome
 from sessionwarden.detection.in_process import InProcessEngine
-from sessionwarden.model.event import Event
-from sessionwarden.replay.columnar import coarse_counts
-from sessionwarden.replay.columnar.columns import EventColumns, JoinedColumns, TextNumbers
-from sessionwarden.replay.columnar.prefilter import Survey, wanted_rows
-from sessionwarden.ruleset.compiled import CompiledRuleset, Inner
 from tests.property.test_in_process_engine import (
     Batches,
     deliveries,
@@ -21,6 +14,14 @@ from tests.property.test_in_process_engine import (
     random_events,
     random_rules,
 )
+
+from sessionwarden.detection.batch import Outcome
+from sessionwarden.model.event import Event
+from sessionwarden.model.rules import Inner
+from sessionwarden.replay.columnar import coarse_counts
+from sessionwarden.replay.columnar.columns import EventColumns, JoinedColumns, TextNumbers
+from sessionwarden.replay.columnar.prefilter import Survey, wanted_rows
+from sessionwarden.ruleset.compiled import CompiledRuleset
 from tests.support.detection import HOUR, event, rule, ruleset, selection
 
 HISTORIES = 600

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,17 +13,14 @@ from sigma.collection import SigmaCollection
 from sigma.validation import SigmaValidator
 from sigma.validators.core import validators
 
-from sessionwarden.adapters.memory.windows import MemoryWindowStore
-from sessionwarden.authoring.case_runs import Evaluating, run_case
+from sessionwarden.authoring.case_runs import run_case
 from sessionwarden.authoring.cases import Case
 from sessionwarden.authoring.editor_schema import SUBJECTS, Subject
 from sessionwarden.authoring.suite import read_suite
 from sessionwarden.cli.rules.schema import modeline, schema_file, schema_text, subject_of, yaml_files
 from sessionwarden.cli.rules.test_report import differences
 from sessionwarden.denylist import verdict
-from sessionwarden.detection.engine import Engine
-from sessionwarden.detection.in_process import InProcessEngine
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
+from sessionwarden.model.rules import CompiledRule
 from sessionwarden.ruleset.compiler.compile import compile_rules
 from sessionwarden.ruleset.compiler.files import rule_files
 from tests.support.paths import PROJECT
@@ -40,16 +36,9 @@ ALL_CASES = [
 ]
 
 
-def live_engine(ruleset: CompiledRuleset) -> Engine:
-    return Engine(ruleset, MemoryWindowStore())
-
-
-@pytest.mark.parametrize("engine", [InProcessEngine, live_engine], ids=["of replay", "of the Lambda"])
 @pytest.mark.parametrize(("rule", "case"), ALL_CASES)
-def test_rule_says_what_its_case_expects(
-    rule: CompiledRule, case: Case, engine: Callable[[CompiledRuleset], Evaluating]
-) -> None:
-    run = run_case(RULESET, rule, case, engine=engine)
+def test_rule_says_what_its_case_expects(rule: CompiledRule, case: Case) -> None:
+    run = run_case(RULESET, rule, case)
     assert run.passed, [*differences(run, SUITE.catalog.names), *run.errors]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from sessionwarden.ruleset.compiled import CompiledRule
+from sessionwarden.model.rules import CompiledRule
 from sessionwarden.ruleset.compiler.compile import compile_rules
 from tests.support.paths import PROJECT
 

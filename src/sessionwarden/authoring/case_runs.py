@@ -8,32 +8,22 @@ command `rules test` and the tests of the shipped rules both come here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from msgspec.structs import replace
 
+from sessionwarden.adapters.memory.windows import MemoryWindowStore
 from sessionwarden.authoring.cases import Case, Key
 from sessionwarden.authoring.window_progress import Held, members_by_key, nearest_to_firing
 from sessionwarden.detection.acceptance import LogTime
-from sessionwarden.detection.batch import Outcome
-from sessionwarden.detection.in_process import InProcessEngine
+from sessionwarden.detection.engine import Engine
 from sessionwarden.detection.windows.group_key import shown_key
-from sessionwarden.model.event import Event
-from sessionwarden.model.finding import Finding
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
+from sessionwarden.model.rules import CompiledRule
+from sessionwarden.ruleset.compiled import CompiledRuleset
 
 BATCH = 37
 """Events at once: few enough that the cases of a rule cross batches, as deliveries do."""
-
-
-class Evaluating(Protocol):
-    """What the engine of replay and the engine over a store have in common."""
-
-    def process(self, events: Sequence[Event], *, now_ms: int) -> Outcome: ...
-
-    def commit(self, findings: Sequence[Finding]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,24 +60,18 @@ class CaseRun:
         return None
 
 
-def run_case(
-    ruleset: CompiledRuleset,
-    rule: CompiledRule,
-    case: Case,
-    *,
-    engine: Callable[[CompiledRuleset], Evaluating] = InProcessEngine,
-) -> CaseRun:
+def run_case(ruleset: CompiledRuleset, rule: CompiledRule, case: Case) -> CaseRun:
     """Run one case of `rule`. Raises `RulesetError` if the engine cannot run the rule at all."""
-    running = engine(alone(ruleset, rule))
+    engine = Engine(alone(ruleset, rule), MemoryWindowStore())
     log_time = LogTime()
     found: dict[str, Key] = {}
     errors: list[Exception] = []
     for start in range(0, len(case.events), BATCH):
         for batch, now_ms in log_time.batches(case.events[start : start + BATCH]):
-            outcome = running.process(batch, now_ms=now_ms)
+            outcome = engine.process(batch, now_ms=now_ms)
             errors += [failure.error for failure in outcome.failures]
             found |= {one.id: one.key for one in outcome.findings if one.rule == rule.id}
-            running.commit(outcome.findings)
+            outcome.commit(outcome.findings)
     return CaseRun(rule=rule, case=case, found=tuple(found.values()), errors=tuple(errors))
 
 

@@ -19,7 +19,8 @@ from sessionwarden.authoring.words import line
 from sessionwarden.documents.check import Check
 from sessionwarden.documents.yaml import Document
 from sessionwarden.errors import Diagnostic
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
+from sessionwarden.model.rules import CompiledRule
+from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import check_rules
 from sessionwarden.ruleset.compiler.sigma_document import RuleDraft, read_document
 from sessionwarden.ruleset.matching.explain import Names, named

@@ -2,8 +2,8 @@
 
 Enters: a catalog, an event, the events of a log before it. Leaves: for each rule which selections matched
 and which test failed, the group key, where the window stands, whether a finding is raised, and what policy
-would make of one. Invariant: whether it fires is the engine's answer, and what is done is the judge's; the
-rest is there to explain them. Assumes a deployment that enforces in the event's own user pool.
+would make of one. Invariant: whether there is a finding is the engine's answer, and what is done about it is
+the judge's; the rest explains them. Assumes a deployment that enforces in the event's own user pool.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ from typing import NamedTuple
 
 from sessionwarden.authoring.catalog import Catalog
 from sessionwarden.authoring.window_progress import Held, held, members_by_key, membership
+from sessionwarden.correlations.sampling import sample_of
+from sessionwarden.correlations.values import GroupKey
 from sessionwarden.detection.acceptance import is_our_refusal
-from sessionwarden.detection.counting.sampling import sample_of
-from sessionwarden.detection.windows.group_key import GroupKey, shown_key
+from sessionwarden.detection.windows.group_key import shown_key
 from sessionwarden.model.decision import Decision
 from sessionwarden.model.event import Category, Event
 from sessionwarden.model.finding import Finding
+from sessionwarden.model.rules import CompiledRule, Selection
 from sessionwarden.policy.decide import Judge
 from sessionwarden.policy.deployment import Deployment
 from sessionwarden.replay.replayer import Replayer
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset, Selection
+from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.matching.explain import Node, explain_expression
 
 BATCH = 10_000
@@ -57,9 +59,9 @@ class KeyAnswer(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleAnswer:
-    """What one rule makes of the event. `inner` are the rules whose firings it counts instead.
+    """What one rule makes of the event. `inner` are the rules whose matches it counts instead.
 
-    `left_out` if it looks at a part of its events, and not at this one.
+    `left_out` if it counts a sample of its events, and this one is not in it.
     """
 
     rule: CompiledRule

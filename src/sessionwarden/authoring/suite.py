@@ -15,7 +15,7 @@ from sessionwarden.authoring.cases import Case, CaseFile, Kind, lacking_kinds, l
 from sessionwarden.authoring.catalog import Catalog, Source, read_catalog
 from sessionwarden.documents.check import quoted
 from sessionwarden.errors import Diagnostic, InputFileError
-from sessionwarden.ruleset.compiled import CompiledRule
+from sessionwarden.model.rules import CompiledRule
 from sessionwarden.ruleset.compiler.files import CASES_SUFFIXES
 from sessionwarden.ruleset.vocabulary import nearest
 

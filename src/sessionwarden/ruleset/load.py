@@ -1,7 +1,7 @@
 """Compiled bytes in, a checked rule set out: all of `ruleset` that a Lambda needs besides predicates.
 
 Invariant: what is loaded is what was compiled. The format version, every type, the digest and the
-rules that safety rests on (`safety`) are checked again, for the bytes came through a store and a
+rules that safety rests on (`validation`) are checked again, for the bytes came through a store and a
 network. Leaves out: expressions, which `predicates.compile_expression` checks when the engine builds
 its functions.
 """

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from sessionwarden.model.rules import CompiledRule
 from sessionwarden.replay.impact import Impact, ImpactCount
-from sessionwarden.ruleset.compiled import CompiledRule
 from tests.support.detection import ANY_ADDRESS, event, events, response, rule, ruleset, selection
 
 

@@ -1,8 +1,7 @@
-"""The window store of tests: the same contract as DynamoDB's, in this process.
+"""The window store of replay and tests: the same contract as DynamoDB's, in this process.
 
 Invariant: what `add` acknowledged, every later `read` returns, up to `MEMBER_LIMIT` members a set.
-It forgets nothing by itself, but what `expire` finds past its time. Replay has no store: see
-`detection.in_process`.
+It forgets nothing by itself, but what `expire` finds past its time.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ def _why_missing(run: CaseRun, found: Held | None, names: Mapping[str, str]) -> 
 
 def _reached(run: CaseRun, found: Held) -> str:
     after = (found.time - START_MS) / 1000
-    within = "" if run.rule.kind == "event" else f" in the {timespan(run.rule)} that end at {after:+,.6g}s"
+    within = "" if not run.rule.is_correlation else f" in the {timespan(run.rule)} that end at {after:+,.6g}s"
     return f"{figure_in_words(run.rule, found)}{within}"
 
 

@@ -13,7 +13,8 @@ import pytest
 from sessionwarden.errors import RulesetError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Response
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
+from sessionwarden.model.rules import CompiledRule
+from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import compile_rules, dump_ruleset
 from sessionwarden.ruleset.load import load_ruleset
 from sessionwarden.ruleset.matching.predicates import compile_expression

@@ -24,6 +24,9 @@ class Clock(Protocol):
 MEMBER_LIMIT = 20_000
 """Members that a set of a window takes: the evaluation of a key reads all of them."""
 
+MEMBER_BYTES = 16
+"""The longest member."""
+
 
 class WindowStore(Protocol):
     """Grow-only sets of members, by (window key, epoch), and markers of suppressed periods.

@@ -14,7 +14,7 @@ from tests.support.histories.world import play, random_history
 
 HISTORIES = 9_000
 """Random histories of each run, cut into a few tests so that a failure names a small range of seeds. With
-those below and those of `test_in_process_engine.py` they are more than 10,000; `make histories` plays
+`make histories` plays
 100,000 others and prints what was tried."""
 
 SLICES = 12

@@ -6,16 +6,10 @@ from random import Random
 
 import numpy as np
 import pytest
-from sessionwarden.detection.in_process import InProcessEngine
-from tests.property.test_in_process_engine import (
-    Batches,
-    deliveries,
-    outcomes,
-    random_events,
-    random_rules,
-)
 
+from sessionwarden.adapters.memory.windows import MemoryWindowStore
 from sessionwarden.detection.batch import Outcome
+from sessionwarden.detection.engine import Engine
 from sessionwarden.model.event import Event
 from sessionwarden.model.rules import Inner
 from sessionwarden.replay.columnar import coarse_counts
@@ -23,6 +17,13 @@ from sessionwarden.replay.columnar.columns import EventColumns, JoinedColumns, T
 from sessionwarden.replay.columnar.prefilter import Survey, wanted_rows
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from tests.support.detection import HOUR, event, rule, ruleset, selection
+from tests.support.random_logs import (
+    Batches,
+    deliveries,
+    outcomes,
+    random_events,
+    random_rules,
+)
 
 HISTORIES = 600
 SLICES = 6
@@ -64,8 +65,8 @@ def check(random: Random) -> tuple[int, int]:
     happened = list(random_events(random, count=random.randint(1, 60), within=random.choice((6, 60)) * span))
     batches = deliveries(random, happened, disorder=random.choice((0, span // 2, 6 * span)))
     some = wanted(rules, batches, secret=random.randrange(2**64))
-    every = list(outcomes(InProcessEngine(rules), batches))
-    for whole, less in zip(every, outcomes(InProcessEngine(rules), some), strict=True):
+    every = list(outcomes(Engine(rules, MemoryWindowStore()), batches))
+    for whole, less in zip(every, outcomes(Engine(rules, MemoryWindowStore()), some), strict=True):
         assert findings(less) == findings(whole)
     left_out = sum(len(batch) for _, batch in batches) - sum(len(batch) for _, batch in some)
     return sum(len(outcome.findings) for outcome in every), left_out
@@ -120,7 +121,7 @@ def test_one_event_is_enough_beside_a_firing() -> None:
     batches = [(happened[-1].time, happened)]
 
     assert wanted(ruleset(failed, then), batches, secret=1) == batches
-    ((outcome,),) = [list(outcomes(InProcessEngine(ruleset(failed, then)), batches))]
+    ((outcome,),) = [list(outcomes(Engine(ruleset(failed, then), MemoryWindowStore()), batches))]
     assert [one.rule for one in outcome.findings] == ["then"]
 
 

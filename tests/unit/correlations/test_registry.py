@@ -1,8 +1,8 @@
-"""A correlation type is one object and one line in the registry: shown by a type that only this test knows."""
+"""A correlation type is one object and one line in the registry: shown by a type that only tests know."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -58,9 +58,8 @@ class ValueMax(Quantity):
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(TYPES, "value_max", ValueMax())
-    yield
 
 
 def largest(**changes: Any) -> CompiledRule:
@@ -117,4 +116,4 @@ def test_editors_and_the_check_know_a_new_type() -> None:
         one for one in correlation["allOf"] if one["if"]["properties"]["type"]["const"] == "value_max"
     ]
     condition = its_own["then"]["properties"]["condition"]
-    assert condition["properties"]["field"] == {"enum": ["latency_ms", "response_bytes"]}
+    assert condition["properties"]["field"] == {"enum": ["latency_ms", "response_bytes", "sc-bytes"]}

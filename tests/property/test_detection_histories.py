@@ -13,9 +13,8 @@ from tests.support.histories.check import Tally, alone, check, check_what_had_ar
 from tests.support.histories.world import play, random_history
 
 HISTORIES = 9_000
-"""Random histories of each run, cut into a few tests so that a failure names a small range of seeds. With
-`make histories` plays
-100,000 others and prints what was tried."""
+"""Random histories of each run, cut into a few tests so that a failure names a small range of seeds.
+`make histories` plays 100,000 others and prints what was tried."""
 
 SLICES = 12
 KINDS = 13

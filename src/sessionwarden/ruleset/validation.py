@@ -9,7 +9,7 @@ and that chains of rules end. Leaves out: expressions, which `predicates.compile
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import NoReturn
 
 from sessionwarden.correlations.bounds import go_together
@@ -115,7 +115,8 @@ def _refuse_condition(rule: CompiledRule) -> None:
     if not 0 < rule.timespan_ms <= MAX_TIMESPAN_MS:
         _refuse(rule, "has no usable threshold or timespan")
     _refuse_bounds(rule)
-    if rule.value_field not in (correlation.value_fields or {None}):
+    judged: Set[str | None] = set(correlation.value_fields) or {None}
+    if rule.value_field not in judged:
         _refuse(rule, f"counts values of {rule.value_field}")
     if rule.percentile not in (PERCENTILES if correlation.needs_percentile else (None,)):
         _refuse(rule, f"has the percentile {rule.percentile}")

@@ -136,9 +136,10 @@ def window_of(rules: Sequence[CompiledRule], inner_windows: Sequence[Window], *,
     readers = tuple(_window_rule(one, correlation) for one in rules)
     steps = tuple(dict.fromkeys(rule.steps))
     entries = _entries(rule, steps)
-    encoding = correlation and correlation.encoding(
-        rule, inner_timespans=[window.timespan_ms for window in inner_windows]
-    )
+    encoding = None
+    if correlation is not None:
+        inner_timespans = [window.timespan_ms for window in inner_windows]
+        encoding = correlation.encoding(rule, inner_timespans=inner_timespans)
     return Window(
         rules=readers,
         type=correlation,

@@ -97,7 +97,7 @@ def measure(ruleset: Path, members: int, limit: int) -> Measured:
     from sessionwarden.adapters.dynamodb.windows import DynamoDBWindowStore
     from sessionwarden.detection.engine import Engine
     from sessionwarden.detection.storage.placement import is_in_shared_log
-    from sessionwarden.detection.windows.window import build_windows
+    from sessionwarden.detection.windows.plan import build_windows
     from sessionwarden.local.simulation.day import START_MS, ordinary
     from sessionwarden.ruleset.load import load_ruleset
     from sessionwarden.sources.access_log.block import parse_access_block
@@ -125,7 +125,7 @@ def measure(ruleset: Path, members: int, limit: int) -> Measured:
             before = traffic.calls
             begin = time.process_time()
             outcome = engine.process(batch, now_ms=batch[-1].time)
-            engine.commit(outcome.findings)
+            outcome.commit(outcome.findings)
             used.append(time.process_time() - begin)
             calls.append(traffic.calls - before)
             first_bytes = first_bytes or traffic.bytes

@@ -195,7 +195,7 @@ def play(
         for turn, engine in enumerate(engines):
             batch = events[turn::evaluators]
             outcome = engine.process(batch, now_ms=scenario.start_ms + (second + 1) * 1000)
-            engine.commit(outcome.findings)
+            outcome.commit(outcome.findings)
     return heat
 
 

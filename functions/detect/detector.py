@@ -2,7 +2,7 @@
 
 Enters: message bodies, which are EventBridge envelopes. Leaves: a report that names the messages to be
 delivered again. Invariants: findings go to enforcement first, then to the bus, and only then are their
-slots suppressed; whatever goes wrong with a message, a key or a finding, the others are dealt with.
+periods suppressed; whatever goes wrong with a message, a key or a finding, the others are dealt with.
 """
 
 from __future__ import annotations
@@ -71,14 +71,14 @@ class Detector:
     def handle(self, bodies: Sequence[str]) -> Report:
         """Deal with a batch. Only what the report names must be delivered again."""
         rules = self._rules.look()
-        engine, report = rules.engine, Report(rules)
+        report = Report(rules)
         events: list[Event] = []
         message_of: list[int] = []
         for message, body in enumerate(bodies):
             found = _open(body, message, report)
             events += found
             message_of += [message] * len(found)
-        outcome = engine.process(events, now_ms=self._clock())
+        outcome = rules.engine.process(events, now_ms=self._clock())
         for failure in outcome.failures:
             report.errors.setdefault(message_of[failure.index], failure.error)
         undelivered = self._hand_over(outcome.findings)
@@ -86,7 +86,7 @@ class Detector:
             for index in outcome.origins[finding]:
                 report.errors.setdefault(message_of[index], error)
         try:
-            engine.commit([one for one in outcome.findings if one.id not in undelivered])
+            outcome.commit([one for one in outcome.findings if one.id not in undelivered])
         except StoreError as suppress_error:
             # costs a finding that is raised once more, under the same id: no reason to redeliver
             report.suppress_error = suppress_error

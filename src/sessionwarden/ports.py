@@ -22,29 +22,25 @@ class Clock(Protocol):
 
 
 MEMBER_LIMIT = 20_000
-"""Members that a window's set takes: a key's evaluation reads all of them."""
+"""Members that a set of a window takes: the evaluation of a key reads all of them."""
 
 MEMBER_BYTES = 16
 """The longest member."""
 
-MAX_THRESHOLDS = {"event_count": MEMBER_LIMIT // 2, "value_count": MEMBER_LIMIT // 32}
-"""The largest thresholds of rules: a full set proves that its key has fired. A value can be in a set 32
-times, once for each quantum of time; without this limit a client could fill a set with few values."""
-
 
 class WindowStore(Protocol):
-    """Grow-only sets of members, by (window key, epoch), and the marks of suppressed suppressed periods.
+    """Grow-only sets of members, by (window key, epoch), and markers of suppressed periods.
 
-    What is an epoch here is a number: of ordered sequences, one for each epoch and step.
+    An epoch is a number here: ordered sequences have one for each epoch of time and step.
 
-    `add` is idempotent and commutative; once it returns, every `read` that starts later sees it. A
-    set that holds `member_limit` members silently takes no more: of most kinds of rules its key has
-    fired long ago. Implementations can be called from several threads.
+    `add` is idempotent and commutative; once it returns, every `read` that starts later sees it. A set that
+    holds `member_limit` members silently takes no more: for most types of rules, its key had a finding long
+    before. Several threads can call an implementation.
     """
 
     @property
     def member_limit(self) -> int:
-        """`MEMBER_LIMIT`, but in tests and where nothing is stored."""
+        """`MEMBER_LIMIT`, except in tests and where nothing is stored for long."""
         ...
 
     def add(
@@ -61,11 +57,11 @@ class WindowStore(Protocol):
         ...
 
     def suppressed(self, key: str, periods: Iterable[int]) -> frozenset[int]:
-        """Those of `periods` that are marked for `key`."""
+        """Those of `periods` that have a suppression marker under `key`."""
         ...
 
     def suppress(self, key: str, period: int, *, expires_at: int) -> None:
-        """Mark a suppressed period after its finding was emitted."""
+        """Write the suppression marker of a period, after its finding was emitted."""
         ...
 
 
@@ -80,10 +76,9 @@ class SharedLogEpoch(Protocol):
 
 
 class SharedLogStore(Protocol):
-    """Grow-only sets that many keys share, by (shared log, epoch): one write holds what a batch brings to
-    all.
+    """Grow-only sets that many keys share, by (shared log, epoch): one write holds what a batch brings them.
 
-    The same promises as of `WindowStore`, except that a full set says so. Several threads may call it, each
+    It promises the same as `WindowStore`, except that a full set says so. Several threads may call it, each
     for other shared logs.
     """
 
@@ -93,7 +88,7 @@ class SharedLogStore(Protocol):
         ...
 
     def append(self, shared_log: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
-        """See to it that a set holds the members; false if it is full. `expires_at` is epoch seconds."""
+        """Make sure that a set holds the members; false if it is full. `expires_at` is epoch seconds."""
         ...
 
     def read_shared_log(self, shared_log: str, epochs: Iterable[int]) -> Mapping[int, SharedLogEpoch]:

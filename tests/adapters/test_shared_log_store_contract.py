@@ -325,7 +325,7 @@ def test_the_engine_finds_the_same_with_shared_logs_full_or_not(
         )
         outcome = engine.process(happened[start : start + 2], now_ms=START + MINUTE)
         assert outcome.failures == ()
-        engine.commit(outcome.findings)
+        outcome.commit(outcome.findings)
         found += [(finding.rule, finding.key["user"]) for finding in outcome.findings]
     assert sorted(found) == [(name, user) for name in ("addresses", "burst") for user in ("alice", "bob")]
     periods = {item["slot"]["S"][:2] for item in client.scan(TableName=name)["Items"]}

@@ -19,8 +19,8 @@ from sessionwarden.adapters.memory.windows import MemoryWindowStore
 from sessionwarden.detection.engine import Engine, Runner, one_by_one
 from sessionwarden.errors import StoreError
 from sessionwarden.model.finding import Finding
+from sessionwarden.model.rules import Inner
 from sessionwarden.ports import MEMBER_BYTES, WindowStore
-from sessionwarden.ruleset.compiled import Inner
 from tests.support.detection import HOUR, MINUTE, START, event, events, rule, ruleset, selection, single
 
 EXPIRY = 4_000_000_000
@@ -200,7 +200,7 @@ def check_that_the_engine_finds_what_it_finds_in_memory(store: WindowStore, run:
         outcome = engine.process(batch, now_ms=START + MINUTE)
         assert outcome.failures == ()
         found += outcome.findings
-        engine.commit(outcome.findings)
+        outcome.commit(outcome.findings)
     assert {finding.id for finding in found} == {finding.id for finding in expected}
     assert len(found) == len(expected) == 6
 

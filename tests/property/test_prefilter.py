@@ -12,10 +12,11 @@ from sessionwarden.adapters.memory.windows import NO_LIMIT, MemoryWindowStore
 from sessionwarden.detection.batch import Outcome
 from sessionwarden.detection.engine import Engine
 from sessionwarden.model.event import Event
+from sessionwarden.model.rules import Inner
 from sessionwarden.replay.columnar import coarse_counts
 from sessionwarden.replay.columnar.columns import EventColumns, JoinedColumns, TextNumbers
 from sessionwarden.replay.columnar.prefilter import Prefilter, candidate_rows
-from sessionwarden.ruleset.compiled import CompiledRuleset, Inner
+from sessionwarden.ruleset.compiled import CompiledRuleset
 from tests.support.detection import HOUR, event, rule, ruleset, selection
 from tests.support.histories.logs import Batches, deliveries, random_events, random_rules
 
@@ -52,7 +53,7 @@ def outcomes(rules: CompiledRuleset, batches: Batches) -> Iterator[Outcome]:
     engine = Engine(rules, MemoryWindowStore(member_limit=NO_LIMIT))
     for now_ms, batch in batches:
         outcome = engine.process(batch, now_ms=now_ms)
-        engine.commit(outcome.findings)
+        outcome.commit(outcome.findings)
         yield outcome
 
 

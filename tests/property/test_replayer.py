@@ -20,7 +20,7 @@ def without_forgetting(rules: CompiledRuleset, batches: Batches) -> list[list[Fi
     found = []
     for now_ms, batch in batches:
         outcome = engine.process(batch, now_ms=now_ms)
-        engine.commit(outcome.findings)
+        outcome.commit(outcome.findings)
         found.append(list(outcome.findings))
     return found
 

@@ -20,7 +20,7 @@ from sessionwarden.authoring.editor_schema import SUBJECTS, Subject
 from sessionwarden.authoring.suite import read_suite
 from sessionwarden.cli.rules.schema import modeline, schema_file, schema_text, subject_of, yaml_files
 from sessionwarden.denylist import verdict
-from sessionwarden.ruleset.compiled import CompiledRule
+from sessionwarden.model.rules import CompiledRule
 from sessionwarden.ruleset.compiler.compile import compile_rules
 from sessionwarden.ruleset.compiler.files import rule_files
 from tests.support.paths import PROJECT

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from sessionwarden.adapters.memory.windows import MemoryWindowStore
+from sessionwarden.detection.engine import Engine
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Response
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset, Selection
+from sessionwarden.model.rules import CompiledRule, Selection
+from sessionwarden.ruleset.compiled import CompiledRuleset
+from sessionwarden.ruleset.validation import refuse_unsafe
 
 START = 1_790_000_000_000
 MINUTE = 60_000
@@ -57,6 +61,13 @@ def single(rule_id: str = "single", **changes: Any) -> CompiledRule:
 
 def ruleset(*rules: CompiledRule) -> CompiledRuleset:
     return CompiledRuleset(digest="digest", rules=rules)
+
+
+def accepted(*rules: CompiledRule) -> Engine:
+    """An engine for rules that the gate has let through, as in `detect`. Raises `RulesetError`."""
+    loaded = ruleset(*rules)
+    refuse_unsafe(loaded)
+    return Engine(loaded, MemoryWindowStore())
 
 
 def event(number: int, *, at: int = 0, **fields: Any) -> Event:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from sessionwarden.ruleset.compiled import CompiledRule
+from sessionwarden.model.rules import CompiledRule
 from sessionwarden.ruleset.compiler.compile import compile_rules
 from tests.support.pages import anchor
 from tests.support.paths import PROJECT

@@ -19,7 +19,8 @@ from sessionwarden.authoring.window_progress import Held, members_by_key, neares
 from sessionwarden.detection.acceptance import LogTime
 from sessionwarden.detection.engine import Engine
 from sessionwarden.detection.windows.group_key import shown_key
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
+from sessionwarden.model.rules import CompiledRule
+from sessionwarden.ruleset.compiled import CompiledRuleset
 
 BATCH = 37
 """Events at once: few enough that the cases of a rule cross batches, as deliveries do."""
@@ -70,7 +71,7 @@ def run_case(ruleset: CompiledRuleset, rule: CompiledRule, case: Case) -> CaseRu
             outcome = engine.process(batch, now_ms=now_ms)
             errors += [failure.error for failure in outcome.failures]
             found |= {one.id: one.key for one in outcome.findings if one.rule == rule.id}
-            engine.commit(outcome.findings)
+            outcome.commit(outcome.findings)
     return CaseRun(rule=rule, case=case, found=tuple(found.values()), errors=tuple(errors))
 
 

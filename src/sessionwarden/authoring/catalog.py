@@ -18,7 +18,8 @@ from sessionwarden.documents.check import Check, nearest
 from sessionwarden.documents.yaml import Document
 from sessionwarden.errors import Diagnostic, WrongArgumentError
 from sessionwarden.model.policy import Policy
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
+from sessionwarden.model.rules import CompiledRule
+from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import check_rules
 from sessionwarden.ruleset.compiler.sigma_document import RuleDraft, read_document
 from sessionwarden.ruleset.matching.explain import Names, named

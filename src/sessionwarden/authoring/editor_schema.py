@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, get_args
 
 from sessionwarden.authoring.cases_document import CasesDocument
+from sessionwarden.correlations.registry import spellings
 from sessionwarden.documents.durations import DURATION_SCHEMA
 from sessionwarden.documents.models import FileModel, schema_of_model
 from sessionwarden.model.event import FIELDS, UNGROUPABLE_FIELDS
 from sessionwarden.model.finding import Level, Mode
 from sessionwarden.routes.document import RoutesDocument
-from sessionwarden.ruleset.compiled import Kind, Operator
 from sessionwarden.ruleset.compiler import correlation_section, response_section
 from sessionwarden.ruleset.compiler.metadata import METADATA, STATUSES
 from sessionwarden.ruleset.compiler.modifiers import MODIFIERS
@@ -133,26 +133,29 @@ def _detection_parts() -> dict[str, Schema]:
 
 
 def _correlation() -> Schema:
-    bound: Schema = {"type": "integer"}
-    condition = _map(
+    types = spellings()
+    fields = {name: name for name in FIELDS} | W3C_FIELDS
+    # which condition is possible depends on the type
+    conditions = [
         {
-            **dict.fromkeys(get_args(Operator), bound),
-            "field": {"anyOf": [{"enum": FIELD_NAMES}, TEXTS]},
-            "percentile": {"type": "integer", "minimum": 0, "maximum": 100},
+            "if": {"properties": {"type": {"const": word}}, "required": ["type"]},
+            "then": {"properties": {"condition": one.condition_schema(fields)}},
         }
-    )
+        for word, one in sorted(types.items())
+    ]
     known: dict[str, Schema] = {
-        "type": {"enum": sorted({*get_args(Kind), "value_median"} - {"event"})},
+        "type": {"enum": sorted(types)},
         "rules": _one_or_more(TEXT),
         # names of aliases too; the list is for completion
         "group-by": _one_or_more({"anyOf": [{"enum": sorted(FIELDS - UNGROUPABLE_FIELDS)}, TEXT]}),
         "timespan": DURATION_SCHEMA,
-        "condition": {"anyOf": [condition, TEXT]},
+        "condition": {"type": ["object", "string"]},
         "generate": {"type": "boolean"},
         "aliases": {"type": "object"},
     }
     words = sorted({*correlation_section.KEYS, "aliases"})
-    return _map({key: _says(key, known[key]) for key in words}, required=["type", "timespan"])
+    properties = {key: _says(key, known[key]) for key in words}
+    return _map(properties, required=["type", "timespan"]) | {"allOf": conditions}
 
 
 def _response() -> Schema:

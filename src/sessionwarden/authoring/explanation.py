@@ -16,16 +16,18 @@ from typing import NamedTuple
 from sessionwarden.adapters.memory.windows import NO_LIMIT, MemoryWindowStore
 from sessionwarden.authoring.catalog import Catalog
 from sessionwarden.authoring.window_progress import Held, held, members_by_key, membership
+from sessionwarden.correlations.sampling import sample_of
+from sessionwarden.correlations.values import GroupKey
 from sessionwarden.detection.acceptance import is_our_refusal
-from sessionwarden.detection.counting.sampling import sample_of
-from sessionwarden.detection.windows.group_key import GroupKey, shown_key
+from sessionwarden.detection.windows.group_key import shown_key
 from sessionwarden.model.decision import Decision
 from sessionwarden.model.event import Category, Event
 from sessionwarden.model.finding import Finding
+from sessionwarden.model.rules import CompiledRule, Selection
 from sessionwarden.policy.decide import decide, needs_user_facts
 from sessionwarden.policy.deployment import Deployment
 from sessionwarden.replay.replayer import Replayer
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset, Selection
+from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.matching.explain import Node, explain_expression
 
 BATCH = 10_000
@@ -58,9 +60,9 @@ class KeyAnswer(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleAnswer:
-    """What one rule makes of the event. `inner` are the rules whose firings it counts instead.
+    """What one rule makes of the event. `inner` are the rules whose matches it counts instead.
 
-    `left_out` if it looks at a part of its events, and not at this one.
+    `left_out` if it counts a sample of its events, and this one is not in it.
     """
 
     rule: CompiledRule

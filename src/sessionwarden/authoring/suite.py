@@ -16,7 +16,7 @@ from sessionwarden.authoring.cases_document import Kind
 from sessionwarden.authoring.catalog import Catalog, Source, read_catalog
 from sessionwarden.documents.check import nearest, quoted
 from sessionwarden.errors import Diagnostic, InputFileError
-from sessionwarden.ruleset.compiled import CompiledRule
+from sessionwarden.model.rules import CompiledRule
 from sessionwarden.ruleset.compiler.files import CASES_SUFFIXES
 
 

@@ -1,30 +1,28 @@
-"""How near a rule is to firing for a key: what an interval holds, against what the rule wants.
+"""How near a rule is to a finding for a key: what an interval holds, against what the rule asks for.
 
-Enters: a compiled rule of any kind and events. Leaves: for each key its events, and what the half-open
-interval `(t - timespan, t]` that ends at one of them holds. Invariant: membership is the engine's (its
-predicates, its keys, its sample, its refusal to count our own refusals), so the figures explain its
-findings. They never decide one: whether a rule fires is only ever asked of the engine. Where the engine is
-coarser than the figures (time in steps of 1/32 of the timespan) `Held.coarse` says so. Leaves out firings of
-inner rules, which only the engine knows.
+Enters: a compiled rule and events. Leaves: for each key its events, and what the half-open interval
+`(t - timespan, t]` that ends at one of them holds. Invariant: membership and measure are the engine's (its
+predicates, keys, sample, payloads and aggregates), so the figures explain its findings. They never decide
+one: only the engine does. Where the engine is coarser than the figures (time in steps of 1/32 of the
+timespan) `Held.coarse` says so. Leaves out matches of inner rules, which only the engine knows.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from itertools import groupby
+from typing import Any, NamedTuple
 
-from sessionwarden.authoring.words import bounds_in_words, percentile_in_words
+from sessionwarden.correlations.bounds import COMPARE, Measure, bounds_in_words
+from sessionwarden.correlations.registry import type_of
+from sessionwarden.correlations.sampling import sample_of
+from sessionwarden.correlations.values import GroupKey, event_hash
 from sessionwarden.detection.acceptance import is_our_refusal
-from sessionwarden.detection.counting.condition import COMPARE
-from sessionwarden.detection.counting.sampling import sample_of
-from sessionwarden.detection.windows.group_key import GroupKey, key_reader, value_text
+from sessionwarden.detection.windows.group_key import key_reader
 from sessionwarden.model.event import Event
-from sessionwarden.ruleset.compiled import CompiledRule
+from sessionwarden.model.rules import CompiledRule
 from sessionwarden.ruleset.matching.predicates import compile_expression
-
-EXACT = frozenset({"event", "event_count"})
-"""Kinds whose windows the engine keeps to the millisecond; for all others time has 32 steps a timespan."""
 
 MAX_JUDGED = 200
 """Intervals at either end of the order that are judged: a case can have ten thousand, each as long."""
@@ -66,7 +64,8 @@ def membership(rule: CompiledRule) -> Callable[[Event], dict[GroupKey, Member]]:
         )
         for selection in rule.selections
     ]
-    sample = sample_of(rule)
+    sample, field = sample_of(rule), rule.value_field
+    accepts = type_of(rule).accepts if rule.is_correlation else None
 
     def keys_of(event: Event) -> dict[GroupKey, Member]:
         found: dict[GroupKey, set[str]] = {}
@@ -74,6 +73,8 @@ def membership(rule: CompiledRule) -> Callable[[Event], dict[GroupKey, Member]]:
             return {}
         for selection, matches, read_key in ways:
             key = read_key(event) if selection.category == event.source and matches(event) else None
+            if key is not None and field and accepts and not accepts(getattr(event, field)):
+                continue
             if key is not None:
                 found.setdefault(key, set()).add(selection.rule)
         return {key: Member(event, frozenset(names)) for key, names in found.items()}
@@ -96,15 +97,16 @@ def members_by_key(rule: CompiledRule, events: Iterable[Event]) -> dict[GroupKey
 
 def held(rule: CompiledRule, members: Sequence[Member], *, until: int) -> Held:
     """What the interval that ends at `until` holds of one key."""
-    if rule.kind == "event":
+    if not rule.is_correlation:
         here = [member for member in members if member.event.time == until]
         return Held(until, len(here), len(here), meets=bool(here))
     inside = members[slice(*_range(rule, members, until))]
     if rule.steps:
         return _steps_held(rule, inside, until)
-    figure = _figure(rule, inside)
+    measured = _measured(rule, inside)
+    figure = None if measured is None else float(measured) * rule.sampled_one_in
     meets = figure is not None and all(COMPARE[name](figure, bound) for name, bound in rule.bounds)
-    return Held(until, len(inside), figure, meets=meets, coarse=rule.kind not in EXACT)
+    return Held(until, len(inside), figure, meets=meets, coarse=type_of(rule).bucketed)
 
 
 def nearest_to_firing(rule: CompiledRule, members: Sequence[Member]) -> Held:
@@ -140,21 +142,12 @@ def figure_in_words(rule: CompiledRule, found: Held) -> str:
         shown = f"{about}{shown} of {rule.threshold:,}"
     elif rule.bounds:
         shown = f"{shown}, wanted {bounds_in_words(rule.bounds)}"
-    return f"{shown} {_unit(rule)}"
+    unit = type_of(rule).unit(rule) if rule.is_correlation else "events"
+    return f"{shown} {unit}"
 
 
 def _number(figure: float) -> str:
     return f"{int(figure):,}" if figure == int(figure) else f"{figure:,.2f}"
-
-
-def _unit(rule: CompiledRule) -> str:
-    field = rule.value_field
-    return {
-        "value_count": f"distinct {field}",
-        "value_sum": f"(sum of {field})",
-        "value_avg": f"(average of {field})",
-        "value_percentile": f"({percentile_in_words(rule)} of {field})",
-    }.get(rule.kind, "events")
 
 
 def _distance(rule: CompiledRule, found: Held) -> tuple[bool, float]:
@@ -166,38 +159,33 @@ def _distance(rule: CompiledRule, found: Held) -> tuple[bool, float]:
     return not found.meets, sum(away)
 
 
-def _figure(rule: CompiledRule, inside: Sequence[Member]) -> float | None:
-    field = rule.value_field
-    if field is None:
-        return len(inside) * rule.sampled_one_in
-    values = [getattr(member.event, field) for member in inside]
-    if rule.kind == "value_count":
-        return len({value_text(field, value) for value in values})
-    if not values:
-        return None
-    if rule.kind == "value_sum":
-        return float(sum(values))
-    if rule.kind == "value_avg":
-        return float(sum(values)) / len(values)
-    # nearest rank: the smallest value that at least so many percent of the values do not exceed
-    rank = -(-len(values) * (rule.percentile or 0) // 100)
-    return float(sorted(values)[max(rank, 1) - 1])
+def _measured(rule: CompiledRule, inside: Sequence[Member]) -> Measure | None:
+    """What the engine's aggregate measures of the members, time kept in milliseconds; `None` of no values."""
+    correlation = type_of(rule)
+    if not inside:
+        return None if correlation.shows_value else 0
+    read = correlation.encoding(rule).read
+    steps = list(dict.fromkeys(rule.steps))
+    aggregate = correlation.aggregate(rule, span=rule.timespan_ms)
+
+    def payload(event: Event, step: int) -> Any:
+        made = correlation.payload(event, field=rule.value_field, step=step, event_hash=event_hash)
+        return read(step, made)
+
+    for time, together in groupby(inside, key=_time):
+        payloads = [
+            payload(one.event, step)
+            for one in together
+            for step in ([steps.index(name) for name in sorted(one.selections)] if steps else [0])
+        ]
+        aggregate.add(time, payloads)
+    return aggregate.measure()
 
 
 def _steps_held(rule: CompiledRule, inside: Sequence[Member], until: int) -> Held:
-    if rule.kind == "temporal":
-        seen = {name for member in inside for name in member.selections}
-        missing = tuple(step for step in rule.steps if step not in seen)
-    else:
-        missing = rule.steps[_longest_beginning(rule.steps, inside) :]
-    done = len(rule.steps) - len(missing)
-    return Held(until, len(inside), done, meets=not missing, missing=missing, coarse=True)
-
-
-def _longest_beginning(steps: Sequence[str], inside: Sequence[Member]) -> int:
-    """How many of the steps were seen one after the other, from the first on."""
-    done = 0
-    for member in inside:
-        if done < len(steps) and steps[done] in member.selections:
-            done += 1
-    return done
+    correlation = type_of(rule)
+    seen = {name for member in inside for name in member.selections}
+    done = int(_measured(rule, inside) or 0)
+    missing = correlation.missing_steps(rule, seen=seen, done=done)
+    held = len(rule.steps) - len(missing)
+    return Held(until, len(inside), held, meets=not missing, missing=missing, coarse=correlation.bucketed)

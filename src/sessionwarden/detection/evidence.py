@@ -1,29 +1,30 @@
-"""From a crossing to a finding: which events to show, and whose they are.
+"""Evidence: from a crossing to a finding, which events to show and whose they are.
 
 Enters: a crossing and the events at hand. Leaves: a `Finding`. Invariant: everything in it is bounded,
-however long the texts that clients write, and nothing in it decides whether the rule fired. Ids of
-events that another process saw are not known here and are left out.
+however long the texts that clients write, and nothing in it decides whether the rule was met. Ids of events
+that another process saw are not known here and are left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from sessionwarden.detection.counting.condition import Measure
+from sessionwarden.correlations.bounds import Measure
 from sessionwarden.detection.counting.crossings import Crossing, Seen, Token
 from sessionwarden.detection.windows.group_key import finding_id, shown_key
-from sessionwarden.detection.windows.key_state import Key
-from sessionwarden.detection.windows.window import Reader
+from sessionwarden.detection.windows.key_state import KeyState
+from sessionwarden.detection.windows.window import WindowRule
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
-from sessionwarden.ruleset.compiled import CompiledRule
+from sessionwarden.model.rules import CompiledRule
 
 SHOWN_EVENTS = 20
 """Event ids in a finding."""
 
 
 def newest(seen: Iterable[Seen], *, since: int, until: int) -> list[Seen]:
-    """The newest of `(since, until]` in order of time, one for each token, at most `SHOWN_EVENTS`."""
+    """The newest events of `(since, until]` in order of time, one for each token, at most `SHOWN_EVENTS`."""
     chosen: dict[Token, Seen] = {}
     for one in sorted((one for one in seen if since < one.time <= until), key=_by_time, reverse=True):
         chosen.setdefault(one.token, one)
@@ -32,58 +33,59 @@ def newest(seen: Iterable[Seen], *, since: int, until: int) -> list[Seen]:
     return list(reversed(chosen.values()))
 
 
-def build_finding(
-    *,
-    ruleset_digest: str,
-    reader: Reader,
-    state: Key,
-    crossing: Crossing,
-    seen: Sequence[Seen],
-    trigger: Event | None,
-    latest: Event,
-) -> Finding:
-    """The finding of one crossing.
+@dataclass(frozen=True, slots=True)
+class FindingBuilder:
+    """Builds the findings of one rule for one key."""
 
-    `triggering event` is the event that crossed, if this process has it; else the principal is taken from
-    `latest`, another event of the same key.
-    """
-    rule = reader.rule
-    shown = newest(seen, since=crossing.since, until=crossing.until)
-    first_time = crossing.first_time
-    if shown:
-        earliest = min(one.time for one in seen if crossing.since < one.time <= crossing.until)
-        first_time = earliest if earliest <= crossing.first_until else first_time
-    principal = trigger or latest
-    return Finding(
-        id=finding_id(mark_key=state.mark_key(reader), period=crossing.period),
-        rule=rule.id,
-        title=rule.title,
-        level=rule.level,
-        ruleset_digest=ruleset_digest,
-        response=rule.response,
-        key=shown_key(rule.group_by, state.key),
-        time=trigger.time if trigger else max(crossing.time, first_time),
-        first_time=first_time,
-        count=crossing.count * rule.sampled_one_in,
-        sampled_one_in=rule.sampled_one_in,
-        events=_shown_ids(shown, rule),
-        value=_shown_value(crossing.value),
-        pool=principal.pool,
-        user=principal.user,
-        username=principal.username,
-        session=principal.session,
-        client=principal.client,
-        identity=principal.identity,
-        groups=principal.groups,
-        source_ip=principal.source_ip,
-        api_id=principal.api_id,
-        route=principal.route,
-    )
+    ruleset_digest: str
+    state: KeyState
+    reader: WindowRule
+
+    def finding(
+        self, crossing: Crossing, seen: Sequence[Seen], *, trigger: Event | None, latest: Event
+    ) -> Finding:
+        """The finding of one crossing.
+
+        `trigger` is the event that crossed, if this process has it; otherwise the principal is that of
+        `latest`, another event of the same key.
+        """
+        rule, state = self.reader.rule, self.state
+        shown = newest(seen, since=crossing.since, until=crossing.until)
+        first_time = crossing.first_time
+        if shown:
+            earliest = min(one.time for one in seen if crossing.since < one.time <= crossing.until)
+            first_time = earliest if earliest <= crossing.first_until else first_time
+        principal = trigger or latest
+        return Finding(
+            id=finding_id(marker_key=state.marker_key(self.reader), period=crossing.period),
+            rule=rule.id,
+            title=rule.title,
+            level=rule.level,
+            ruleset_digest=self.ruleset_digest,
+            response=rule.response,
+            key=shown_key(rule.group_by, state.key),
+            time=trigger.time if trigger else max(crossing.time, first_time),
+            first_time=first_time,
+            count=crossing.count * rule.sampled_one_in,
+            sampled_one_in=rule.sampled_one_in,
+            events=_shown_ids(shown, rule),
+            value=_shown_value(crossing.value),
+            pool=principal.pool,
+            user=principal.user,
+            username=principal.username,
+            session=principal.session,
+            client=principal.client,
+            identity=principal.identity,
+            groups=principal.groups,
+            source_ip=principal.source_ip,
+            api_id=principal.api_id,
+            route=principal.route,
+        )
 
 
 def _shown_ids(shown: Iterable[Seen], rule: CompiledRule) -> tuple[str, ...]:
     ids = (one.id for one in shown)
-    # one event can stand for several steps, or be behind several firings
+    # one event can stand for several steps, or be behind several matches
     return tuple(dict.fromkeys(ids) if rule.steps or rule.inner else ids)
 
 

@@ -55,7 +55,7 @@ class Replayer:
         """The same, where the log is known to have reached `now_ms` (epoch ms) with these events."""
         self._sweep(now_ms)
         outcome = self._engine.process(events, now_ms=now_ms)
-        self._engine.commit(outcome.findings)
+        outcome.commit(outcome.findings)
         self.late += outcome.late
         self.refused += outcome.refused
         self.failed += len(outcome.failures)

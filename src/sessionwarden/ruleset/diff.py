@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
+from sessionwarden.model.rules import CompiledRule
+from sessionwarden.ruleset.compiled import CompiledRuleset
 
 ABSENT = None
 """A field that one of the two does not have. No field that is present is null."""

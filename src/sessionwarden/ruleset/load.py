@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from sessionwarden.errors import RulesetError
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
+from sessionwarden.model.rules import CompiledRule
+from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.validation import refuse_unsafe
 
 

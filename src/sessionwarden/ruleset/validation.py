@@ -1,51 +1,41 @@
-"""Compiled rules that the engine must not run are refused, whoever compiled them.
+"""The gate for compiled rules: a rule set that the engine must not run is refused, whoever compiled it.
 
-Enters: a decoded rule set. Leaves: nothing, or `RulesetError`. Here stands again, without YAML, all that
-safety rests on: who may be a group key, that a finding names its principal, that what can be undone only
-alerts, that every number is within what a window holds, that rules which build on each other come to an
-end. Leaves out: expressions, which `predicates.compile_expression` checks.
+Enters: a decoded rule set. Leaves: nothing, or `RulesetError`. `load_ruleset` asks it, and nothing else does:
+what has been loaded can be evaluated for every event, and what is guaranteed of findings holds for it. Here
+stands, without YAML, all that safety rests on: which fields may be a group key, that a finding names its
+principal, that a finding which can be undone only alerts, that every number is within what a window holds,
+and that chains of rules end. Leaves out: expressions, which `predicates.compile_expression` checks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import NoReturn
 
+from sessionwarden.correlations.bounds import go_together
+from sessionwarden.correlations.correlation_type import PERCENTILES
+from sessionwarden.correlations.registry import TYPES, type_of
+from sessionwarden.correlations.sampling import MAX_SAMPLED_EVENTS, sampling_rate, why_never_sampled
+from sessionwarden.correlations.time_grid import MAX_TIMESPAN_MS
 from sessionwarden.errors import RulesetError
 from sessionwarden.model.deny import MAX_BROAD_DENY_SECONDS
-from sessionwarden.model.event import FIELDS, LIST_FIELDS, UNGROUPABLE_FIELDS
+from sessionwarden.model.event import FIELDS, UNGROUPABLE_FIELDS
 from sessionwarden.model.finding import BROAD_SCOPES
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset, Kind
-from sessionwarden.ruleset.compiler.sampling import SAMPLED_THRESHOLD, sampling_rate, why_never_sampled
-from sessionwarden.ruleset.limits import (
-    ALIAS,
-    COUNTS,
-    MAX_CHAIN,
-    MAX_PATTERNS,
-    MAX_RULES,
-    NUMBER_FIELDS,
-    NUMBER_KINDS,
-    PERCENTILES,
-    TEMPORAL,
-    count_patterns,
-    go_together,
-    is_final,
-    largest_bound,
-    least_and_most,
-)
+from sessionwarden.model.rules import CompiledRule
+from sessionwarden.ruleset.compiled import CompiledRuleset
+from sessionwarden.ruleset.limits import ALIAS, MAX_PATTERNS, MAX_RULES, count_patterns, inner_rules_first
 from sessionwarden.ruleset.vocabulary import SCOPE_ACTIONS
 from sessionwarden.ruleset.window_fingerprint import window_digest
 
 GROUPABLE_FIELDS = FIELDS - UNGROUPABLE_FIELDS
-VALUE_FIELDS: dict[Kind, frozenset[str]] = {
-    "value_count": FIELDS - LIST_FIELDS,
-    **dict.fromkeys(NUMBER_KINDS, NUMBER_FIELDS),
-}
 
 
 def refuse_unsafe(ruleset: CompiledRuleset) -> None:
     """Raise `RulesetError` for the first rule that must not run."""
     by_id = {rule.id: rule for rule in ruleset.rules}
+    for rule in ruleset.rules:
+        if rule.is_correlation and rule.kind not in TYPES:
+            _refuse(rule, f"is of the unknown type {rule.kind}")
     if len(by_id) != len(ruleset.rules):
         raise RulesetError("two rules have the same id")
     for rule in ruleset.rules:
@@ -54,8 +44,9 @@ def refuse_unsafe(ruleset: CompiledRuleset) -> None:
         _refuse_condition(rule)
     _refuse_rates(ruleset.rules)
     final: dict[str, bool] = {}
-    for rule in _from_below(ruleset.rules):
-        above, below = is_final(rule.kind, rule.bounds), all(final[one.rule] for one in rule.inner)
+    for rule in inner_rules_first(ruleset.rules):
+        above = not rule.is_correlation or type_of(rule).is_final(rule.bounds)
+        below = all(final[one.rule] for one in rule.inner)
         if not above and not below:
             _refuse(rule, "can be undone by what can be undone itself")
         final[rule.id] = above and below
@@ -74,7 +65,7 @@ def _refuse_key(rule: CompiledRule) -> None:
     aliases = [name for name in names if name not in FIELDS]
     if not names or len(set(names)) < len(names) or not UNGROUPABLE_FIELDS.isdisjoint(names):
         _refuse(rule, f"cannot be grouped by {', '.join(names) or 'nothing'}")
-    if not all(map(ALIAS.fullmatch, aliases)) or (aliases and rule.kind == "event"):
+    if not all(map(ALIAS.fullmatch, aliases)) or (aliases and not rule.is_correlation):
         _refuse(rule, f"cannot be grouped by {', '.join(names)}")
     if rule.response.scope not in names:
         _refuse(rule, f"does not group by its scope, {rule.response.scope}")
@@ -92,14 +83,14 @@ def _refuse_members(rule: CompiledRule, by_id: Mapping[str, CompiledRule]) -> No
         _refuse_fields(rule, selection.fields, GROUPABLE_FIELDS)
     for one in rule.inner:
         inner = by_id.get(one.rule)
-        if inner is None or inner.kind == "event":
+        if inner is None or not inner.is_correlation:
             raise RulesetError(f"rule {rule.id} builds on {one.rule}, which is no correlation of this set")
         _refuse_fields(rule, one.fields, frozenset(inner.group_by))
         if rule.value_field is not None and rule.value_field not in inner.group_by:
             _refuse(rule, f"counts {rule.value_field}, which {inner.id} does not have")
-    if rule.inner and rule.kind in NUMBER_KINDS:
+    if rule.inner and rule.is_correlation and not type_of(rule).counts_matches:
         _refuse(rule, "measures rules, which have no quantities")
-    if rule.kind == "event" and (rule.inner or not rule.emits):
+    if not rule.is_correlation and (rule.inner or not rule.emits):
         _refuse(rule, "is of single events and builds on others or serves them")
 
 
@@ -117,36 +108,49 @@ def _refuse_fields(rule: CompiledRule, fields: Sequence[str], given: frozenset[s
 
 
 def _refuse_condition(rule: CompiledRule) -> None:
-    if (rule.timespan_ms > 0) == (rule.kind == "event"):
+    if not rule.is_correlation:
+        _refuse_condition_of_single_events(rule)
+        return
+    correlation = type_of(rule)
+    if not 0 < rule.timespan_ms <= MAX_TIMESPAN_MS:
         _refuse(rule, "has no usable threshold or timespan")
     _refuse_bounds(rule)
-    if rule.value_field not in VALUE_FIELDS.get(rule.kind, {None}):
+    judged: Set[str | None] = set(correlation.value_fields) or {None}
+    if rule.value_field not in judged:
         _refuse(rule, f"counts values of {rule.value_field}")
-    if rule.percentile not in (PERCENTILES if rule.kind == "value_percentile" else (None,)):
+    if rule.percentile not in (PERCENTILES if correlation.needs_percentile else (None,)):
         _refuse(rule, f"has the percentile {rule.percentile}")
     members = set(_member_names(rule))
-    in_order = len(rule.steps) == len(members) > 1 and members == set(rule.steps)
-    if not in_order if rule.kind in TEMPORAL else rule.steps:
+    complete = len(rule.steps) == len(members) > 1 and members == set(rule.steps)
+    if not complete if correlation.has_steps else rule.steps:
         _refuse(rule, f"has the steps {', '.join(rule.steps) or 'of nothing'}")
 
 
+def _refuse_condition_of_single_events(rule: CompiledRule) -> None:
+    if rule.timespan_ms or rule.bounds:
+        _refuse(rule, "has no usable threshold or timespan")
+    if rule.value_field is not None or rule.percentile is not None or rule.steps:
+        _refuse(rule, "judges single events, and has a value field, a percentile or steps")
+
+
 def _refuse_bounds(rule: CompiledRule) -> None:
-    if rule.kind == "event" or rule.kind in TEMPORAL:
+    correlation = type_of(rule)
+    if correlation.has_steps:
         usable = not rule.bounds
     else:
         usable = go_together([operator for operator, _ in rule.bounds])
-    # a firing can be in a set as often as a value can
-    kind = "value_count" if rule.inner and rule.kind in COUNTS else rule.kind
-    largest = largest_bound(kind) if rule.sampled_one_in == 1 else SAMPLED_THRESHOLD
+    largest = correlation.largest_bound(of_matches=bool(rule.inner))
+    if rule.sampled_one_in != 1:
+        largest = MAX_SAMPLED_EVENTS
     for operator, bound in rule.bounds:
-        least, most = least_and_most(operator, kind, largest) if usable else (1, 0)
+        least, most = correlation.least_and_most(operator, largest) if usable else (1, 0)
         usable = usable and least <= bound <= most
     if not usable:
         _refuse(rule, "has no usable threshold or timespan")
 
 
 def _refuse_rates(rules: Sequence[CompiledRule]) -> None:
-    """A rate of somebody's own would fire on a single event, or on none of a million."""
+    """A rate that the compiler would not choose could match on one event, or on none of a million."""
     serving = {inner.rule for rule in rules for inner in rule.inner}
     for rule in rules:
         if rule.sampled_one_in == 1:
@@ -154,18 +158,6 @@ def _refuse_rates(rules: Sequence[CompiledRule]) -> None:
         exact = why_never_sampled(rule, serves=rule.id in serving) is not None
         if exact or rule.sampled_one_in != sampling_rate(rule.threshold):
             _refuse(rule, f"looks at one event in {rule.sampled_one_in}")
-
-
-def _from_below(rules: Sequence[CompiledRule]) -> list[CompiledRule]:
-    """The rules in an order in which each comes after those it builds on."""
-    ordered: dict[str, CompiledRule] = {}
-    for _ in range(MAX_CHAIN):
-        ready = [rule for rule in rules if all(one.rule in ordered for one in rule.inner)]
-        ordered |= {rule.id: rule for rule in ready}
-    for rule in rules:
-        if rule.id not in ordered:
-            _refuse(rule, f"builds on itself, or on more than {MAX_CHAIN} others in a row")
-    return list(ordered.values())
 
 
 def _refuse_actions(rule: CompiledRule, *, final: bool) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from sessionwarden.ruleset.compiled import CompiledRule, Inner, Selection
+from sessionwarden.correlations.registry import type_of
+from sessionwarden.model.rules import CompiledRule, Inner, Selection
 
 WINDOW_DIGEST_CHARACTERS = 16
 
@@ -21,8 +22,8 @@ WINDOW_DIGEST_CHARACTERS = 16
 def window_digest(rule: CompiledRule, inner: Mapping[str, CompiledRule]) -> str:
     """The digest of what `rule` counts; `inner` are the rules it builds on, by id."""
     members = {selection.rule: _selected(selection) for selection in rule.selections}
-    members |= {one.rule: _fired(one, inner[one.rule]) for one in rule.inner}
-    if rule.kind == "temporal_ordered":
+    members |= {one.rule: _matched(one, inner[one.rule]) for one in rule.inner}
+    if rule.is_correlation and type_of(rule).in_order:
         tests = [members[step] for step in rule.steps]
     else:
         tests = sorted(set(members.values()))
@@ -37,8 +38,8 @@ def _selected(selection: Selection) -> bytes:
     return _encode([selection.category, selection.expression, list(selection.fields)])
 
 
-def _fired(inner: Inner, rule: CompiledRule) -> bytes:
-    # an inner rule fires by its own window, bounds and slots
+def _matched(inner: Inner, rule: CompiledRule) -> bytes:
+    # an inner rule matches by its own window and bounds; its cooldown is part of names that are in use
     content: list[Any] = [rule.id, rule.window, list(rule.bounds), rule.response.cooldown_ms]
     return _encode([*content, list(inner.fields)])
 

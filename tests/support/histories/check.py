@@ -14,10 +14,11 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from sessionwarden.detection.windows.group_key import finding_id, key_digest, mark_digest
+from sessionwarden.correlations.values import key_digest
+from sessionwarden.detection.windows.group_key import finding_id, marker_digest
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
-from sessionwarden.ruleset.compiled import CompiledRule
+from sessionwarden.model.rules import CompiledRule
 from tests.support.histories.oracle import Fired, certain, oracle, pooled
 from tests.support.histories.world import History, play, random_history
 
@@ -101,8 +102,8 @@ def named(fired: set[Fired], history: History) -> dict[str, Fired]:
         rule = by_id[one.rule]
         with_pool = any(pooled(rule, by_id, position) for position in range(len(rule.group_by)))
         key = (*one.key, None) if with_pool else one.key
-        mark = mark_digest(rule=rule.id, window=rule.window)
-        ids[finding_id(mark_key=f"{mark}#{key_digest(key)}", period=one.period)] = one
+        marker = marker_digest(rule=rule.id, window=rule.window)
+        ids[finding_id(marker_key=f"{marker}#{key_digest(key)}", period=one.period)] = one
     return ids
 
 

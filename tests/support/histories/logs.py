@@ -7,7 +7,8 @@ from random import Random
 from typing import Any
 
 from sessionwarden.model.event import Event
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
+from sessionwarden.model.rules import CompiledRule
+from sessionwarden.ruleset.compiled import CompiledRuleset
 from tests.support.detection import event, rule, ruleset, selection, single
 from tests.support.histories.rules import random_rules as rules_of_all_kinds
 from tests.support.histories.rules import sampled_counts

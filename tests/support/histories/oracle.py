@@ -12,7 +12,8 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from sessionwarden.model.event import Event
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
+from sessionwarden.model.rules import CompiledRule
+from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.matching.predicates import compile_expression
 
 Key = tuple[Any, ...]
@@ -95,7 +96,7 @@ def looked_at(rule: CompiledRule, event: Event) -> bool:
 
 def interval(rule: CompiledRule, members: Iterable[Member], end: int) -> list[Member]:
     """The members of `(end - timespan, end]`."""
-    span = 32 if quantised(rule) else max(rule.timespan_ms, 1)
+    span = 32 if bucketed(rule) else max(rule.timespan_ms, 1)
     return [one for one in members if end - span < tick(rule, one.time) <= end]
 
 
@@ -168,18 +169,18 @@ def compare(name: str, left: Any, right: int) -> bool:
     return bool(left != right)
 
 
-def quantised(rule: CompiledRule) -> bool:
+def bucketed(rule: CompiledRule) -> bool:
     return rule.kind in ("value_count", "temporal")
 
 
 def tick(rule: CompiledRule, time: int) -> int:
     """The time that counts: in milliseconds, or in 32nds of the timespan."""
-    return time * 32 // rule.timespan_ms if quantised(rule) else time
+    return time * 32 // rule.timespan_ms if bucketed(rule) else time
 
 
 def grid_start(rule: CompiledRule, end: int) -> int:
     """The time of a tick, in milliseconds."""
-    return start_of_quantum(end, rule.timespan_ms) if quantised(rule) else end
+    return start_of_quantum(end, rule.timespan_ms) if bucketed(rule) else end
 
 
 def start_of_quantum(quantum: int, span: int) -> int:

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
+from sessionwarden.correlations.sampling import sampling_rate
 from sessionwarden.model.event import Event
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset, Inner, Selection
-from sessionwarden.ruleset.compiler.sampling import sampling_rate
+from sessionwarden.model.rules import CompiledRule, Inner, Selection
+from sessionwarden.ruleset.compiled import CompiledRuleset
 from tests.support.detection import event, rule, ruleset, selection, single
 
 SPANS = (7, 32, 40, 100, 1000)

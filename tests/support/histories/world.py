@@ -187,8 +187,8 @@ class Evaluator:
                     delivered.append(finding)
                 except StoreError:
                     again.update(outcome.origins[finding.id])
-            with suppress(StoreError):  # a slot that is not suppressed costs a repetition
-                self.engine.commit(delivered)
+            with suppress(StoreError):  # a period that is not suppressed costs a repetition
+                outcome.commit(delivered)
         except Crash:
             self.engine = self._start()
             again = set(range(len(batch)))

@@ -8,7 +8,7 @@ import pytest
 
 from sessionwarden.authoring.window_progress import figure_in_words, held, members_by_key, nearest_to_firing
 from sessionwarden.model.event import Event
-from sessionwarden.ruleset.compiled import CompiledRule, Selection
+from sessionwarden.model.rules import CompiledRule, Selection
 from tests.support.detection import ANY_USER, MINUTE, START, event, rule, selection
 
 KEY = ("alice", None)

@@ -6,17 +6,29 @@ from typing import Any
 import pytest
 
 from sessionwarden.adapters.memory.windows import MemoryWindowStore
-from sessionwarden.detection import engine as module
+from sessionwarden.correlations.counts import MAX_EVENTS, MAX_VALUES
+from sessionwarden.correlations.values import ID_TEXT_LIMIT
 from sessionwarden.detection.acceptance import LATE_MS, SKEW_MS
 from sessionwarden.detection.engine import Engine
-from sessionwarden.detection.windows.members import ID_TEXT_LIMIT
-from sessionwarden.detection.windows.window import Watch
+from sessionwarden.detection.windows import key_state as module
+from sessionwarden.detection.windows.plan import Watch
 from sessionwarden.errors import RulesetError, StoreError
 from sessionwarden.model.deny import DENYLIST_REASONS
 from sessionwarden.model.event import Event
-from sessionwarden.ports import MAX_THRESHOLDS, MEMBER_LIMIT
-from sessionwarden.ruleset.compiled import CompiledRule
-from tests.support.detection import HOUR, MINUTE, START, event, events, rule, ruleset, selection, single
+from sessionwarden.model.rules import CompiledRule
+from sessionwarden.ports import MEMBER_LIMIT
+from tests.support.detection import (
+    HOUR,
+    MINUTE,
+    START,
+    accepted,
+    event,
+    events,
+    rule,
+    ruleset,
+    selection,
+    single,
+)
 
 NOW = START + MINUTE
 
@@ -162,7 +174,7 @@ def test_the_oldest_and_the_newest_event_that_still_count(now_ms: int) -> None:
 def test_sets_and_marks_outlive_every_event_that_can_need_them(store: CountingStore) -> None:
     engine = Engine(ruleset(rule()), store)
     outcome = engine.process(events(3), now_ms=NOW)
-    engine.commit(outcome.findings)
+    outcome.commit(outcome.findings)
     needed = (START + MINUTE + LATE_MS) // 1000
     assert len(store.expiries) == 2
     assert all(needed < expiry < needed + 3 * 3600 for expiry in store.expiries.values())
@@ -172,7 +184,7 @@ def test_a_committed_finding_is_not_raised_again(store: CountingStore) -> None:
     rules = ruleset(rule())
     engine = Engine(rules, store)
     outcome = engine.process(events(3), now_ms=NOW)
-    engine.commit(outcome.findings)
+    outcome.commit(outcome.findings)
     assert Engine(rules, store).process(events(4), now_ms=NOW).findings == ()
 
 
@@ -181,8 +193,9 @@ def test_an_uncommitted_finding_is_raised_again_under_the_same_id(store: Countin
         rule(), rule("values", kind="value_count", value_field="source_ip", threshold=1), single()
     )
     engine = Engine(rules, store)
-    first = engine.process(events(3), now_ms=NOW).findings
-    engine.commit([])
+    outcome = engine.process(events(3), now_ms=NOW)
+    first = outcome.findings
+    outcome.commit([])
     again = engine.process(events(3), now_ms=NOW).findings
     assert {finding.id for finding in first} == {finding.id for finding in again}
     assert len(again) == 3
@@ -190,7 +203,8 @@ def test_an_uncommitted_finding_is_raised_again_under_the_same_id(store: Countin
 
 def test_while_a_period_is_suppressed_its_key_costs_nothing(store: CountingStore) -> None:
     engine = Engine(ruleset(rule()), store)
-    engine.commit(engine.process(events(3), now_ms=NOW).findings)
+    outcome = engine.process(events(3), now_ms=NOW)
+    outcome.commit(outcome.findings)
     store.calls.clear()
     engine.process([event(number, at=4000 + number) for number in range(100)], now_ms=NOW)
     assert store.calls == []
@@ -200,7 +214,8 @@ def test_while_a_period_is_suppressed_its_key_costs_nothing(store: CountingStore
 
 def test_writes_resume_one_timespan_before_the_period_ends(store: CountingStore) -> None:
     engine = Engine(ruleset(rule()), store)
-    engine.commit(engine.process(events(3), now_ms=NOW).findings)
+    outcome = engine.process(events(3), now_ms=NOW)
+    outcome.commit(outcome.findings)
     end = (START // HOUR + 1) * HOUR - START
     store.calls.clear()
     engine.process([event(7, at=end - MINUTE)], now_ms=START + end)
@@ -213,17 +228,19 @@ def test_writes_resume_one_timespan_before_the_period_ends(store: CountingStore)
 def test_rules_that_share_a_window_share_its_writes_and_suppress_apart(store: CountingStore) -> None:
     shared: dict[str, Any] = {"window": "shared"}
     engine = Engine(ruleset(rule("low", threshold=2, **shared), rule("high", threshold=4, **shared)), store)
-    first = engine.process(events(3), now_ms=NOW).findings
+    outcome = engine.process(events(3), now_ms=NOW)
+    first = outcome.findings
     assert [finding.rule for finding in first] == ["low"]
     assert store.calls == ["add", "read", "suppressed"]
-    engine.commit(first)
+    outcome.commit(first)
     second = engine.process([event(9, at=9000)], now_ms=NOW).findings
     assert [finding.rule for finding in second] == ["high"]
 
 
 def test_a_value_already_committed_costs_nothing(store: CountingStore) -> None:
     engine = Engine(ruleset(rule(kind="value_count", value_field="source_ip", threshold=5)), store)
-    engine.commit(engine.process([event(1)], now_ms=NOW).findings)
+    outcome = engine.process([event(1)], now_ms=NOW)
+    outcome.commit(outcome.findings)
     store.calls.clear()
     engine.process([event(2, at=1)], now_ms=NOW)
     assert store.calls == []
@@ -271,7 +288,7 @@ def test_a_single_event_rule_fires_once_a_period(store: CountingStore) -> None:
         ("alice", ("id-1",), 1),
         ("bob", ("id-3",), 1),
     ]
-    engine.commit(outcome.findings)
+    outcome.commit(outcome.findings)
     store.calls.clear()
     assert engine.process([event(4, at=10)], now_ms=NOW).findings == ()
     assert store.calls == []
@@ -319,7 +336,7 @@ def test_a_suppress_that_fails_is_told_after_all_were_tried(store: CountingStore
     outcome = engine.process([event(1)], now_ms=NOW)
     store.failing = {"suppress"}
     with pytest.raises(StoreError):
-        engine.commit(outcome.findings)
+        outcome.commit(outcome.findings)
     assert store.calls.count("suppress") == 2
 
 
@@ -339,7 +356,7 @@ def test_an_event_is_asked_only_of_rules_that_could_match(monkeypatch: pytest.Mo
 
     def noting(watch: Watch) -> Watch:
         def matches(seen: Event) -> bool:
-            asked.append(watch.window.readers[0].rule.id)
+            asked.append(watch.window.rules[0].rule.id)
             return watch.matches(seen)
 
         return watch._replace(matches=matches)
@@ -384,7 +401,7 @@ def test_forgetting_keys_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
         findings = []
         for number in range(200):
             outcome = engine.process([event(number, at=number * 10, user=f"user-{number % 20}")], now_ms=NOW)
-            engine.commit(outcome.findings)
+            outcome.commit(outcome.findings)
             findings += [(finding.id, finding.time, finding.count) for finding in outcome.findings]
         return findings
 
@@ -402,21 +419,21 @@ def test_what_a_process_remembers_of_keys_is_bounded(
     engine = Engine(ruleset(rule()), MemoryWindowStore())
     for number in range(100):
         engine.process([event(number, user=f"user-{number}")], now_ms=NOW)
-    (window,) = engine._windows
-    assert len(window.states) <= 4
+    (cache,) = engine._caches.values()
+    assert len(cache.states) <= 4
 
 
 @pytest.mark.parametrize(
     ("kind", "field", "limit"),
     [
-        ("event_count", None, MAX_THRESHOLDS["event_count"]),
-        ("value_count", "route", MAX_THRESHOLDS["value_count"]),
+        ("event_count", None, MAX_EVENTS),
+        ("value_count", "route", MAX_VALUES),
     ],
 )
-def test_a_key_whose_set_is_full_has_fired_whatever_filled_it(
+def test_a_key_whose_set_is_full_has_a_finding_whatever_filled_it(
     kind: Any, field: str | None, limit: int
 ) -> None:
-    # the worst that a client can do: every value in every quantum, with as few values as fill the set
+    # the worst that a client can do: every value in every bucket, with as few values as fill the set
     span = 32 * 1000
     one_rule = rule(kind=kind, value_field=field, threshold=limit, timespan_ms=span, cooldown_ms=1000 * HOUR)
     start = START // span * span
@@ -440,13 +457,14 @@ def test_a_key_whose_set_is_full_has_fired_whatever_filled_it(
         {"timespan_ms": 0},
         {"timespan_ms": 2**32 + 1},
         {"threshold": 0},
-        {"threshold": MAX_THRESHOLDS["event_count"] + 1},
-        {"threshold": MAX_THRESHOLDS["value_count"] + 1, "kind": "value_count", "value_field": "route"},
+        {"threshold": MAX_EVENTS + 1},
+        {"threshold": MAX_VALUES + 1, "kind": "value_count", "value_field": "route"},
         {"kind": "value_count"},
         {"value_field": "route"},
         {"selections": (selection(["no such operator"]),)},
     ],
 )
 def test_a_rule_that_no_compiler_would_write_is_refused(changes: dict[str, Any]) -> None:
+    accepted(rule())
     with pytest.raises(RulesetError):
-        Engine(ruleset(rule(**changes)), MemoryWindowStore())
+        accepted(rule(**changes))

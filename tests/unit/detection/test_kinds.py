@@ -12,8 +12,8 @@ from sessionwarden.detection.engine import Engine
 from sessionwarden.errors import RulesetError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
-from sessionwarden.ruleset.compiled import CompiledRule
-from tests.support.detection import HOUR, MINUTE, START, event, rule, ruleset, selection
+from sessionwarden.model.rules import CompiledRule
+from tests.support.detection import HOUR, MINUTE, START, accepted, event, rule, ruleset, selection
 
 NOW = START + MINUTE
 EPOCH = -START % MINUTE
@@ -28,11 +28,10 @@ SEQUENCE: dict[str, Any] = {"selections": (FAILED, WORKED), "steps": ("failed", 
 def found(happened: Sequence[Event], *rules: CompiledRule) -> list[Finding]:
     """Findings of one batch; the same must be found in disorder, one by one and twice."""
     at_once = Engine(ruleset(*rules), MemoryWindowStore()).process(happened, now_ms=NOW).findings
-    engine = Engine(ruleset(*rules), MemoryWindowStore())
-    again = set()
+    engine, again = Engine(ruleset(*rules), MemoryWindowStore()), set()
     for one in (*reversed(happened), *happened):
         outcome = engine.process([one, one], now_ms=NOW)
-        engine.commit(outcome.findings)
+        outcome.commit(outcome.findings)
         again |= {finding.id for finding in outcome.findings}
     assert again == {finding.id for finding in at_once}
     return list(at_once)
@@ -127,7 +126,8 @@ def test_an_interval_is_only_judged_as_a_whole() -> None:
     """The event before belongs to an interval whose beginning is not read for this batch: it stays out."""
     engine = Engine(ruleset(rule(bounds=(("lt", 2),), cooldown_ms=1)), MemoryWindowStore())
     first = [event(0, at=EPOCH - 2), event(1, at=EPOCH - 1)]
-    engine.commit(engine.process(first, now_ms=NOW).findings)
+    outcome = engine.process(first, now_ms=NOW)
+    outcome.commit(outcome.findings)
     outcome = engine.process([event(2, at=EPOCH + MINUTE)], now_ms=NOW + MINUTE)
     assert [finding.time for finding in outcome.findings] == [START + EPOCH + MINUTE]
 
@@ -254,27 +254,26 @@ def test_names_of_two_pools_do_not_meet_under_an_alias() -> None:
 )
 def test_what_cannot_be_evaluated_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(RulesetError):
-        Engine(ruleset(rule(**changes)), MemoryWindowStore())
+        accepted(rule(**changes))
 
 
-def test_rules_that_only_differ_in_what_they_judge_share_members() -> None:
-    store = MemoryWindowStore()
+def test_kinds_whose_windows_have_one_digest_keep_their_members_apart() -> None:
     shared: dict[str, Any] = {"window": "shared", "value_field": "status"}
     rules = (
         rule("sum", kind="value_sum", threshold=400, **shared),
-        rule("average", kind="value_avg", threshold=400, **shared),
+        rule("more", kind="value_sum", threshold=401, **shared),
         rule("values", kind="value_count", threshold=1, **shared),
     )
-    engine = Engine(ruleset(*rules), store)
+    engine = Engine(ruleset(*rules), MemoryWindowStore())
     findings = engine.process([event(1, status=400)], now_ms=NOW).findings
-    assert {one.rule: one.value for one in findings} == {"sum": 400, "average": 400, "values": None}
-    # numbers and values lie apart, though their digests are one
-    assert len(engine._windows) == 2
-    assert len({window.sets for window in engine._windows}) == 2
+    assert {one.rule: one.value for one in findings} == {"sum": 400, "values": None}
+    # two rules that judge one kind share members; numbers and values lie apart, though their digests are one
+    assert len({window.sets for window in engine._caches}) == len(engine._caches) == 2
 
 
 def test_writes_stop_while_the_periods_of_a_sum_are_suppressed() -> None:
     engine = Engine(ruleset(summing(cooldown_ms=HOUR)), MemoryWindowStore())
-    engine.commit(engine.process(sizes(100), now_ms=NOW).findings)
+    outcome = engine.process(sizes(100), now_ms=NOW)
+    outcome.commit(outcome.findings)
     batch = engine.collect([event(7, at=1, response_bytes=1)], now_ms=NOW)
     assert batch.levels == [{}]

@@ -12,8 +12,9 @@ from sessionwarden.adapters.memory.windows import MemoryWindowStore
 from sessionwarden.detection.engine import Engine
 from sessionwarden.errors import RulesetError, RulesUnavailableError
 from sessionwarden.model.finding import Finding
+from sessionwarden.model.rules import CompiledRule
 from sessionwarden.ports import NOTHING_PUBLISHED
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
+from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.load import canonical_json, digest_of
 from tests.support.detection import MINUTE, START, events, response, rule, ruleset
 from tests.support.published_sets import FORMAT_1_DIGEST, PUBLISHED_IN_FORMAT_1

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from sessionwarden.adapters.memory.windows import MemoryWindowStore
+from sessionwarden.model.rules import CompiledRule
 from sessionwarden.replay.impact import Impact, ImpactCount
 from sessionwarden.replay.replayer import Replayer
-from sessionwarden.ruleset.compiled import CompiledRule
 from tests.support.detection import ANY_ADDRESS, event, events, response, rule, ruleset, selection
 
 

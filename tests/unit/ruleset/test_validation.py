@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from sessionwarden.errors import RulesetError
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset, Inner
+from sessionwarden.model.rules import CompiledRule, Inner
+from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import compile_rules, dump_ruleset
 from sessionwarden.ruleset.load import digest_of, load_ruleset
 

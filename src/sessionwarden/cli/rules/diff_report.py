@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from sessionwarden.model.rules import CompiledRule
 from sessionwarden.printable import printable
 from sessionwarden.replay.impact import Impact
-from sessionwarden.ruleset.compiled import CompiledRule
 from sessionwarden.ruleset.diff import Differences, FieldChange
 
 TEXT_LIMIT = 120

@@ -17,7 +17,7 @@ from sessionwarden.authoring.explanation import explain_rule, look_back
 from sessionwarden.cli.rules.explain_report import explanation_json, print_explanations
 from sessionwarden.cli.rules.options import OUTPUT, POLICY, RULES, console, print_json, wrong_arguments_shown
 from sessionwarden.cli.rules.tables import rules_in_order
-from sessionwarden.ruleset.compiled import CompiledRule
+from sessionwarden.model.rules import CompiledRule
 
 
 @click.command()

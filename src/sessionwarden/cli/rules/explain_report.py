@@ -20,7 +20,7 @@ from sessionwarden.authoring.window_progress import figure_in_words
 from sessionwarden.authoring.words import actions_in_words, line, timespan
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Response
-from sessionwarden.ruleset.compiled import CompiledRule
+from sessionwarden.model.rules import CompiledRule
 from sessionwarden.ruleset.matching.explain import Node, decisive
 
 YES, NO = "yes", "no "
@@ -170,7 +170,7 @@ def _mark(matched: bool) -> tuple[str, str]:
 def _add_key(tree: Tree, rule: CompiledRule, one: KeyAnswer) -> None:
     key = "  ".join(f"{field}={value}" for field, value in one.key.items())
     branch = tree.add(Text.assemble("counts for ", (line(key), "bold")))
-    if rule.kind != "event":
+    if rule.is_correlation:
         branch.add(Text(f"window of {timespan(rule)}: {line(figure_in_words(rule, one.held))}"))
         if one.missing:
             branch.add(Text(f"not seen yet: {line(', '.join(one.missing))}"))

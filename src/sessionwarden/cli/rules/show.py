@@ -20,7 +20,7 @@ from sessionwarden.authoring.suite import RuleCases, Suite, read_suite
 from sessionwarden.authoring.words import actions_in_words, condition_in_words, line, span
 from sessionwarden.cli.rules.options import OUTPUT, POLICY, RULES, console, print_json, wrong_arguments_shown
 from sessionwarden.cli.rules.tables import rule_answer
-from sessionwarden.ruleset.compiled import CompiledRule
+from sessionwarden.model.rules import CompiledRule
 from sessionwarden.ruleset.compiler.sampling import doubt_in_words
 
 LABEL_WIDTH = 16

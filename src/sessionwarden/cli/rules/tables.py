@@ -16,7 +16,7 @@ from rich.text import Text
 from sessionwarden.authoring.catalog import SERVES_OTHERS, Catalog
 from sessionwarden.authoring.words import actions_in_words, condition_in_words, line
 from sessionwarden.cli.rules.options import NARROW
-from sessionwarden.ruleset.compiled import CompiledRule
+from sessionwarden.model.rules import CompiledRule
 from sessionwarden.ruleset.compiler.sampling import doubt
 
 HEADINGS = ("id", "title", "level", "kind", "group-by", "condition", "scope", "mode", "actions", "tags")

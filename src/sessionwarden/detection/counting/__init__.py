@@ -1,1 +1,1 @@
-"""When a rule fires: time grids, member encodings, aggregates, conditions and crossings."""
+"""Where the intervals of a key meet a rule's condition."""

@@ -1,36 +1,36 @@
 """Where the intervals of a key meet a rule's condition. Pure arithmetic.
 
-Enters: the members of one key, tick by tick. Leaves: the ticks `b` at which a half-open interval
-`(b - span, b]` that ends at a member meets the condition, and of each suppressed period the earliest.
+Enters: the members of one key, by time step. Leaves: the time steps `b` at which a half-open interval
+`(b - span, b]` that ends at a member meets the condition, and the earliest of each suppressed period.
 Invariant: the answer depends on the members alone, so neither the order nor the number of deliveries
-can change it. See docs/explanation/windows.md for what each kind decides exactly.
+can change it. docs/explanation/windows.md says what each type decides exactly.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sessionwarden.detection.counting.aggregates import Aggregate
-from sessionwarden.detection.counting.condition import Condition, Measure
-from sessionwarden.detection.counting.time_grid import Grid
+from sessionwarden.correlations.aggregates import Aggregate
+from sessionwarden.correlations.bounds import Condition, Measure
+from sessionwarden.correlations.time_grid import Grid
 
 Groups = Sequence[tuple[int, Sequence[Any]]]
-"""The payloads of each tick that has a member, in order of time."""
+"""The payloads of each time step that has a member, in order of time."""
 
-Token = bytes | str | int
-"""What tells two events (or values) of a key apart; `int` where everything stays in one process."""
+Token = bytes | str
+"""The id of an event, or the hash of a value, by which two of a key are told apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """The first crossing of a slot. Times are epoch ms in the layout's resolution.
+    """The first crossing of a period. Times are epoch ms, in the resolution of the member encoding.
 
     `since` (exclusive) to `until` (inclusive) are the real times of the interval's events;
-    `first_until` is the last real time that its earliest member can stand for. `value` is what was
-    measured of the members' values, of rules that judge those.
+    `first_until` is the last real time that its earliest member can stand for. `value` is the measure, of
+    rules whose findings show it.
     """
 
     period: int
@@ -52,12 +52,12 @@ class Seen(NamedTuple):
 
 
 class Meeting(NamedTuple):
-    """An interval that ends at `tick` and meets the condition; `first` is its earliest member's tick.
+    """An interval that ends at `time_step` and meets the condition; `first` is that of its earliest member.
 
     `held` is the count that a finding shows.
     """
 
-    tick: int
+    time_step: int
     first: int
     held: int
     measure: Measure
@@ -68,67 +68,51 @@ def meetings(
 ) -> Iterator[Meeting]:
     """Every interval that meets the condition, of those whose end is `judged`."""
     oldest = 0
-    for tick, payloads in groups:
-        aggregate.add(tick, payloads)
-        while groups[oldest][0] <= tick - span:
+    for time_step, payloads in groups:
+        aggregate.add(time_step, payloads)
+        while groups[oldest][0] <= time_step - span:
             aggregate.drop(*groups[oldest])
             oldest += 1
-        if judged(tick) and condition.met(measure := aggregate.measure()):
-            yield Meeting(tick, groups[oldest][0], aggregate.count, measure)
+        if judged(time_step) and condition.met(measure := aggregate.measure()):
+            yield Meeting(time_step, groups[oldest][0], aggregate.count, measure)
 
 
 def first_of_each_period(
     found: Iterable[Meeting], grid: Grid, *, cooldown_ms: int, measured: bool = False
 ) -> Iterator[Crossing]:
-    """The earliest crossing of every slot that has one, in order of time; with its value if `measured`."""
+    """The earliest crossing of every period that has one, in order of time; with its value if `measured`."""
     reported: int | None = None
     for meeting in found:
-        period = grid.start(meeting.tick) // cooldown_ms
+        period = grid.start(meeting.time_step) // cooldown_ms
         if period == reported:
             continue
         reported = period
         yield Crossing(
             period,
-            grid.start(meeting.tick),
+            grid.start(meeting.time_step),
             grid.start(meeting.first),
             grid.until(meeting.first),
             meeting.held,
-            grid.start(meeting.tick - grid.span + 1) - 1,
-            grid.until(meeting.tick),
+            grid.start(meeting.time_step - grid.span + 1) - 1,
+            grid.until(meeting.time_step),
             meeting.measure if measured else None,
         )
 
 
 def near(fresh: Collection[int], span: int) -> Callable[[int], bool]:
-    """Whether an interval that ends at a tick holds one of `fresh`."""
+    """Whether an interval that ends at a time_step holds one of `fresh`."""
     known = sorted(fresh)
 
-    def holds(tick: int) -> bool:
-        behind = bisect_right(known, tick)
-        return behind > 0 and tick - known[behind - 1] < span
+    def holds(time_step: int) -> bool:
+        behind = bisect_right(known, time_step)
+        return behind > 0 and time_step - known[behind - 1] < span
 
     return holds
 
 
-def anywhere(tick: int) -> bool:
+def anywhere(time_step: int) -> bool:
     """Every end is judged."""
     return True
-
-
-def count_crossings(
-    times: Sequence[int], *, span: int, threshold: int, cooldown_ms: int
-) -> Iterator[Crossing]:
-    """The same for a count that is to reach `threshold`, over times in order: it skips what cannot cross."""
-    index = threshold - 1
-    while index < len(times):
-        time = times[index]
-        if time - times[index - threshold + 1] >= span:
-            index += 1
-            continue
-        first, last = bisect_right(times, time - span), bisect_right(times, time)
-        period = time // cooldown_ms
-        yield Crossing(period, time, times[first], times[first], last - first, time - span, time)
-        index = max(last, bisect_left(times, (period + 1) * cooldown_ms))
 
 
 def trigger_at(crossing: Crossing, seen: Sequence[Seen]) -> int | None:
@@ -143,7 +127,7 @@ def trigger_at(crossing: Crossing, seen: Sequence[Seen]) -> int | None:
 
 def trigger_by_value(
     crossing: Crossing,
-    by_tick: Mapping[int, Collection[Token]],
+    by_step: Mapping[int, Collection[Token]],
     grid: Grid,
     *,
     threshold: int,
@@ -155,9 +139,9 @@ def trigger_by_value(
         for index, one in enumerate(seen)
         if crossing.time <= one.time <= crossing.until
     ]
-    last = grid.tick(crossing.time)
-    values = set(by_tick[last]) - {seen[index].token for _, _, index in here}
-    values.update(*(by_tick.get(tick, ()) for tick in range(last - grid.span + 1, last)))
+    last = grid.time_step(crossing.time)
+    values = set(by_step[last]) - {seen[index].token for _, _, index in here}
+    values.update(*(by_step.get(time_step, ()) for time_step in range(last - grid.span + 1, last)))
     if len(values) >= threshold:
         return None
     for _, _, index in sorted(here):

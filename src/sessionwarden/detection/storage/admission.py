@@ -1,10 +1,12 @@
-"""How many new keys a window serves: whoever invents keys must not run up the bill.
+"""Admission: how many new keys a window serves, so that an attacker who invents keys cannot run up the bill.
 
-Enters: keys of a batch that cost calls of their own (a write and a read, or a look-up of marks), and the
-time. Leaves: who of them is served. Invariants: a key that this process remembers is always served; of new
-ones, first those with the most events in the batch, because an attack worth finding repeats its key and
-invented keys come once; budgets are per window, so that a flood of addresses costs no user anything.
-Whoever is left out is not counted in that batch: fails open, and says so. docs/explanation/windows.md#bounds
+Enters: keys of a batch that cost calls of their own (a write and a read, or a look-up of suppression
+markers), and the time. Leaves: which of them are served. Invariants: a key that this process remembers is
+always served; of new ones, first those with the most events in the batch, because an attack worth finding
+repeats its key and invented keys come once; budgets are per window, so that a flood of addresses costs no
+user anything.
+A key that is left out is not counted in that batch: this fails open, and a metric says so.
+docs/explanation/windows.md#bounds
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from sessionwarden.detection.batch import Work
 from sessionwarden.detection.windows.window import Window
 
 NEW_KEYS_PER_MINUTE = 6_000
-"""Of one window in one process, where clients can invent keys. It is also what may come at once, so that a
-new process, which remembers nobody, is ready for 1,000 requests a second of ordinary visitors by itself."""
+"""New keys of one window in one process, where clients can invent keys. As many may come at once, so that a
+new process, which remembers no key, is ready for 1,000 requests a second of ordinary visitors by itself."""
 
 VERIFIED_FACTOR = 10
 """By how much the budget is larger where each key takes an account."""
@@ -26,13 +28,13 @@ VERIFIED_FACTOR = 10
 NOT_INVENTED = frozenset(
     {"user", "username", "session", "token", "client", "pool", "identity", "api_id", "stage", "route"}
 )
-"""Fields of verified identity, and those of which the API's owner made every value."""
+"""Fields of verified identity, and fields whose values only the API's owner chooses."""
 
 MINUTE_MS = 60_000
 
 
 class Admission:
-    """Serves all keys that are known, and `new_keys_per_minute` others per window; of `None`, all.
+    """Serves all keys that are known, and `new_keys_per_minute` others per window; with `None`, all.
 
     `salt` (at most 64 bytes) decides between equals: it must be a secret of the process, or clients could
     choose keys that win. Several threads may call it, each for other windows.
@@ -50,7 +52,7 @@ class Admission:
         self._now_ms = now_ms
 
     def serve(self, works: Iterable[Work]) -> None:
-        """Mark as `dropped` whoever is not served. A work may be asked for again: it is charged once."""
+        """Mark works that are not served as `dropped`. A work may be asked for again: it is charged once."""
         if self._per_minute is None:
             return
         new: dict[Window, list[Work]] = {}
@@ -59,9 +61,9 @@ class Admission:
                 new.setdefault(work.state.window, []).append(work)
         for window, some in new.items():
             served = self._take(window, len(some))
-            for place, work in enumerate(sorted(some, key=self._rank) if served < len(some) else some):
-                work.state.known = place < served
-                work.dropped = place >= served
+            for rank, work in enumerate(sorted(some, key=self._rank) if served < len(some) else some):
+                work.state.known = rank < served
+                work.dropped = rank >= served
 
     def _take(self, window: Window, wanted: int) -> int:
         with self._lock:
@@ -86,7 +88,7 @@ class _Bucket:
     def take(self, wanted: int, *, now_ms: int) -> int:
         """As many of the `wanted` tokens as there are."""
         passed_ms = max(0, now_ms - self._at_ms)
-        # follows a clock that is put back, or one wrong leap ahead would stop all refilling until then
+        # follow a clock that is put back: one wrong leap ahead would otherwise stop all refilling until then
         self._at_ms = now_ms
         self._credit = min(self._credit + passed_ms * self._per_minute, self._per_minute * MINUTE_MS)
         taken = min(wanted, self._credit // MINUTE_MS)
@@ -95,6 +97,6 @@ class _Bucket:
 
 
 def takes_an_account(window: Window) -> bool:
-    """Whether no client can invent keys of the window: none of their fields is of a client's making."""
+    """Whether each key of the window takes an account, because clients choose none of its fields."""
     fields = {field for entry in window.entries for field in entry.fields}
     return fields <= NOT_INVENTED and all(takes_an_account(inner) for inner in window.inner_windows)

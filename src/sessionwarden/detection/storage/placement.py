@@ -1,65 +1,61 @@
 """Where members lie: in sets of their key's own, or on a shared log that many keys share.
 
 Enters: the keys of a batch with their members. Leaves: groups of keys that are written and read by one call,
-and what was read, key by key. Invariant: what a key has on a shared log, and in sets of its own if the shared
-log is full, is together what its own sets would have held: the theorem of docs/explanation/windows.md does
-not tell them apart. Only keys that stop growing once they fired are kept in a shared log. Figures:
-docs/explanation/cost.md
+and the members that were read, key by key. Invariant: what a key has on a shared log, and in sets of its own
+if the shared log is full, is together what its own sets would have held: the theorem of
+docs/explanation/windows.md does not tell them apart. Only keys that stop growing once they have a finding are
+kept in a shared log. Figures: docs/explanation/cost.md
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import NamedTuple
 
+from sessionwarden.correlations.member_encoding import Members
 from sessionwarden.detection.acceptance import expiry
 from sessionwarden.detection.batch import Work
-from sessionwarden.detection.counting.member_encoding import Members
-from sessionwarden.detection.storage.admission import Admission
+from sessionwarden.detection.storage.own_sets import OwnSets
 from sessionwarden.detection.storage.shared_log import NOTHING
 from sessionwarden.detection.storage.shared_log_size import SHARED_LOG_LIMIT
 from sessionwarden.detection.windows.window import Window
-from sessionwarden.ports import SharedLogEpoch, SharedLogStore, WindowStore
+from sessionwarden.ports import SharedLogStore
 
 SHARED_LOG_TIMESPAN_MS = 60 * 60_000
-"""The longest timespan of windows that are kept in a shared log: every process keeps what it reads of a
-shared log."""
+"""The longest timespan of windows that are kept in a shared log: every process keeps what it reads of one."""
 
 SHARED_LOG_FORMAT = 2
-"""Of shared logs. It changes with `shared_log_epoch.pack`, `SHARED_LOG_LIMIT`, and what `is_in_shared_log`
-says."""
+"""The format of shared logs. It changes with `shared_log.pack`, `SHARED_LOG_LIMIT` and `is_in_shared_log`."""
+
+Read = Callable[[Work], Members]
+"""From a work to all members that are stored around its own."""
 
 
 class Group(NamedTuple):
-    """Keys of a batch that share a shared log, or one that has sets of its own (`shared log` is `None`)."""
+    """Keys of a batch that share a shared log, or one key that has sets of its own (`name` is `None`)."""
 
-    shared_log: str | None
+    name: str | None
     works: list[Work]
 
 
-class Sets:
-    """Writes and reads the members of groups. Without `shared logs`, every key has sets of its own.
+class Placement:
+    """Writes and reads the members of groups. Without `shared_logs`, every key has sets of its own."""
 
-    A new key has them only if `admission` serves it.
-    """
-
-    def __init__(self, store: WindowStore, shared_logs: SharedLogStore | None, admission: Admission) -> None:
-        self._store = store
+    def __init__(self, own: OwnSets, shared_logs: SharedLogStore | None) -> None:
+        self._own = own
         self._shared_logs = shared_logs
-        self._admission = admission
 
     def groups(self, works: Iterable[Work]) -> list[Group]:
         """The works, those together that one call can serve."""
         alone: list[Group] = []
         shared: dict[str, Group] = {}
         for work in works:
-            window = work.state.window
-            shared_log = self._shared_log_of(window)
-            if shared_log is None:
+            name = self._shared_log_of(work.state.window)
+            if name is None:
                 alone.append(Group(None, [work]))
             else:
-                shared.setdefault(shared_log, Group(shared_log, [])).works.append(work)
+                shared.setdefault(name, Group(name, [])).works.append(work)
         return [*shared.values(), *alone]
 
     def _shared_log_of(self, window: Window) -> str | None:
@@ -68,108 +64,99 @@ class Sets:
         return shared_log_name(window.timespan_ms, limit=self._shared_logs.shared_log_limit)
 
     def admitted(self, works: Iterable[Work]) -> list[Group]:
-        """The groups, less the keys with sets of their own that are not served: these lose their members."""
+        """The groups of a level, without the keys that need sets of their own and are not served."""
         groups = self.groups(works)
-        own = [work for group in groups if group.shared_log is None for work in group.works]
-        self._admission.serve(own)
-        for work in own:
+        alone = [work for group in groups if group.name is None for work in group.works]
+        self._own.served(alone)
+        for work in alone:
             if work.dropped:
                 work.members.clear()
         return [group for group in groups if any(work.due for work in group.works)]
 
     def write(self, group: Group) -> None:
         """Add all members of the group. Raises `StoreError`."""
-        if group.shared_log is None or self._shared_logs is None:
+        if group.name is None or self._shared_logs is None:
             for work in group.works:
-                self._write_own(work, work.members)
+                self._own.write(work, work.members)
             return
+        full = self._append(group.name, group.works, self._shared_logs)
+        beside = [work for work in group.works if not full.isdisjoint(work.members)]
+        self._own.served(beside)
+        for work in beside:
+            if work.dropped:
+                for epoch in full:
+                    work.members.pop(epoch, None)
+            else:
+                self._own.write(work, {epoch: work.members[epoch] for epoch in full & work.members.keys()})
+
+    @staticmethod
+    def _append(name: str, works: Iterable[Work], shared_logs: SharedLogStore) -> set[int]:
+        """Append to a shared log, epoch by epoch; those that are full and took nothing."""
         epochs: dict[int, list[Work]] = {}
-        for work in group.works:
+        for work in works:
             for epoch in work.members:
                 epochs.setdefault(epoch, []).append(work)
-        full: list[int] = []
-        for epoch, works in epochs.items():
+        full = set()
+        for epoch, its_works in epochs.items():
             members = frozenset(
-                work.state.log_owner + member for work in works for member in work.members[epoch]
+                work.state.log_owner + member for work in its_works for member in work.members[epoch]
             )
-            needed_until = max(work.state.window.needed_until(epoch) for work in works)
-            if not self._shared_logs.append(
-                group.shared_log, epoch, members, expires_at=expiry(needed_until)
-            ):
-                full.append(epoch)
-        self._write_beside([work for work in group.works if not work.members.keys().isdisjoint(full)], full)
+            needed_until = max(work.state.window.needed_until(epoch) for work in its_works)
+            if not shared_logs.append(name, epoch, members, expires_at=expiry(needed_until)):
+                full.add(epoch)
+        return full
 
-    def _write_beside(self, works: list[Work], full: list[int]) -> None:
-        """What full shared logs did not take goes into sets of the keys' own, of those that are served."""
-        self._admission.serve(works)
-        for work in works:
-            beside = {epoch: work.members[epoch] for epoch in full if epoch in work.members}
-            if not work.dropped:
-                self._write_own(work, beside)
-                continue
-            for epoch in beside:
-                del work.members[epoch]
+    def read(self, group: Group) -> Read:
+        """A function from each work of the group to what is stored around its members.
 
-    def _write_own(self, work: Work, sets: Mapping[int, set[bytes]]) -> None:
-        key, window = work.state.table_key, work.state.window
-        additions = {(key, place): frozenset(members) for place, members in sets.items()}
-        if additions:
-            expires_at = {at: expiry(window.needed_until(at[1])) for at in additions}
-            self._store.add(additions, expires_at=expires_at)
-
-    def read(self, group: Group) -> Callable[[Work], Members]:
-        """What is stored around the members of each key. Raises `StoreError`, a shared log's at once."""
-        if group.shared_log is None or self._shared_logs is None:
-            return self._read_own
+        Raises `StoreError`; for a key with sets of its own, the function does.
+        """
+        if group.name is None or self._shared_logs is None:
+            return lambda work: self._own.read(work, _around(work))
         nearby: dict[tuple[int, ...], list[int]] = {}
         for work in group.works:
             touched = tuple(work.members)
             if touched not in nearby:
                 nearby[touched] = _around(work)
-        shared_log = self._shared_logs.read_shared_log(
-            group.shared_log, sorted(set(chain.from_iterable(nearby.values())))
+        epochs = self._shared_logs.read_shared_log(
+            group.name, sorted(set(chain.from_iterable(nearby.values())))
         )
-        full = {
-            place for place, epoch in shared_log.items() if epoch.count >= self._shared_logs.shared_log_limit
-        }
-        if full:
-            self._admission.serve(
-                work for work in group.works if not full.isdisjoint(nearby[tuple(work.members)])
-            )
-        return lambda work: self._united(work, nearby[tuple(work.members)], shared_log, full)
+        limit = self._shared_logs.shared_log_limit
+        full = {number for number, epoch in epochs.items() if epoch.count >= limit}
 
-    def _united(
-        self, work: Work, around: Iterable[int], shared_log: Mapping[int, SharedLogEpoch], full: set[int]
-    ) -> Members:
-        owner = work.state.log_owner
-        in_shared_log = {place: shared_log[place].of(owner) for place in around if place in shared_log}
-        if work.dropped or full.isdisjoint(around):
-            return in_shared_log
-        # whoever found the shared log full wrote here; whoever did not, and wrote later, finds it full by now
-        own = self._read_own(work)
-        return {
-            place: in_shared_log.get(place, NOTHING) | own.get(place, NOTHING)
-            for place in {*in_shared_log, *own}
-        }
+        def around(work: Work) -> list[int]:
+            return nearby[tuple(work.members)]
 
-    def _read_own(self, work: Work) -> Members:
-        return self._store.read(work.state.table_key, _around(work))
+        # a process that found the shared log full wrote beside it; any later one finds it full by now
+        beside = [work for work in group.works if not full.isdisjoint(around(work))] if full else []
+        both = {id(work) for work in self._own.served(beside)}
+
+        def read(work: Work) -> Members:
+            owner, numbers = work.state.log_owner, around(work)
+            shared = {number: epochs[number].of(owner) for number in numbers if number in epochs}
+            return _united(shared, self._own.read(work, numbers)) if id(work) in both else shared
+
+        return read
+
+
+def _united(shared: Members, own: Members) -> Members:
+    return {number: shared.get(number, NOTHING) | own.get(number, NOTHING) for number in {*shared, *own}}
 
 
 def is_in_shared_log(window: Window) -> bool:
     """Whether the window's keys share shared logs.
 
-    A key must stop growing by itself, or it would fill the shared log: not one that a finding does not
-    silence (`feeds`), nor one of whose members more and more are needed. Ordered sequences have sets of their
-    own.
+    A key must stop growing by itself, or it would fill the shared log. That excludes a key that no finding
+    silences, because other rules count its matches, and one of which more and more members are needed.
+    Ordered sequences have sets of their own.
     """
-    layout = window.layout
+    encoding = window.encoding
     return (
-        layout is not None
-        and layout.sets == 1
-        and layout.timespan_ms <= SHARED_LOG_TIMESPAN_MS
-        and window.bounded
-        and not window.feeds
+        encoding is not None
+        and encoding.sets == 1
+        and encoding.timespan_ms <= SHARED_LOG_TIMESPAN_MS
+        and window.full_is_proof
+        and not window.is_counted
     )
 
 
@@ -186,6 +173,6 @@ def shared_log_name(timespan_ms: int, *, limit: int) -> str:
 
 
 def _around(work: Work) -> list[int]:
-    layout = work.state.window.layout
-    assert layout is not None
-    return layout.around(work.members)
+    encoding = work.state.window.encoding
+    assert encoding is not None
+    return encoding.around(work.members)

@@ -2,7 +2,7 @@
 
 Enters: the memory of a process. Leaves: a limit in members. Invariants: all processes of one size come to one
 limit, and a full complement of epochs (`FULL_EPOCHS_KEPT`) takes no more than half of the memory. Whoever
-differs in the limit must not meet at a shared log: see `shared logs.shelf_name`. Figures:
+differs in the limit must not meet at a shared log: see `placement.shared_log_name`. Figures:
 docs/explanation/cost.md
 """
 
@@ -33,7 +33,7 @@ def shared_log_limit_for(*, memory_mb: int) -> int:
     """Members of an epoch of a shared log for processes of this memory, in proportion to what is left of its
     half.
 
-    >>> [shelf_limit_for(memory_mb=size) for size in (512, 1_024, 2_048)]
+    >>> [shared_log_limit_for(memory_mb=size) for size in (512, 1_024, 2_048)]
     [250000, 610000, 1340000]
     """
     measured = min(memory_mb, LARGEST_MEMORY_MB)

@@ -1,58 +1,27 @@
-"""Group keys: which events belong together, and the names of their items.
+"""Group keys: which events belong together, and the names of what is kept of them.
 
-Enters: an event and a rule's `group_by`. Leaves: the texts of the key, its table key, the id of a
-finding. Invariants: a missing field never groups; two different keys never share a name, whatever
-an attacker writes into them; users of two pools never mix; an IPv6 source is its /64, because a
-client owns all of it and could otherwise be a new source with every request.
+Enters: an event and a rule's `group_by`. Leaves: the values of the key, names of suppression markers, the id
+of a finding. Invariants: an event that lacks a field of the key never counts; two different keys never
+share a name, whatever an attacker writes into them; users of two pools never mix.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from hashlib import sha256
 from operator import attrgetter
 from typing import Any
 
+from sessionwarden.correlations.values import GroupKey, grouped_address
 from sessionwarden.model.event import Event
 
-GroupKey = tuple[Any, ...]
 KeyReader = Callable[[Event], GroupKey | None]
 
 NAMES_OF_A_POOL = frozenset({"user", "username"})
 """Fields whose values are only unique within a user pool."""
 
-LONGEST_ADDRESS = 80
-"""Characters, with a zone; whatever is longer is no address, and not worth remembering."""
-
 KEY_TEXT_LIMIT = 1024
 """Characters of a key's text that a finding shows: an endless path must not make it undeliverable."""
-
-
-def grouped_address(text: str) -> str:
-    """An IPv6 address as its /64, an IPv4-mapped one as IPv4, anything else as it stands.
-
-    >>> grouped_address("2001:db8:1:2:3:4:5:6")
-    '2001:db8:1:2::/64'
-    >>> grouped_address("::ffff:192.0.2.7")
-    '192.0.2.7'
-    """
-    if ":" not in text or len(text) > LONGEST_ADDRESS:
-        return text
-    return _grouped_ipv6(text)
-
-
-@lru_cache(maxsize=16_384)
-def _grouped_ipv6(text: str) -> str:
-    try:
-        address = ipaddress.IPv6Address(text)
-    except ValueError:
-        return text
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    network = ipaddress.IPv6Address(int(address) >> 64 << 64)
-    return f"{network}/64"
 
 
 def pool_scoped(fields: Iterable[str]) -> bool:
@@ -69,21 +38,21 @@ def key_reader(
     tells whether it does, where the fields of other selections of the same key decide.
     """
     with_pool = pool_scoped(fields) if pooled is None else pooled
-    read, key = raw_key_reader(fields, pooled=with_pool), key_maker(fields, pooled=with_pool)
+    read, key = _raw_key_reader(fields, pooled=with_pool), _key_maker(fields, pooled=with_pool)
     if counted is None:
         return lambda event: key(read(event))
     read_counted = attrgetter(counted)
     return lambda event: None if read_counted(event) is None else key(read(event))
 
 
-def raw_key_reader(fields: tuple[str, ...], *, pooled: bool) -> Callable[[Event], Any]:
+def _raw_key_reader(fields: tuple[str, ...], *, pooled: bool) -> Callable[[Event], Any]:
     """Reads what decides an event's key, as fast as can be: events that give the same have the same key."""
     read = (*fields, "pool") if pooled else fields
     return attrgetter(*read) if read else lambda event: ()
 
 
-def key_maker(fields: tuple[str, ...], *, pooled: bool) -> Callable[[Any], GroupKey | None]:
-    """The key for what `raw_key_reader` read, or `None` if a value is missing."""
+def _key_maker(fields: tuple[str, ...], *, pooled: bool) -> Callable[[Any], GroupKey | None]:
+    """The key for what `_raw_key_reader` read, or `None` if a value is missing."""
     if len(fields) == 1 and not pooled:
         (field,) = fields
         if field == "source_ip":
@@ -102,27 +71,14 @@ def key_maker(fields: tuple[str, ...], *, pooled: bool) -> Callable[[Any], Group
     return key
 
 
-def value_text(field: str, value: Any) -> str:
-    """The text of a counted value: addresses as they group (else one IPv6 client is many), lists joined."""
-    if field == "source_ip":
-        return grouped_address(value)
-    return " ".join(value) if isinstance(value, tuple) else str(value)
-
-
-def key_digest(key: GroupKey) -> str:
-    """128 bits of SHA-256 over the key's values, each with its length: no text can imitate a border."""
-    text = "".join("-" if value is None else f"{len(str(value))}:{value}" for value in key)
-    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def mark_digest(*, rule: str, window: str) -> str:
-    """Names a rule's marks: rules that share a window still suppress their periods apart."""
+def marker_digest(*, rule: str, window: str) -> str:
+    """Names a rule's suppression markers: rules that share a window suppress their periods apart."""
     return sha256(f"{len(rule)}:{rule}{window}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def finding_id(*, mark_key: str, period: int) -> str:
+def finding_id(*, marker_key: str, period: int) -> str:
     """128 bits of SHA-256 over rule, window, key and suppressed period: the same abuse is one finding."""
-    return sha256(f"{mark_key}#{period}".encode()).hexdigest()[:32]
+    return sha256(f"{marker_key}#{period}".encode()).hexdigest()[:32]
 
 
 def shown_key(group_by: tuple[str, ...], key: GroupKey) -> dict[str, str]:

@@ -1,96 +1,139 @@
-"""What a process remembers of one key of a window: which periods are suppressed, what was seen and committed.
+"""The cache of keys: what a process remembers of the keys of a window that it has seen lately.
 
-Invariant: all of it only saves calls or shows evidence, and can be forgotten at any time. A key whose
-firings other rules count is never left out for its suppressed periods: those rules still need its members.
+Enters: keys of a window. Leaves: for each, which periods are suppressed, which events were seen, and which
+members were committed. Invariant: all of it only saves calls or shows evidence, and can be forgotten at any
+time. A key whose matches other rules count is never left out for its suppressed periods: those rules still
+need its members.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
+from sessionwarden.correlations.values import GroupKey, key_digest, text_hash
 from sessionwarden.detection.counting.crossings import Seen
 from sessionwarden.detection.storage.shared_log import OWNER_BYTES
-from sessionwarden.detection.windows.group_key import GroupKey, key_digest
-from sessionwarden.detection.windows.members import text_hash
-
-if TYPE_CHECKING:
-    from sessionwarden.detection.windows.window import Reader, Window
+from sessionwarden.detection.windows.window import Window, WindowRule
 
 COMMITTED_MEMBERS = 256
-SUPPRESSED_SLOTS = 64
-"""What is remembered of one key, before it is forgotten and costs a read again."""
+SUPPRESSED_PERIODS = 64
+"""Members and periods of one key that are remembered, before they are forgotten and cost a read again."""
+
+KEYS_REMEMBERED = 8_192
+KEY_CHARACTERS_REMEMBERED = 2_000_000
+"""Size of the cache of one window, in keys and in characters of their text; up to twice that between two
+sweeps."""
 
 NOTHING_SUPPRESSED: frozenset[tuple[str, int]] = frozenset()
-"""Shared by all keys that have not fired, which is nearly all: an empty set of their own is 216 bytes."""
+"""Shared by all keys without a finding, which is nearly all: an empty set of their own is 216 bytes."""
 
 
-class Key:
-    """One key of one window, and which of its suppressed periods are known to be suppressed."""
+class KeyState:
+    """One key of one window. `known` once admission has served it, in an earlier batch or in this one."""
 
-    __slots__ = ("_digest", "key", "suppressed", "window")
+    __slots__ = (
+        "_digest",
+        "_log_owner",
+        "_table_key",
+        "committed",
+        "key",
+        "known",
+        "recent",
+        "suppressed",
+        "window",
+    )
 
     def __init__(self, window: Window, key: GroupKey) -> None:
         self.window = window
         self.key = key
-        self._digest: str | None = None
-        self.suppressed = NOTHING_SUPPRESSED
-
-    @property
-    def digest(self) -> str:
-        """Names the key. Most keys of a replay never need it, and it costs more than their events."""
-        if self._digest is None:
-            self._digest = key_digest(self.key)
-        return self._digest
-
-    def mark_key(self, reader: Reader) -> str:
-        """The partition key of one rule's marks."""
-        return f"{reader.mark}#{self.digest}"
-
-    def is_suppressed(self, time: int) -> bool:
-        """Whether every slot of every rule that a member of `time` could still matter for is suppressed."""
-        if not self.suppressed or self.window.feeds:
-            return False
-        first, last = self.window.reach(time)
-        return all(
-            (reader.mark, period) in self.suppressed
-            for reader in self.window.readers
-            for period in range(first // reader.cooldown_ms, last // reader.cooldown_ms + 1)
-        )
-
-
-class KeyState(Key):
-    """One key that lives in a store."""
-
-    __slots__ = ("_log_owner", "committed", "known", "recent", "table_key")
-
-    def __init__(self, window: Window, key: GroupKey) -> None:
-        super().__init__(window, key)
-        # the partition key of the sets
-        self.table_key = f"{window.sets}#{self.digest}"
-        # whether it was served before: not while the batch that brought it waits to be admitted
         self.known = False
+        self.suppressed = NOTHING_SUPPRESSED
         self.recent: list[Seen] = []
         self.committed: set[tuple[int, bytes]] = set()
+        self._digest = ""
+        self._table_key = ""
         self._log_owner = b""
 
     @property
+    def digest(self) -> str:
+        """Names the key. It costs more than the event of a key that never needs it."""
+        if not self._digest:
+            self._digest = key_digest(self.key)
+        return self._digest
+
+    @property
+    def table_key(self) -> str:
+        """The partition key of the key's own sets."""
+        if not self._table_key:
+            self._table_key = f"{self.window.sets}#{self.digest}"
+        return self._table_key
+
+    @property
     def log_owner(self) -> bytes:
-        """Names the key on a shared log. Asked for twice in a batch, and often in the next one."""
+        """Names the key on a shared log."""
         if not self._log_owner:
             self._log_owner = text_hash(self.table_key, size=OWNER_BYTES)
         return self._log_owner
 
-    def remember_suppressed(self, reader: Reader, periods: Iterable[int]) -> None:
-        """Slots that are known to be marked."""
-        known = self.suppressed if len(self.suppressed) <= SUPPRESSED_SLOTS else NOTHING_SUPPRESSED
-        self.suppressed = known | {(reader.mark, period) for period in periods}
+    def marker_key(self, rule: WindowRule) -> str:
+        """The partition key of one rule's suppression markers."""
+        return f"{rule.marker}#{self.digest}"
+
+    def is_suppressed(self, time: int) -> bool:
+        """Whether every period of every rule for which a member at `time` could matter is suppressed."""
+        if not self.suppressed or self.window.is_counted:
+            return False
+        first, last = self.window.reach(time)
+        return all(
+            (rule.marker, period) in self.suppressed
+            for rule in self.window.rules
+            for period in range(first // rule.cooldown_ms, last // rule.cooldown_ms + 1)
+        )
+
+    def remember_suppressed(self, rule: WindowRule, periods: Iterable[int]) -> None:
+        """Remember periods that have a suppression marker."""
+        known = self.suppressed if len(self.suppressed) <= SUPPRESSED_PERIODS else NOTHING_SUPPRESSED
+        self.suppressed = known | {(rule.marker, period) for period in periods}
 
     def commit(self, members: Mapping[int, set[bytes]]) -> None:
-        """Members that were written, evaluated and emitted: seeing them again can change nothing."""
-        layout = self.window.layout
-        if layout is None or not layout.repeats or self.window.feeds:
+        """Remember members that were written, evaluated and emitted: they can change nothing any more."""
+        encoding = self.window.encoding
+        if encoding is None or not encoding.repeats or self.window.is_counted:
             return
         if len(self.committed) > COMMITTED_MEMBERS:
             self.committed.clear()
-        self.committed.update((place, member) for place, found in members.items() for member in found)
+        self.committed.update((number, member) for number, found in members.items() for member in found)
+
+
+class KeyCache:
+    """The states of a window's keys that were seen lately. A flood of keys forgets, and fills no memory."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.states: dict[GroupKey, KeyState] = {}
+        self.characters = 0
+        self._older: dict[GroupKey, KeyState] = {}
+
+    def state(self, key: GroupKey) -> KeyState:
+        """What is remembered of a key, or a fresh state."""
+        state = self.states.get(key)
+        if state is None:
+            state = self._older.pop(key, None) or KeyState(self.window, key)
+            self.states[key] = state
+            self.characters += _characters(key)
+        return state
+
+    def drop(self, state: KeyState) -> None:
+        """Forget a key that admission did not serve: such keys must not crowd out others."""
+        if self.states.pop(state.key, None) is not None:
+            self.characters -= _characters(state.key)
+
+    def sweep(self) -> None:
+        """Keep the keys seen lately. Never called within a batch."""
+        if len(self.states) > KEYS_REMEMBERED or self.characters > KEY_CHARACTERS_REMEMBERED:
+            self._older, self.states = self.states, {}
+            self.characters = 0
+
+
+def _characters(key: GroupKey) -> int:
+    return sum(len(str(value)) for value in key)

@@ -16,9 +16,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from sessionwarden.correlations.values import grouped_address
 from sessionwarden.detection.acceptance import LATE_MS, is_our_refusal
-from sessionwarden.detection.windows.group_key import grouped_address
-from sessionwarden.detection.windows.window import Window, build_windows
+from sessionwarden.detection.windows.plan import build_windows
+from sessionwarden.detection.windows.window import Window
 from sessionwarden.model.event import Category
 from sessionwarden.replay.columnar.coarse_counts import CoarseCount, Counted, Keys
 from sessionwarden.replay.columnar.column_filters import (
@@ -144,8 +145,8 @@ class Prefilter:
 
     def _watch(self, window: Window) -> None:
         # a firing is a member as well, and is not among the rows that are counted here
-        always = window.layout is None or window.least <= 1 or bool(window.inner_windows)
-        field = window.value_field if window.kind == "value_count" else None
+        always = window.encoding is None or window.least <= 1 or bool(window.inner_windows)
+        field = window.value_field if window.encoding is not None and window.encoding.repeats else None
         coarse = CoarseCount(
             timespan_ms=max(window.timespan_ms, 1), least=window.least, of_values=field is not None
         )

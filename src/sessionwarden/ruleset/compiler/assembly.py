@@ -11,17 +11,19 @@ from collections.abc import Sequence
 
 import msgspec
 
+from sessionwarden.correlations.bounds import LOWER
+from sessionwarden.correlations.registry import type_of
+from sessionwarden.correlations.sampling import sampling_rate, why_never_sampled
 from sessionwarden.documents.check import quoted
 from sessionwarden.documents.yaml import Path
 from sessionwarden.model.finding import Response, Scope
-from sessionwarden.ruleset.compiled import CompiledRule, Inner, Selection
+from sessionwarden.model.rules import SINGLE_EVENT, CompiledRule, Inner, Selection
 from sessionwarden.ruleset.compiler.correlation_section import Correlation
 from sessionwarden.ruleset.compiler.group_keys import key_fields
 from sessionwarden.ruleset.compiler.linking import Links
 from sessionwarden.ruleset.compiler.response_section import Defaults, choose_scope, resolve
-from sessionwarden.ruleset.compiler.sampling import doubt_in_words, sampling_rate, why_never_sampled
+from sessionwarden.ruleset.compiler.sampling import doubt_in_words
 from sessionwarden.ruleset.compiler.sigma_document import RuleDraft
-from sessionwarden.ruleset.limits import COUNTS, GROWING_KINDS, LOWER, TEMPORAL, is_final, largest_bound
 from sessionwarden.ruleset.matching.predicates import too_deep
 from sessionwarden.ruleset.window_fingerprint import window_digest
 
@@ -70,7 +72,7 @@ class _Assembler:
             id=draft.id,
             title=draft.title,
             level=draft.level,
-            kind="event",
+            kind=SINGLE_EVENT,
             selections=(selection,),
             group_by=(scope,),
             response=response,
@@ -106,7 +108,7 @@ class _Assembler:
             id=name,
             title=draft.title,
             level=draft.level,
-            kind=correlation.kind,
+            kind=correlation.type.name,
             selections=tuple(sorted(selections, key=lambda selection: selection.rule)),
             group_by=correlation.group_by,
             response=response,
@@ -124,16 +126,13 @@ class _Assembler:
         return msgspec.structs.replace(rule, window=window_digest(rule, below))
 
     def _sampled(self, draft: RuleDraft, rule: CompiledRule) -> CompiledRule:
-        """The rule with its rate, of which its author is told."""
+        """The rule with its rate. A note tells the rule's author."""
         path = ("correlation", "condition")
         why = why_never_sampled(rule, serves=id(draft) in self._serving)
         if why is not None:
-            most = largest_bound("event_count")
-            if (
-                rule.kind == "event_count"
-                and not rule.inner
-                and max(bound for _, bound in rule.bounds) > most
-            ):
+            # the bounds were read before it was known whether a part of the events would be enough
+            most = type_of(rule).largest_bound(of_matches=False)
+            if not rule.inner and any(bound > most for _, bound in rule.bounds):
                 draft.check.refuse(path, f"must be at most {most} here, where no event is left out: {why}")
             return rule
         rule = msgspec.structs.replace(rule, sampled_one_in=sampling_rate(rule.threshold))
@@ -166,7 +165,7 @@ class _Assembler:
     def _response(
         self, draft: RuleDraft, scope: Scope, seconds: int, undoable: str | None, *, emits: bool = True
     ) -> Response:
-        # what a silent rule would do is nobody's concern
+        # a silent rule does nothing, so notes about what it would do only disturb
         check = draft.check if emits else draft.check._replace(notes=None)
         return resolve(
             draft.requested,
@@ -188,7 +187,7 @@ class _Assembler:
         if draft.correlation is None or draft.correlation.correlation is None:
             return None
         correlation = draft.correlation.correlation
-        own = None if is_final(correlation.kind, correlation.bounds) else _undoable_part(correlation)
+        own = None if correlation.type.is_final(correlation.bounds) else _undoable_part(correlation)
         for target in self._links.targets.get(id(draft), ()):
             part = self._undoable(target)
             if part is not None and own is not None:
@@ -200,24 +199,24 @@ class _Assembler:
 
 
 def _check_reach(draft: RuleDraft, correlation: Correlation) -> None:
-    """A firing can be in a window as often as a value can: as many as of values are told apart."""
-    most = largest_bound("value_count")
-    for _, bound in correlation.bounds if correlation.kind in COUNTS else ():
+    """A match can be in a set once for each bucket, as a value can, and so as many can be told apart."""
+    most = correlation.type.largest_bound(of_matches=True)
+    for _, bound in correlation.bounds:
         if bound > most:
             path = ("correlation", "condition")
             draft.check.refuse(path, f"correlations can be counted up to {most}, not to {bound}")
 
 
 def _undoable_part(correlation: Correlation) -> str:
-    if correlation.kind not in GROWING_KINDS:
-        return correlation.kind
+    if not correlation.type.grows:
+        return correlation.type.name
     return next(operator for operator, _ in correlation.bounds if operator not in LOWER)
 
 
 def _steps(correlation: Correlation, members: Sequence[str]) -> tuple[str, ...]:
-    if correlation.kind not in TEMPORAL:
+    if not correlation.type.has_steps:
         return ()
-    return tuple(members) if correlation.kind == "temporal_ordered" else tuple(sorted(members))
+    return tuple(members) if correlation.type.in_order else tuple(sorted(members))
 
 
 def _refuse_client_without_pool(

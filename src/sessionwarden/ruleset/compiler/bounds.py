@@ -9,25 +9,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from sessionwarden.correlations.bounds import LOWER, NEAREST, OPERATORS, go_together
+from sessionwarden.correlations.correlation_type import CorrelationType
+from sessionwarden.correlations.sampling import MAX_SAMPLED_EVENTS
 from sessionwarden.documents.check import Check
 from sessionwarden.documents.yaml import Path
-from sessionwarden.ruleset.compiled import Bound, Kind, Operator
-from sessionwarden.ruleset.compiler.sampling import SAMPLED_THRESHOLD
-from sessionwarden.ruleset.limits import (
-    LOWER,
-    NEAREST,
-    OPERATORS,
-    WHOLE_KINDS,
-    go_together,
-    largest_bound,
-    least_and_most,
-)
+from sessionwarden.model.rules import Bound, Operator
 
 
 def read_bounds(
-    condition: dict[str, Any], kind: Kind | None, check: Check, path: Path
+    condition: dict[str, Any], correlation: CorrelationType | None, check: Check, path: Path
 ) -> tuple[Bound, ...] | None:
-    """The bounds of a condition; `None` if there was a mistake. Without a kind, that is not known."""
+    """The bounds of a condition; `None` if there was a mistake. Without a type, that is not known."""
     before = len(check.diagnostics)
     operators = [operator for operator in OPERATORS if operator in condition]
     if not operators:
@@ -39,18 +32,18 @@ def read_bounds(
         )
     # a value that YAML could not read is a mistake already, of the file
     unread = any(bound is None for _, bound in given)
-    if kind is None or unread or len(check.diagnostics) > before:
+    if correlation is None or unread or len(check.diagnostics) > before:
         return None
-    # whether this rule can be sampled, `assembly` sees: it takes the rules that it refers to
-    estimable = kind == "event_count" and len(given) == 1 and given[0][0] in LOWER
-    most = SAMPLED_THRESHOLD if estimable else largest_bound(kind)
+    # whether this rule can be sampled, `assembly` sees: that needs the rules that it refers to
+    estimable = correlation.can_be_sampled and len(given) == 1 and given[0][0] in LOWER
+    most = MAX_SAMPLED_EVENTS if estimable else correlation.largest_bound(of_matches=False)
     for operator, bound in given:
-        _check_limits(bound, *least_and_most(operator, kind, most), check, (*path, operator))
+        _check_limits(bound, *correlation.least_and_most(operator, most), check, (*path, operator))
     if len(check.diagnostics) == before and len(given) == 2:
-        _check_not_empty(given, kind, check, path)
+        _check_not_empty(given, correlation, check, path)
     if len(check.diagnostics) > before:
         return None
-    if len(given) == 1 and kind in WHOLE_KINDS and given[0][0] == "gt":
+    if len(given) == 1 and correlation.whole_numbers and given[0][0] == "gt":
         return (("gte", given[0][1] + 1),)
     return tuple(given)
 
@@ -60,9 +53,11 @@ def _check_limits(bound: int, least: int, most: int, check: Check, path: Path) -
         check.refuse(path, f"must be from {least} to {most}, not {bound}")
 
 
-def _check_not_empty(given: list[tuple[Operator, int]], kind: Kind, check: Check, path: Path) -> None:
+def _check_not_empty(
+    given: list[tuple[Operator, int]], correlation: CorrelationType, check: Check, path: Path
+) -> None:
     (lower, low), (upper, high) = given
-    if kind in WHOLE_KINDS:
+    if correlation.whole_numbers:
         empty = low + NEAREST.get(lower, 0) > high + NEAREST.get(upper, 0)
     else:
         empty = low > high or (low == high and (lower, upper) != ("gte", "lte"))

@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from sessionwarden.correlations.bounds import OPERATORS
+from sessionwarden.correlations.correlation_type import PERCENTILES, CorrelationType
 from sessionwarden.documents.check import Check, quoted
 from sessionwarden.documents.yaml import Path
-from sessionwarden.model.event import FIELDS, LIST_FIELDS
-from sessionwarden.ruleset.compiled import Bound, Kind
+from sessionwarden.model.rules import Bound
 from sessionwarden.ruleset.compiler.bounds import read_bounds
-from sessionwarden.ruleset.limits import NUMBER_FIELDS, NUMBER_KINDS, OPERATORS, PERCENTILES, TEMPORAL
 from sessionwarden.ruleset.vocabulary import event_field, field_hint
-
-MEDIAN = 50
 
 # all rules, and nothing but `and` between them: the one expression that says what temporal says anyway
 _RULES_JOINED_BY_AND = re.compile(r"[A-Za-z_]\w*(?: and [A-Za-z_]\w*)*")
@@ -42,17 +40,17 @@ def joined_rules(condition: str) -> list[str]:
 def read_condition(
     section: dict[str, Any],
     type_: str,
-    kind: Kind | None,
+    correlation: CorrelationType | None,
     rules: tuple[Reference, ...],
     check: Check,
     path: Path,
 ) -> Condition | None:
-    """What a `correlation` section of `kind`, written as `type_`, must meet.
+    """What a `correlation` section of a type, written as `type_`, must meet.
 
     `None` if there was a mistake, which `check` now holds, or if there is no condition and must be one.
     """
     here = (*path, "condition")
-    if kind in TEMPORAL:
+    if correlation is not None and correlation.has_steps:
         _check_temporal_condition(section, rules, check, path)
         return Condition(())
     if isinstance(section.get("condition"), str):
@@ -62,14 +60,12 @@ def read_condition(
     if condition is None:
         return None
     check.keys(condition, {*OPERATORS, "field", "percentile"}, here)
-    bounds = read_bounds(condition, kind, check, here)
-    if kind == "event_count" and "field" in condition:
-        check.refuse(
-            (*here, "field"), "event_count counts events, not the values of a field", "use value_count"
-        )
+    bounds = read_bounds(condition, correlation, check, here)
+    if correlation is not None and not correlation.value_fields and "field" in condition:
+        check.refuse((*here, "field"), f"{type_} counts events, not the values of a field", "use value_count")
         return None
-    percentile = _read_percentile(condition, type_, check, here)
-    field = _read_value_field(condition, type_, kind, check, here)
+    percentile = _read_percentile(condition, type_, correlation, check, here)
+    field = _read_value_field(condition, type_, correlation, check, here)
     return None if bounds is None else Condition(bounds, field, percentile)
 
 
@@ -98,30 +94,33 @@ def _is_all(condition: Any, rules: int) -> bool:
     return bool(condition == {"gte": rules}) and type(condition["gte"]) is int
 
 
-def _read_percentile(condition: dict[str, Any], type_: str, check: Check, path: Path) -> int | None:
+def _read_percentile(
+    condition: dict[str, Any], type_: str, correlation: CorrelationType | None, check: Check, path: Path
+) -> int | None:
     here = (*path, "percentile")
-    if type_ == "value_percentile" and "percentile" not in condition:
-        check.refuse(path, "value_percentile needs a percentile", "add percentile: 95, say")
+    meant = correlation.spellings[type_] if correlation is not None else None
+    wanted = correlation is not None and correlation.needs_percentile and meant is None
+    if wanted and "percentile" not in condition:
+        check.refuse(path, f"{type_} needs a percentile", "add percentile: 95, say")
     if "percentile" not in condition:
-        return MEDIAN if type_ == "value_median" else None
-    if type_ != "value_percentile":
+        return meant
+    if not wanted:
         check.refuse(here, f"{type_ or 'this type'} has no percentile", "use value_percentile")
         return None
     percentile: int | None = check.typed(condition["percentile"], int, here)
     if percentile is not None and percentile not in PERCENTILES:
-        check.refuse(here, f"must be from 1 to 100, not {percentile}")
+        check.refuse(here, f"must be from {PERCENTILES.start} to {PERCENTILES.stop - 1}, not {percentile}")
         return None
     return percentile
 
 
 def _read_value_field(
-    condition: dict[str, Any], type_: str, kind: Kind | None, check: Check, path: Path
+    condition: dict[str, Any], type_: str, correlation: CorrelationType | None, check: Check, path: Path
 ) -> str | None:
     here = (*path, "field")
     if "field" not in condition:
-        if kind is not None and kind != "event_count":
-            example = "response_bytes" if kind in NUMBER_KINDS else "source_ip"
-            purpose = "summed or ranked" if kind in NUMBER_KINDS else "counted"
+        if correlation is not None and correlation.value_fields:
+            purpose, example = correlation.value_purpose, correlation.value_example
             check.refuse(
                 path, f"{type_} needs the field whose values are {purpose}", f"add field: {example}, say"
             )
@@ -135,8 +134,14 @@ def _read_value_field(
     field = event_field(name)
     if field is None:
         check.refuse(here, f"no event has a field {quoted(name)}", field_hint(name))
-    elif kind in NUMBER_KINDS and field not in NUMBER_FIELDS:
-        check.refuse(here, f"{name} is no quantity", f"known: {', '.join(sorted(NUMBER_FIELDS))}")
-    elif field in LIST_FIELDS or field not in FIELDS:
-        check.refuse(here, f"the values of {name} cannot be counted")
+    elif correlation is not None and field not in correlation.value_fields:
+        _refuse_value_field(name, correlation, check, here)
     return field
+
+
+def _refuse_value_field(name: str, correlation: CorrelationType, check: Check, path: Path) -> None:
+    if correlation.shows_value:
+        known = ", ".join(sorted(correlation.value_fields))
+        check.refuse(path, f"{name} is no quantity", f"known: {known}")
+    else:
+        check.refuse(path, f"the values of {name} cannot be counted")

@@ -9,25 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from sessionwarden.correlations.correlation_type import CorrelationType
+from sessionwarden.correlations.registry import spellings
 from sessionwarden.documents.check import Check, quoted
 from sessionwarden.documents.durations import duration_seconds
 from sessionwarden.documents.yaml import Path
 from sessionwarden.model.event import LIST_FIELDS, UNGROUPABLE_FIELDS
-from sessionwarden.ruleset.compiled import Bound, Kind
+from sessionwarden.model.rules import Bound
 from sessionwarden.ruleset.compiler.correlation_condition import Reference, joined_rules, read_condition
-from sessionwarden.ruleset.limits import ALIAS, TEMPORAL
+from sessionwarden.ruleset.limits import ALIAS
 from sessionwarden.ruleset.vocabulary import W3C_FIELDS, event_field, field_hint, groupable
 
-KINDS: dict[str, Kind] = {
-    "event_count": "event_count",
-    "value_count": "value_count",
-    "temporal": "temporal",
-    "temporal_ordered": "temporal_ordered",
-    "value_sum": "value_sum",
-    "value_avg": "value_avg",
-    "value_percentile": "value_percentile",
-    "value_median": "value_percentile",
-}
 KEYS = frozenset({"type", "rules", "group-by", "timespan", "condition", "generate", "aliases"})
 OPTIONAL_KEYS = frozenset({"generate", "aliases"})
 
@@ -38,7 +30,7 @@ Aliases = Mapping[str, Mapping[str, str]]
 class Correlation(NamedTuple):
     """A checked `correlation` section."""
 
-    kind: Kind
+    type: CorrelationType
     group_by: tuple[str, ...]
     timespan_seconds: int
     bounds: tuple[Bound, ...]
@@ -52,7 +44,7 @@ class Draft(NamedTuple):
     `rules` holds each reference with its place. `group_by` are event fields and names of `aliases`.
     """
 
-    kind: Kind | None
+    type: CorrelationType | None
     rules: tuple[Reference, ...]
     group_by: tuple[str, ...] | None
     timespan_seconds: int | None
@@ -65,42 +57,43 @@ def read_correlation(section: dict[str, Any], check: Check, path: Path) -> Draft
     """Everything that can be read of a `correlation` section; `check` holds the mistakes."""
     before = len(check.diagnostics)
     check.keys(section, KEYS, path)
-    type_, kind = _read_kind(section, check, path)
-    for key in sorted(KEYS - OPTIONAL_KEYS - _needless_keys(section, kind) - section.keys()):
+    word, type_ = _read_type(section, check, path)
+    for key in sorted(KEYS - OPTIONAL_KEYS - _needless_keys(section, type_) - section.keys()):
         check.refuse(path, f"{key} is missing")
-    rules = _read_references(section, kind, check, path)
+    rules = _read_references(section, type_, check, path)
     aliases = _read_aliases(section, check, path)
     group_by = _read_group_by(section, aliases, check, path)
     timespan = (
         duration_seconds(section["timespan"], check, (*path, "timespan")) if "timespan" in section else None
     )
     generate = bool(check.option(section, "generate", bool, path))
-    condition = read_condition(section, type_, kind, rules, check, path)
+    condition = read_condition(section, word, type_, rules, check, path)
     correlation = None
-    if len(check.diagnostics) == before and kind and group_by and timespan and condition:
-        correlation = Correlation(kind, group_by, timespan, *condition)
-    return Draft(kind, rules, group_by, timespan, correlation, generate, aliases)
+    if len(check.diagnostics) == before and type_ and group_by and timespan and condition:
+        correlation = Correlation(type_, group_by, timespan, *condition)
+    return Draft(type_, rules, group_by, timespan, correlation, generate, aliases)
 
 
-def _read_kind(section: dict[str, Any], check: Check, path: Path) -> tuple[str, Kind | None]:
+def _read_type(section: dict[str, Any], check: Check, path: Path) -> tuple[str, CorrelationType | None]:
     if "type" not in section:
         return "", None
-    name = check.one_of(section["type"], KINDS, (*path, "type")) or ""
-    return name, KINDS.get(name)
+    known = spellings()
+    word = check.one_of(section["type"], known, (*path, "type")) or ""
+    return word, known.get(word)
 
 
-def _needless_keys(section: dict[str, Any], kind: Kind | None) -> set[str]:
-    if kind not in TEMPORAL:
+def _needless_keys(section: dict[str, Any], type_: CorrelationType | None) -> set[str]:
+    if type_ is None or not type_.has_steps:
         return set()
     return {"condition", "rules"} if isinstance(section.get("condition"), str) else {"condition"}
 
 
 def _read_references(
-    section: dict[str, Any], kind: Kind | None, check: Check, path: Path
+    section: dict[str, Any], type_: CorrelationType | None, check: Check, path: Path
 ) -> tuple[Reference, ...]:
     here = (*path, "rules")
     condition = section.get("condition")
-    if "rules" not in section and kind in TEMPORAL and isinstance(condition, str):
+    if "rules" not in section and type_ is not None and type_.has_steps and isinstance(condition, str):
         return tuple((name, (*path, "condition")) for name in joined_rules(condition))
     value = section.get("rules", [])
     if isinstance(value, str):
@@ -169,7 +162,7 @@ def _group_field(name: str, check: Check, path: Path) -> str | None:
 def why_ungroupable(field: str) -> str:
     """What to do instead of grouping by `field`."""
     if field == "claimed_user":
-        return "anyone can claim to be someone: group by source_ip, count claimed_user as a value"
+        return "a client can claim to be someone: group by source_ip, count claimed_user as a value"
     if field in LIST_FIELDS:
         return "it is a list"
     if field in UNGROUPABLE_FIELDS:

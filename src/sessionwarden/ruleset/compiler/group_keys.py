@@ -15,7 +15,6 @@ from sessionwarden.model.event import FIELDS, INTEGER_FIELDS
 from sessionwarden.ruleset.compiler.correlation_condition import Reference
 from sessionwarden.ruleset.compiler.correlation_section import why_ungroupable
 from sessionwarden.ruleset.compiler.sigma_document import RuleDraft
-from sessionwarden.ruleset.limits import NUMBER_KINDS
 from sessionwarden.ruleset.vocabulary import field_hint, groupable
 
 PATH = ("correlation", "aliases")
@@ -84,12 +83,12 @@ def _check_groupable(draft: RuleDraft, field: str, path: tuple[str, ...]) -> boo
 
 
 def _check_given(draft: RuleDraft, reference: Reference, inner: RuleDraft, taken: Sequence[str]) -> None:
-    """A firing of an inner rule has no fields but those of its own key."""
+    """A match of an inner rule has no fields but those of its own key."""
     part, own = draft.correlation, inner.correlation
     if part is None or own is None or own.group_by is None:
         return
     name, path = reference
-    if part.kind in NUMBER_KINDS:
+    if part.type is not None and not part.type.counts_matches:
         draft.check.refuse(path, f"{quoted(name)} is a correlation, which has no quantities to measure")
         return
     given = ", ".join(own.group_by)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sessionwarden.documents.check import nearest, quoted
 from sessionwarden.ruleset.compiler.correlation_condition import Reference
 from sessionwarden.ruleset.compiler.sigma_document import FilterDraft, RuleDraft
-from sessionwarden.ruleset.limits import MAX_CHAIN, MAX_RULES, TEMPORAL
+from sessionwarden.ruleset.limits import MAX_CHAIN, MAX_RULES
 from sessionwarden.ruleset.load import canonical_json
 
 
@@ -50,7 +50,7 @@ def link(drafts: Sequence[RuleDraft], filters: Sequence[FilterDraft], *, complet
         if targets and all(target is not None for target in targets)
     }
     return Links(
-        targets=_sound(drafts, found),
+        targets=_without_endless(drafts, found),
         filters=_apply(filters, drafts, words),
         silent=frozenset((referenced - generated) | words.doubtful),
         unclear=len(found) < len(resolved),
@@ -103,34 +103,34 @@ def _place_of(name: str, draft: RuleDraft | FilterDraft) -> str:
 def _resolve(draft: RuleDraft, words: Words) -> tuple[RuleDraft | None, ...]:
     assert draft.correlation is not None
     found: list[RuleDraft | None] = []
-    temporal = draft.correlation.kind in TEMPORAL
+    has_steps = draft.correlation.type is not None and draft.correlation.type.has_steps
     built_on = 0
     for name, path in draft.correlation.rules:
         target = words.find((name, path), draft)
         if target is not None and any(target is other for other in found):
             draft.check.refuse(path, f"{quoted(name)} is a rule that is listed already")
         found.append(target)
-        built_on += temporal or (target is not None and target.correlation is not None)
+        built_on += has_steps or (target is not None and target.correlation is not None)
         if built_on == MAX_RULES + 1:
             draft.check.refuse(path, f"one correlation can order or build on {MAX_RULES} rules at most")
     return tuple(found)
 
 
-def _sound(
+def _without_endless(
     drafts: Sequence[RuleDraft], targets: Mapping[int, tuple[RuleDraft, ...]]
 ) -> dict[int, tuple[RuleDraft, ...]]:
     """`targets` without the correlations whose chains have no end, or one too far; those are mistakes."""
-    sound: dict[int, tuple[RuleDraft, ...]] = {}
+    ending: dict[int, tuple[RuleDraft, ...]] = {}
     for _ in range(MAX_CHAIN):
-        sound |= {
+        ending |= {
             key: own
             for key, own in targets.items()
-            if all(target.correlation is None or id(target) in sound for target in own)
+            if all(target.correlation is None or id(target) in ending for target in own)
         }
-    unsound = [draft for draft in drafts if id(draft) in targets.keys() - sound.keys()]
-    below = {id(draft): _below(draft, targets) for draft in unsound}
+    endless = [draft for draft in drafts if id(draft) in targets.keys() - ending.keys()]
+    below = {id(draft): _below(draft, targets) for draft in endless}
     circular = {key for key, reached in below.items() if key in reached}
-    for draft in unsound:
+    for draft in endless:
         reached = below[id(draft)]
         if id(draft) in circular:
             _refuse_chain(draft, targets, below, "leads back to this rule")
@@ -138,7 +138,7 @@ def _sound(
             _refuse_chain(
                 draft, targets, below, f"is one too many: {MAX_CHAIN} correlations may build on each other"
             )
-    return sound
+    return ending
 
 
 def _below(draft: RuleDraft, targets: Mapping[int, tuple[RuleDraft, ...]]) -> set[int]:

@@ -1,9 +1,8 @@
-"""At which fixed rate an `event_count` looks at events, and how wrong it can be for that.
+"""How wrong the estimate of a sampled rule can be, for the author of the rule.
 
-Enters: a threshold. Leaves: a rate, one event in a power of two; and the two counts between which chance
-decides. Invariant: every event is looked at up to `EXACT_THRESHOLD`, and wherever a sample would not do. The
-counts are exact sums over the binomial distribution, no rule of thumb. Leaves out which events are looked
-at, which is `detection.sample`, and what the counts do not say: docs/explanation/windows.md.
+Enters: a rule with its rate. Leaves: the two counts between which chance decides, and a sentence about them.
+Invariant: the counts are exact sums over the binomial distribution, no rule of thumb. Which rules are
+sampled, and on which events: `correlations.sampling`. What the counts do not say: docs/explanation/windows.md
 """
 
 from __future__ import annotations
@@ -12,58 +11,27 @@ from bisect import bisect_left
 from math import exp, lgamma, log, log1p
 from typing import NamedTuple
 
-from sessionwarden.ports import MAX_THRESHOLDS
-from sessionwarden.ruleset.compiled import CompiledRule
-
-EXACT_THRESHOLD = MAX_THRESHOLDS["event_count"]
-"""The largest threshold for which every event is looked at: as many as a full set proves."""
-
-SAMPLED_THRESHOLD = 1_000_000
-"""The largest threshold of all."""
+from sessionwarden.model.rules import CompiledRule
 
 CHANCE = 1e-6
-"""Of being wrong about an interval, beyond the counts of `Doubt`."""
+"""The probability of being wrong about an interval beyond the counts of `Doubt`."""
 
 COUNTS = range(1 << 40)
-"""Of events in an interval: what chance decides lies in there for any threshold."""
+"""Numbers of events in an interval: what chance decides lies among them for any threshold."""
 
 NEGLIGIBLE = 1e-18
-"""Of a sum: terms that are smaller, as all behind them are, change no digit of it."""
+"""The part of a sum below which a term, and all terms behind it, change no digit."""
 
 
 class Doubt(NamedTuple):
     """What a sampled rule makes of an interval, by how many events that holds.
 
-    Fewer than `fires_from` fire with a probability of at most the chance asked for, and `found_from` or more
-    are missed with at most that. In between chance decides.
+    With fewer than `fires_from` the rule matches with a probability of at most the chance asked for; with
+    `found_from` or more it misses with at most that. In between chance decides.
     """
 
     fires_from: int
     found_from: int
-
-
-def why_never_sampled(rule: CompiledRule, *, serves: bool) -> str | None:
-    """Why all events of a rule must be looked at; `None` if a part will do.
-
-    `serves` if other rules count its firings. `rule` is compiled: one lower bound is `gte`.
-    """
-    if rule.kind != "event_count" or rule.inner or [operator for operator, _ in rule.bounds] != ["gte"]:
-        return "only a number of events to reach can be estimated"
-    if serves:
-        return "other rules count its firings"
-    if any(selection.category == "application" for selection in rule.selections):
-        # whoever chooses ids chooses what is looked at: a few requests could pass for a million
-        return "an application chooses the ids of its events"
-    return None
-
-
-def sampling_rate(threshold: int, *, exact_up_to: int = EXACT_THRESHOLD) -> int:
-    """One event in so many is looked at: the smallest power of two that leaves `exact_up_to` to reach.
-
-    >>> sampling_rate(10_000), sampling_rate(10_001), sampling_rate(1_000_000)
-    (1, 2, 128)
-    """
-    return 1 << (-(-threshold // exact_up_to) - 1).bit_length()
 
 
 def doubt(rule: CompiledRule, *, chance: float = CHANCE) -> Doubt:

@@ -14,6 +14,7 @@ from sigma.exceptions import SigmaError
 from sigma.filters import SigmaFilter
 from sigma.rule import SigmaRule
 
+from sessionwarden.correlations.bounds import OPERATORS
 from sessionwarden.documents.check import Check
 from sessionwarden.documents.yaml import Path
 from sessionwarden.model.event import Category
@@ -31,7 +32,6 @@ from sessionwarden.ruleset.compiler.metadata import (
     read_source,
 )
 from sessionwarden.ruleset.compiler.response_section import RequestedResponse, read_response
-from sessionwarden.ruleset.limits import OPERATORS
 from sessionwarden.ruleset.vocabulary import CATEGORIES
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from sessionwarden.authoring.window_progress import figure_in_words, held, members_by_key
 from sessionwarden.cli.main import cli
-from sessionwarden.detection.counting.sampling import sample_of
+from sessionwarden.correlations.sampling import sample_of
 from sessionwarden.model.event import Event
 from sessionwarden.ruleset.compiler.compile import compile_rules
 from sessionwarden.sources.access_log.line import format_access_line

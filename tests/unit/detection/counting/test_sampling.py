@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from sessionwarden.adapters.memory.windows import NO_LIMIT, MemoryWindowStore
-from sessionwarden.detection.counting.sampling import sample_of
+from sessionwarden.correlations.sampling import sample_of, sampling_rate
 from sessionwarden.detection.engine import Engine
 from sessionwarden.errors import RulesetError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
-from sessionwarden.ruleset.compiled import CompiledRule, Inner
-from sessionwarden.ruleset.compiler.sampling import doubt, sampling_rate
-from tests.support.detection import HOUR, START, event, events, rule, ruleset
+from sessionwarden.model.rules import CompiledRule, Inner
+from sessionwarden.ruleset.compiler.sampling import doubt
+from tests.support.detection import HOUR, START, accepted, event, events, rule, ruleset
 
 NOW = START + HOUR
 
@@ -122,13 +122,13 @@ def _fields(one: CompiledRule, **changes: Any) -> dict[str, Any]:
 )
 def test_a_sample_that_no_compiler_would_take_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(RulesetError):
-        Engine(ruleset(sampled(**changes)), MemoryWindowStore())
+        accepted(sampled(**changes))
 
 
 def test_firings_of_a_sampled_rule_cannot_be_counted() -> None:
     outer = rule("outer", selections=(), inner=(Inner(rule="burst"),))
-    with pytest.raises(RulesetError, match="its firings are estimates"):
-        Engine(ruleset(sampled(), outer), MemoryWindowStore())
+    with pytest.raises(RulesetError, match="looks at one event in"):
+        accepted(sampled(), outer)
 
 
 def fired(one: CompiledRule, *, keys: int, each: int) -> int:

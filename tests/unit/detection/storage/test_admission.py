@@ -13,7 +13,7 @@ from sessionwarden.detection.engine import Engine
 from sessionwarden.detection.storage.admission import VERIFIED_FACTOR, Admission
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
-from sessionwarden.ruleset.compiled import CompiledRule, Inner
+from sessionwarden.model.rules import CompiledRule, Inner
 from tests.support.detection import ANY_ADDRESS, HOUR, MINUTE, START, event, rule, ruleset, selection, single
 
 BUDGET = 10
@@ -35,7 +35,7 @@ class Meter(MemoryWindowStore):
         super().add(additions, expires_at=expires_at)
 
     def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, frozenset[bytes]]:
-        if not key.startswith("shelf"):
+        if not key.startswith("shelf"):  # as shared logs are named in the table
             self.read_of[key] += 1
         return super().read(key, epochs)
 
@@ -65,11 +65,11 @@ class Watch:
 
     def see(self, happened: Sequence[Event], *, at: int = 0) -> Outcome:
         outcome = self.engine.process(happened, now_ms=START + at)
-        self.engine.commit(outcome.findings)
+        outcome.commit(outcome.findings)
         return outcome
 
     def remembered(self) -> int:
-        return sum(len(window.states) for window in self.engine._windows)
+        return sum(len(cache.states) for cache in self.engine._caches.values())
 
 
 def full_shared_log() -> Meter:
@@ -146,8 +146,8 @@ def test_keys_that_are_left_out_are_not_remembered() -> None:
     watch = Watch(rule(timespan_ms=2 * HOUR, **BY_ADDRESS))
     watch.see(addresses(500))
     assert watch.remembered() == BUDGET
-    (window,) = watch.engine._windows
-    assert window._characters == sum(len(address) for (address,) in window.states)
+    (cache,) = watch.engine._caches.values()
+    assert cache.characters == sum(len(address) for (address,) in cache.states)
 
 
 def test_a_flood_of_addresses_costs_users_nothing() -> None:

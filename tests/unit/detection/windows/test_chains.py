@@ -1,4 +1,4 @@
-"""Rules that count the firings of others."""
+"""Rules that count the matches of others."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sessionwarden.detection.engine import Engine
 from sessionwarden.errors import RulesetError, StoreError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
-from sessionwarden.ruleset.compiled import CompiledRule, Inner
-from tests.support.detection import HOUR, MINUTE, START, event, rule, ruleset, selection
+from sessionwarden.model.rules import CompiledRule, Inner
+from tests.support.detection import HOUR, MINUTE, START, accepted, event, rule, ruleset, selection
 
 NOW = START + HOUR
 BURST: dict[str, Any] = {"group_by": ("user", "source_ip"), "emits": False}
@@ -24,7 +24,7 @@ def burst(rule_id: str = "burst", **changes: Any) -> CompiledRule:
 
 
 def counting(rule_id: str = "outer", *, of: str = "burst", **changes: Any) -> CompiledRule:
-    """Two firings of a user within an hour."""
+    """Two matches of a user within an hour."""
     fields: dict[str, Any] = {
         "selections": (),
         "inner": (Inner(rule=of),),
@@ -40,19 +40,18 @@ def three(number: int, *, at: int, **fields: Any) -> list[Event]:
 
 
 def found(happened: list[Event], *rules: CompiledRule) -> list[Finding]:
-    """Of one batch; the same must be found in disorder, one by one and twice."""
+    """Findings of one batch; the same must be found in disorder, one by one and twice."""
     at_once = Engine(ruleset(*rules), MemoryWindowStore()).process(happened, now_ms=NOW).findings
-    engine = Engine(ruleset(*rules), MemoryWindowStore())
-    again = set()
+    engine, again = Engine(ruleset(*rules), MemoryWindowStore()), set()
     for one in (*reversed(happened), *happened):
         outcome = engine.process([one], now_ms=NOW)
-        engine.commit(outcome.findings)
+        outcome.commit(outcome.findings)
         again |= {finding.id for finding in outcome.findings}
     assert again == {finding.id for finding in at_once}
     return list(at_once)
 
 
-def test_bursts_from_two_addresses_are_two_firings() -> None:
+def test_bursts_from_two_addresses_are_two_matches() -> None:
     happened = [*three(1, at=0), *three(2, at=60, source_ip="192.0.2.2")]
     assert found(happened[:5], burst(), counting()) == []
     (finding,) = found(happened, burst(), counting())
@@ -72,29 +71,30 @@ def test_a_burst_that_lasts_counts_once_a_timespan() -> None:
     assert len(found(lasting, burst(), counting())) == 1
 
 
-def test_one_burst_across_a_border_of_time_is_one_firing() -> None:
+def test_one_burst_across_a_border_of_time_is_one_match() -> None:
     border = -START % MINUTE
     happened = [event(number, at=border - 5 + number) for number in range(10)]
     assert found(happened, burst(), counting()) == []
 
 
-def test_firings_are_counted_whether_or_not_the_inner_rule_emits_and_is_suppressed() -> None:
+def test_matches_are_counted_whether_or_not_the_inner_rule_emits_and_is_suppressed() -> None:
     inner = burst(emits=True, cooldown_ms=24 * HOUR)
     engine = Engine(ruleset(inner, counting()), MemoryWindowStore())
-    first = engine.process(three(1, at=0), now_ms=NOW).findings
-    engine.commit(first)
+    outcome = engine.process(three(1, at=0), now_ms=NOW)
+    first = outcome.findings
+    outcome.commit(first)
     second = engine.process(three(2, at=10 * MINUTE), now_ms=NOW).findings
     assert ([one.rule for one in first], [one.rule for one in second]) == (["burst"], ["outer"])
 
 
-def test_firings_are_told_apart_by_a_field_of_their_key() -> None:
+def test_matches_are_told_apart_by_a_field_of_their_key() -> None:
     addresses = counting(kind="value_count", value_field="source_ip")
     assert found([*three(1, at=0), *three(2, at=5 * MINUTE)], burst(), addresses) == []
     (finding,) = found([*three(1, at=0), *three(2, at=9, source_ip="192.0.2.2")], burst(), addresses)
     assert finding.count == 2
 
 
-def test_a_firing_is_a_step_before_an_event() -> None:
+def test_a_match_is_a_step_before_an_event() -> None:
     sequence = counting(
         kind="temporal_ordered",
         bounds=(),
@@ -129,10 +129,10 @@ def test_chains_have_levels() -> None:
 
 def test_a_rule_that_serves_nobody_costs_nothing() -> None:
     engine = Engine(ruleset(burst()), MemoryWindowStore())
-    assert engine._windows == ()
+    assert not engine._caches
 
 
-def test_when_the_outer_key_fails_the_events_behind_the_firing_come_again() -> None:
+def test_when_the_outer_key_fails_the_events_behind_the_match_come_again() -> None:
     class Failing(MemoryWindowStore):
         writes = 0
 
@@ -149,7 +149,7 @@ def test_when_the_outer_key_fails_the_events_behind_the_firing_come_again() -> N
     assert list(outcome.origins.values()) == [(0, 1, 2)]
 
 
-def test_sets_of_firings_outlive_the_time_by_which_firings_precede_events() -> None:
+def test_sets_of_matches_outlive_the_time_by_which_matches_precede_events() -> None:
     expiries: dict[Any, int] = {}
 
     class Recording(MemoryWindowStore):
@@ -160,15 +160,15 @@ def test_sets_of_firings_outlive_the_time_by_which_firings_precede_events() -> N
     inner = burst(timespan_ms=32 * 24 * HOUR, threshold=1)
     Engine(ruleset(inner, counting(threshold=1)), Recording()).process([event(1)], now_ms=NOW)
     (outer,) = {key for key, _ in expiries if key.startswith("window-of-outer")}
-    # the firing counts at the start of its quantum, here up to a day before; the event may be a day late
+    # the match counts at the start of its quantum, here up to a day before; the event may be a day late
     assert min(until for (key, _), until in expiries.items() if key == outer) * 1000 > START + 24 * HOUR
 
 
-def test_sets_are_named_by_what_made_the_firings() -> None:
+def test_sets_are_named_by_what_made_the_matches() -> None:
     names = set()
     for threshold in (2, 3):
         engine = Engine(ruleset(burst(threshold=threshold), counting()), MemoryWindowStore())
-        names.add(engine._windows[-1].sets)
+        names.add(list(engine._caches)[-1].sets)
     assert len(names) == 2
 
 
@@ -190,9 +190,9 @@ def test_sets_are_named_by_what_made_the_firings() -> None:
 )
 def test_chains_that_cannot_be_evaluated_are_refused(rules: tuple[CompiledRule, ...]) -> None:
     with pytest.raises(RulesetError):
-        Engine(ruleset(*rules), MemoryWindowStore())
+        accepted(*rules)
 
 
-def test_undoable_firings_can_be_counted_by_what_only_grows() -> None:
+def test_undoable_matches_can_be_counted_by_what_only_grows() -> None:
     quiet = burst(bounds=(("lt", 3),))
     assert len(found([event(1)], quiet, counting(threshold=1))) == 1

@@ -4,15 +4,13 @@ from typing import Any
 
 import pytest
 
+from sessionwarden.correlations.values import grouped_address, key_digest, value_text
 from sessionwarden.detection.windows.group_key import (
     KEY_TEXT_LIMIT,
     finding_id,
-    grouped_address,
-    key_digest,
     key_reader,
-    mark_digest,
+    marker_digest,
     shown_key,
-    value_text,
 )
 from tests.support.detection import event
 
@@ -98,13 +96,13 @@ def test_text_that_is_not_unicode_still_has_a_key() -> None:
 
 
 def test_rules_that_share_a_window_have_marks_of_their_own() -> None:
-    assert mark_digest(rule="a", window="w") != mark_digest(rule="b", window="w")
-    assert mark_digest(rule="a", window="bw") != mark_digest(rule="ab", window="w")
+    assert marker_digest(rule="a", window="w") != marker_digest(rule="b", window="w")
+    assert marker_digest(rule="a", window="bw") != marker_digest(rule="ab", window="w")
 
 
 def test_a_finding_is_named_by_mark_and_period_alone() -> None:
-    assert finding_id(mark_key="m#k", period=1) == finding_id(mark_key="m#k", period=1)
-    assert finding_id(mark_key="m#k", period=1) != finding_id(mark_key="m#k", period=2)
+    assert finding_id(marker_key="m#k", period=1) == finding_id(marker_key="m#k", period=1)
+    assert finding_id(marker_key="m#k", period=1) != finding_id(marker_key="m#k", period=2)
 
 
 def test_an_endless_key_is_cut_where_it_is_shown() -> None:

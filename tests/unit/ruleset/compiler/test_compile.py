@@ -13,7 +13,8 @@ import pytest
 from sessionwarden.errors import InputFileError, RulesetError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Response
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset
+from sessionwarden.model.rules import CompiledRule
+from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import (
     CheckedRules,
     check_rules,

@@ -48,7 +48,7 @@ from tests.support.ruleset import COUNT, ID, changed, found
         (
             "group-by: [user, source_ip]",
             "group-by: [user, claimed_user]",
-            "13:20: correlation.group-by[1]: claimed_user cannot be a group key (anyone can claim to be someone: group by source_ip, count claimed_user as a value)",
+            "13:20: correlation.group-by[1]: claimed_user cannot be a group key (a client can claim to be someone: group by source_ip, count claimed_user as a value)",
         ),
         (
             "group-by: [user, source_ip]",
@@ -132,7 +132,7 @@ from tests.support.ruleset import COUNT, ID, changed, found
         (
             "group-by: [user, source_ip]",
             "group-by: [user, place]\n  aliases: {place: {base: claimed_user}}",
-            "14:21: correlation.aliases.place.base: claimed_user cannot be a group key (anyone can claim to be someone: group by source_ip, count claimed_user as a value)",
+            "14:21: correlation.aliases.place.base: claimed_user cannot be a group key (a client can claim to be someone: group by source_ip, count claimed_user as a value)",
         ),
         (
             "group-by: [user, source_ip]",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sessionwarden.errors import InputFileError
-from sessionwarden.ruleset.compiled import CompiledRule, Inner
+from sessionwarden.model.rules import CompiledRule, Inner
 from sessionwarden.ruleset.compiler.compile import check_rules, compile_rules, dump_ruleset
 
 Compile = Callable[[str], dict[str, CompiledRule]]

@@ -10,16 +10,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from sessionwarden.correlations.counts import MAX_EVENTS
+from sessionwarden.correlations.sampling import MAX_SAMPLED_EVENTS, sampling_rate
 from sessionwarden.errors import RulesetError
-from sessionwarden.ruleset.compiled import CompiledRule, CompiledRuleset, Inner
+from sessionwarden.model.rules import CompiledRule, Inner
+from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import CheckedRules, check_rules, dump_ruleset
 from sessionwarden.ruleset.compiler.sampling import (
-    EXACT_THRESHOLD,
-    SAMPLED_THRESHOLD,
     doubt,
     missed,
     reached,
-    sampling_rate,
 )
 from sessionwarden.ruleset.load import digest_of, load_ruleset
 from tests.support.detection import rule
@@ -112,7 +112,7 @@ def test_a_rule_whose_firings_others_count_looks_at_every_event(tmp_path: Path) 
     assert many(tmp_path, exact + generated).sampled_one_in == 1
     assert found(tmp_path, rules=with_condition("{gte: 10001}") + CHAIN) == [
         "rules.yml:14:3: correlation.condition: must be at most 10000 here, where no event is left out: "
-        "other rules count its firings"
+        "other rules count its matches"
     ]
 
 
@@ -175,7 +175,7 @@ def test_less_than_needed_can_never_be_enough() -> None:
     assert missed(8, of=7, one_in=2) == 1
 
 
-@pytest.mark.parametrize("threshold", [10_001, 15_000, 20_000, 20_001, 50_000, 640_001, SAMPLED_THRESHOLD])
+@pytest.mark.parametrize("threshold", [10_001, 15_000, 20_000, 20_001, 50_000, 640_001, MAX_SAMPLED_EVENTS])
 def test_beyond_the_stated_counts_the_chance_of_being_wrong_is_below_one_in_a_million(threshold: int) -> None:
     one = rule(threshold=threshold, sampled_one_in=sampling_rate(threshold))
     fires_from, found_from = doubt(one)
@@ -214,7 +214,7 @@ def test_a_sampled_rule_set_loads_as_it_was_compiled(ruleset: CompiledRuleset) -
         {"sampled_one_in": 3},
         {"sampled_one_in": 8},
         {"sampled_one_in": 1 << 20},
-        {"bounds": (("gte", EXACT_THRESHOLD),)},
+        {"bounds": (("gte", MAX_EVENTS),)},
         {"bounds": (("gte", 20_000),)},
         {"bounds": (("gt", 40_000),)},
         {"bounds": (("gte", 40_000), ("lt", 60_000))},

@@ -1,8 +1,8 @@
-"""What an interval holds, measured while it slides over the members of one key.
+"""Aggregates: what an interval holds, measured while it slides over the members of one key.
 
-Enters: members tick by tick, in order of time, and those that fall out of the interval. Leaves: the
-measure that a condition judges, and the count that a finding shows. Invariant: after `add` and `drop`,
-the measure is that of the members held, computed from nothing else.
+Enters: the members of one time step after the other, and those that fall out of the interval. Leaves: the
+measure that a condition judges, and the count that a finding shows. Invariant: after `add` and `drop`, the
+measure is that of the members held, computed from nothing else.
 """
 
 from __future__ import annotations
@@ -13,49 +13,48 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Protocol
 
-from sessionwarden.detection.counting.condition import Measure
-from sessionwarden.ruleset.compiled import CompiledRule
+from sessionwarden.correlations.bounds import Measure
 
 
 class Aggregate(Protocol):
-    """Payloads are what the rule's layout reads from members."""
+    """Payloads are what the rule's member encoding reads from members."""
 
     @property
     def count(self) -> int:
-        """What a finding shows."""
+        """The count that a finding shows."""
         ...
 
-    def add(self, tick: int, payloads: Sequence[Any]) -> None:
-        """The members of one tick, the latest so far."""
+    def add(self, time_step: int, payloads: Sequence[Any]) -> None:
+        """Take in the members of one time step, the latest so far."""
         ...
 
-    def drop(self, tick: int, payloads: Sequence[Any]) -> None:
-        """The members of the earliest tick that is held."""
+    def drop(self, time_step: int, payloads: Sequence[Any]) -> None:
+        """Leave out the members of the earliest time step that is held."""
         ...
 
     def measure(self) -> Measure:
-        """What the condition judges."""
+        """The measure that the condition judges."""
         ...
 
 
-class Members:
-    """How many there are."""
+class MemberCount:
+    """The number of members."""
 
     def __init__(self) -> None:
         self.count = 0
 
-    def add(self, tick: int, payloads: Sequence[Any]) -> None:
+    def add(self, time_step: int, payloads: Sequence[Any]) -> None:
         self.count += len(payloads)
 
-    def drop(self, tick: int, payloads: Sequence[Any]) -> None:
+    def drop(self, time_step: int, payloads: Sequence[Any]) -> None:
         self.count -= len(payloads)
 
     def measure(self) -> Measure:
         return self.count
 
 
-class Distinct:
-    """How many different ones there are: values, or steps of a sequence."""
+class DistinctCount:
+    """The number of distinct payloads: values, or steps of a sequence."""
 
     def __init__(self) -> None:
         self._held: Counter[Any] = Counter()
@@ -64,10 +63,10 @@ class Distinct:
     def count(self) -> int:
         return len(self._held)
 
-    def add(self, tick: int, payloads: Sequence[Any]) -> None:
+    def add(self, time_step: int, payloads: Sequence[Any]) -> None:
         self._held.update(payloads)
 
-    def drop(self, tick: int, payloads: Sequence[Any]) -> None:
+    def drop(self, time_step: int, payloads: Sequence[Any]) -> None:
         for payload in payloads:
             self._held[payload] -= 1
             if not self._held[payload]:
@@ -77,42 +76,42 @@ class Distinct:
         return len(self._held)
 
 
-Firing = tuple[bytes, int]
-"""What tells an inner key apart, and the inner rule's timespan in ticks."""
+InnerMatch = tuple[bytes, int]
+"""The bytes that tell an inner key apart, and the inner rule's timespan in time steps."""
 
 
-class Firings:
-    """Events and firings of inner rules; a payload is `None` for an event.
+class MatchCount:
+    """The number of events and of matches of inner rules; the payload of an event is `None`.
 
-    Of one inner key, as many firings count as can be chosen with a timespan between them: so a burst that
+    Of one inner key, as many matches count as can be chosen with a timespan between them: so a burst that
     lasts is one for each timespan, and one that lies across a border is not two.
     """
 
     def __init__(self) -> None:
-        self._events = self._fired = 0
-        self._held: dict[Firing, list[int]] = {}
-        self._counts: Counter[Firing] = Counter()
-        # counted when asked: most intervals are not judged, and one key can fire in thousands of quanta
-        self._changed: set[Firing] = set()
+        self._events = self._matched = 0
+        self._held: dict[InnerMatch, list[int]] = {}
+        self._counts: Counter[InnerMatch] = Counter()
+        # counted when asked: most intervals are not judged, and one key can match in thousands of buckets
+        self._changed: set[InnerMatch] = set()
 
     @property
     def count(self) -> int:
         for key in self._changed:
             count = _apart(self._held[key], key[1])
-            self._fired += count - self._counts[key]
+            self._matched += count - self._counts[key]
             self._counts[key] = count
         self._changed.clear()
-        return self._events + self._fired
+        return self._events + self._matched
 
-    def add(self, tick: int, payloads: Sequence[Firing | None]) -> None:
+    def add(self, time_step: int, payloads: Sequence[InnerMatch | None]) -> None:
         for key in payloads:
             if key is None:
                 self._events += 1
             else:
-                self._held.setdefault(key, []).append(tick)
+                self._held.setdefault(key, []).append(time_step)
                 self._changed.add(key)
 
-    def drop(self, tick: int, payloads: Sequence[Firing | None]) -> None:
+    def drop(self, time_step: int, payloads: Sequence[InnerMatch | None]) -> None:
         for key in payloads:
             if key is None:
                 self._events -= 1
@@ -124,12 +123,12 @@ class Firings:
         return self.count
 
 
-def _apart(ticks: Sequence[int], distance: int) -> int:
-    """How many of them can be chosen with at least `distance` between each two: greedily, from the first."""
+def _apart(time_steps: Sequence[int], distance: int) -> int:
+    """How many can be chosen with at least `distance` between each two: greedily, from the first."""
     count = index = 0
-    while index < len(ticks):
+    while index < len(time_steps):
         count += 1
-        index = bisect_left(ticks, ticks[index] + distance, index)
+        index = bisect_left(time_steps, time_steps[index] + distance, index)
     return count
 
 
@@ -140,11 +139,11 @@ class Sum:
         self.count = 0
         self._total = 0
 
-    def add(self, tick: int, payloads: Sequence[int]) -> None:
+    def add(self, time_step: int, payloads: Sequence[int]) -> None:
         self.count += len(payloads)
         self._total += sum(payloads)
 
-    def drop(self, tick: int, payloads: Sequence[int]) -> None:
+    def drop(self, time_step: int, payloads: Sequence[int]) -> None:
         self.count -= len(payloads)
         self._total -= sum(payloads)
 
@@ -170,11 +169,11 @@ class Percentile:
     def count(self) -> int:
         return len(self._held)
 
-    def add(self, tick: int, payloads: Sequence[int]) -> None:
+    def add(self, time_step: int, payloads: Sequence[int]) -> None:
         for value in payloads:
             insort(self._held, value)
 
-    def drop(self, tick: int, payloads: Sequence[int]) -> None:
+    def drop(self, time_step: int, payloads: Sequence[int]) -> None:
         for value in payloads:
             del self._held[bisect_left(self._held, value)]
 
@@ -186,12 +185,12 @@ class Percentile:
 NEVER = -(2**63)
 
 
-class Ordered:
-    """How many of the first steps there are in order, each by an event of its own.
+class StepsInOrder:
+    """The number of steps from the first on that happened in order, each by an event of its own.
 
-    A payload is a step's number among the distinct steps, and what tells its event apart. For each number
-    of steps, the latest start of such a chain is kept: it is in the interval if any is. Within one
-    tick any order may have been the real one, so consecutive steps only need different events.
+    A payload is a step's number among the distinct steps, and the bytes that tell its event apart. For each
+    number of steps, the latest start of such a chain is kept: it is in the interval if any is. Within one
+    time step any order may have been the real one, so consecutive steps only need different events.
     """
 
     def __init__(self, chain: Sequence[int], span: int) -> None:
@@ -204,19 +203,19 @@ class Ordered:
     def count(self) -> int:
         return int(self.measure())
 
-    def add(self, tick: int, payloads: Sequence[tuple[int, bytes]]) -> None:
-        self._now = tick
+    def add(self, time_step: int, payloads: Sequence[tuple[int, bytes]]) -> None:
+        self._now = time_step
         events: dict[int, list[bytes]] = {}
         for step, event in payloads:
             events.setdefault(step, []).append(event)
-        before = [tick, *self._start[1:]]
+        before = [time_step, *self._start[1:]]
         for done, start in enumerate(before[:-1]):
             if start == NEVER:
                 continue
             for more in range(1, _steps_at_once(self._chain[done:], events) + 1):
                 self._start[done + more] = max(self._start[done + more], start)
 
-    def drop(self, tick: int, payloads: Sequence[tuple[int, bytes]]) -> None:
+    def drop(self, time_step: int, payloads: Sequence[tuple[int, bytes]]) -> None:
         """Nothing to do: `measure` leaves out chains that start before the interval."""
 
     def measure(self) -> Measure:
@@ -242,22 +241,3 @@ def _steps_at_once(steps: Sequence[int], events: dict[int, list[bytes]]) -> int:
         if not place(position, set()):
             return position
     return len(steps)
-
-
-def aggregate_of(rule: CompiledRule, *, span: int) -> Aggregate:
-    """A fresh aggregate for intervals of `span` ticks."""
-    match rule.kind:
-        case "event_count":
-            return Firings() if rule.inner else Members()
-        case "value_sum":
-            return Sum()
-        case "value_avg":
-            return Average()
-        case "value_percentile":
-            assert rule.percentile is not None
-            return Percentile(rule.percentile)
-        case "temporal_ordered":
-            distinct = list(dict.fromkeys(rule.steps))
-            return Ordered([distinct.index(step) for step in rule.steps], span)
-        case _:
-            return Distinct()

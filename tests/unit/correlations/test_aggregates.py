@@ -7,44 +7,53 @@ from typing import Any
 
 import pytest
 
-from sessionwarden.detection.counting.aggregates import (
+from sessionwarden.correlations.aggregates import (
     Aggregate,
     Average,
-    Distinct,
-    Firings,
-    Members,
-    Ordered,
+    DistinctCount,
+    MatchCount,
+    MemberCount,
     Percentile,
+    StepsInOrder,
     Sum,
 )
 
 
 @pytest.mark.parametrize(
-    "make", [Members, Distinct, Sum, Average, lambda: Percentile(30), Firings, lambda: Ordered([0, 1, 0], 5)]
+    "make",
+    [
+        MemberCount,
+        DistinctCount,
+        Sum,
+        Average,
+        lambda: Percentile(30),
+        MatchCount,
+        lambda: StepsInOrder([0, 1, 0], 5),
+    ],
 )
 def test_what_left_the_interval_leaves_no_trace(make: Any) -> None:
-    """A aggregate that slid over everything measures what a fresh one measures of the last interval."""
+    """An aggregate that slid over everything measures what a fresh one measures of the last interval."""
     for seed in range(100):
         random = Random(seed)
         payloads: dict[type, Any] = {
-            Firings: [None, (b"a", 3), (b"b", 2)],
-            Ordered: [(0, b"x"), (1, b"x"), (1, b"y")],
+            MatchCount: [None, (b"a", 3), (b"b", 2)],
+            StepsInOrder: [(0, b"x"), (1, b"x"), (1, b"y")],
         }
         choices = payloads.get(type(make()), [1, 2, 5])
         groups = [
-            (tick, random.sample(choices, random.randint(1, 2)))
-            for tick in sorted(random.sample(range(40), 12))
+            (time_step, random.sample(choices, random.randint(1, 2)))
+            for time_step in sorted(random.sample(range(40), 12))
         ]
         slid: Aggregate = make()
         oldest = 0
-        for tick, found in groups:
-            slid.add(tick, found)
-            while groups[oldest][0] <= tick - 5:
+        for time_step, found in groups:
+            slid.add(time_step, found)
+            while groups[oldest][0] <= time_step - 5:
                 slid.drop(*groups[oldest])
                 oldest += 1
             fresh: Aggregate = make()
             for one in groups[oldest:]:
-                if one[0] <= tick:
+                if one[0] <= time_step:
                     fresh.add(*one)
             assert (slid.measure(), slid.count) == (fresh.measure(), fresh.count)
 
@@ -64,41 +73,41 @@ def test_a_percentile_is_by_nearest_rank(percentile: int, value: int) -> None:
     assert (aggregate.measure(), aggregate.count) == (value, 5)
 
 
-def fired(*ticks: int, apart: int = 10) -> int:
-    aggregate = Firings()
-    for tick in ticks:
-        aggregate.add(tick, [(b"key", apart)])
+def matched(*time_steps: int, apart: int = 10) -> int:
+    aggregate = MatchCount()
+    for time_step in time_steps:
+        aggregate.add(time_step, [(b"key", apart)])
     return aggregate.count
 
 
-def test_a_burst_that_lasts_is_one_firing_for_each_timespan() -> None:
-    assert fired(*range(100, 110)) == 1
-    assert fired(*range(100, 111)) == 2
-    assert fired(*range(100, 130)) == 3
+def test_a_burst_that_lasts_is_one_match_for_each_timespan() -> None:
+    assert matched(*range(100, 110)) == 1
+    assert matched(*range(100, 111)) == 2
+    assert matched(*range(100, 130)) == 3
 
 
-def test_a_burst_across_a_border_is_one_firing() -> None:
-    assert fired(99, 100, 101) == 1
+def test_a_burst_across_a_border_is_one_match() -> None:
+    assert matched(99, 100, 101) == 1
 
 
-def test_more_firings_are_never_counted_as_fewer() -> None:
+def test_more_matches_are_never_counted_as_fewer() -> None:
     random = Random(1)
-    ticks = random.sample(range(200), 40)
-    counts = [fired(*sorted(ticks[:number])) for number in range(1, 41)]
+    time_steps = random.sample(range(200), 40)
+    counts = [matched(*sorted(time_steps[:number])) for number in range(1, 41)]
     assert counts == sorted(counts)
 
 
-def test_firings_of_two_keys_and_events_add_up() -> None:
-    aggregate = Firings()
+def test_matches_of_two_keys_and_events_add_up() -> None:
+    aggregate = MatchCount()
     aggregate.add(1, [(b"one", 10), (b"two", 10), None])
     aggregate.add(2, [(b"one", 10), None])
     assert aggregate.measure() == 4
 
 
 def steps(chain: list[int], *happened: tuple[int, list[tuple[int, bytes]]], span: int = 100) -> int:
-    aggregate = Ordered(chain, span)
-    for tick, payloads in happened:
-        aggregate.add(tick, payloads)
+    aggregate = StepsInOrder(chain, span)
+    for time_step, payloads in happened:
+        aggregate.add(time_step, payloads)
     return aggregate.count
 
 

@@ -1,0 +1,1 @@
+"""Correlation types: each is one object that says how rules of it are limited, judged and explained."""

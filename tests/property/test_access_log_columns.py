@@ -9,9 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sessionwarden.model.event import FIELDS, Event
-from sessionwarden.replay.columnar.access_log import AccessLogColumns
-from sessionwarden.replay.columnar.columns import EventColumns, TextNumbers
-from sessionwarden.replay.columnar.line_columns import LineColumns
+from sessionwarden.replay.columns.access_log import AccessLogColumns
+from sessionwarden.replay.columns.columns import EventColumns, TextNumbers
+from sessionwarden.replay.columns.line_columns import LineColumns
 from sessionwarden.sources.access_log.block import parse_access_block
 from sessionwarden.sources.access_log.line import format_access_line, parse_access_line
 from tests.property.test_access_log_block import HEAD, NOW, PATH, PLAIN, mangled, with_other_values

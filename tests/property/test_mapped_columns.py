@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import FIELDS, Event
-from sessionwarden.replay.columnar.columns import EventColumns, TextNumbers
-from sessionwarden.replay.columnar.line_columns import LineColumns
-from sessionwarden.replay.columnar.mapped_json import MappedColumns
+from sessionwarden.replay.columns.columns import EventColumns, TextNumbers
+from sessionwarden.replay.columns.line_columns import LineColumns
+from sessionwarden.replay.columns.mapped_json import MappedColumns
 from sessionwarden.sources.mapped_json import load_mapping, parse_mapped_line
 
 NOW = 1_760_000_000_000

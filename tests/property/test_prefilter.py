@@ -13,9 +13,9 @@ from sessionwarden.detection.batch import Outcome
 from sessionwarden.detection.engine import Engine
 from sessionwarden.model.event import Event
 from sessionwarden.model.rules import Inner
-from sessionwarden.replay.columnar import coarse_counts
-from sessionwarden.replay.columnar.columns import EventColumns, JoinedColumns, TextNumbers
-from sessionwarden.replay.columnar.prefilter import Prefilter, candidate_rows
+from sessionwarden.replay.columns.columns import EventColumns, JoinedColumns, TextNumbers
+from sessionwarden.replay.passes import coarse_counts
+from sessionwarden.replay.passes.prefilter import Prefilter, candidate_rows
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from tests.support.detection import HOUR, event, rule, ruleset, selection
 from tests.support.histories.logs import Batches, deliveries, random_events, random_rules

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sessionwarden.model.event import Event
-from sessionwarden.replay.columnar.column_filters import compile_column_filter, fields_read
-from sessionwarden.replay.columnar.columns import EventColumns, TextNumbers
+from sessionwarden.replay.columns.columns import EventColumns, TextNumbers
+from sessionwarden.replay.passes.column_filters import compile_column_filter, fields_read
 from sessionwarden.ruleset.compiler.compile import compile_rules, dump_ruleset
 from sessionwarden.ruleset.load import load_ruleset
 from sessionwarden.ruleset.matching.predicates import compile_expression

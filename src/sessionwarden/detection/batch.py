@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from sessionwarden.correlations.values import EventHash, GroupKey
 from sessionwarden.detection.counting.crossings import Seen
-from sessionwarden.detection.storage.markers import SuppressionMarkers
 from sessionwarden.detection.windows.downstream import Downstream
 from sessionwarden.detection.windows.key_state import KeyCache, KeyState
+from sessionwarden.detection.windows.suppression_markers import SuppressionMarkers
 from sessionwarden.detection.windows.window import Window, WindowRule
 from sessionwarden.errors import StoreError
 from sessionwarden.model.event import Event

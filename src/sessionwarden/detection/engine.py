@@ -43,12 +43,12 @@ from sessionwarden.detection.acceptance import LATE_MS, SKEW_MS, is_our_refusal
 from sessionwarden.detection.batch import Batch, Failure, Outcome, Work
 from sessionwarden.detection.evaluation import Evaluation, Evaluator
 from sessionwarden.detection.storage.admission import Admission
-from sessionwarden.detection.storage.markers import SuppressionMarkers
 from sessionwarden.detection.storage.own_sets import OwnSets
 from sessionwarden.detection.storage.placement import Group, Placement, Read
 from sessionwarden.detection.windows.downstream import downstream_of
 from sessionwarden.detection.windows.key_state import KeyCache
 from sessionwarden.detection.windows.plan import build_watches, build_windows
+from sessionwarden.detection.windows.suppression_markers import SuppressionMarkers
 from sessionwarden.model.event import Event
 from sessionwarden.ports import SharedLogStore, WindowStore
 from sessionwarden.ruleset.compiled import CompiledRuleset

@@ -28,7 +28,7 @@ from sessionwarden.detection.counting.crossings import (
     trigger_by_value,
 )
 from sessionwarden.detection.evidence import FindingBuilder, newest
-from sessionwarden.detection.storage.markers import SuppressionMarkers
+from sessionwarden.detection.windows.suppression_markers import SuppressionMarkers
 from sessionwarden.detection.windows.window import WindowRule
 from sessionwarden.model.event import Event
 

@@ -21,8 +21,8 @@ from sessionwarden.sources.mapped_json import FieldMapping, parse_mapped_line
 from sessionwarden.sources.mapping_file import load_mapping
 
 if TYPE_CHECKING:  # loading numpy takes a tenth of a second, and small logs do without
-    from sessionwarden.replay.columnar.columns import TextNumbers
-    from sessionwarden.replay.columnar.line_columns import ColumnReader
+    from sessionwarden.replay.columns.columns import TextNumbers
+    from sessionwarden.replay.columns.line_columns import ColumnReader
 
 
 class LogFormat(Protocol):
@@ -71,7 +71,7 @@ class OwnFormats:
         return parse_access_block(block, now_ms=self.now_ms)
 
     def column_reader(self, fields: Iterable[str], numbering: TextNumbers) -> ColumnReader:
-        from sessionwarden.replay.columnar.access_log import AccessLogColumns
+        from sessionwarden.replay.columns.access_log import AccessLogColumns
 
         return AccessLogColumns(fields, numbering, now_ms=self.now_ms)
 
@@ -94,7 +94,7 @@ class MappedJson:
         return None
 
     def column_reader(self, fields: Iterable[str], numbering: TextNumbers) -> ColumnReader:
-        from sessionwarden.replay.columnar.mapped_json import MappedColumns
+        from sessionwarden.replay.columns.mapped_json import MappedColumns
 
         return MappedColumns(self.mapping, fields, numbering, now_ms=self.now_ms)
 

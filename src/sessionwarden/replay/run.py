@@ -56,7 +56,7 @@ def replay_of(
             yield OnePass(found, reader, replayer)
             return
         # numpy takes a tenth of a second to load, and small logs do without
-        from sessionwarden.replay.columnar.two_passes import TwoPasses, fields_read
+        from sessionwarden.replay.passes.two_passes import TwoPasses, fields_read
 
         # an id that depends on the number of its line is not known to the process that scans a range
         if reader.format.derives_ids and "id" in fields_read(ruleset):

@@ -8,10 +8,10 @@ from pathlib import Path
 from benchmarks import json_log, plain_loop
 from sessionwarden.adapters.memory.windows import NO_LIMIT, MemoryWindowStore
 from sessionwarden.local.simulation.day import simulate
-from sessionwarden.replay.columnar.two_passes import TwoPasses
 from sessionwarden.replay.formats import MappedJson
 from sessionwarden.replay.log_files import Log
 from sessionwarden.replay.log_lines import LineReader
+from sessionwarden.replay.passes.two_passes import TwoPasses
 from sessionwarden.replay.replayer import Replayer
 from sessionwarden.ruleset.compiler.compile import compile_rules
 from sessionwarden.sources.mapped_json import load_mapping

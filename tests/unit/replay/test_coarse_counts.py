@@ -8,8 +8,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from sessionwarden.replay.columnar import coarse_counts
-from sessionwarden.replay.columnar.coarse_counts import CoarseCount
+from sessionwarden.replay.passes import coarse_counts
+from sessionwarden.replay.passes.coarse_counts import CoarseCount
 
 MINUTE = 60_000
 DAY = 24 * 60 * MINUTE

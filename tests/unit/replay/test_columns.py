@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sessionwarden.model.event import Event
-from sessionwarden.replay.columnar.columns import (
+from sessionwarden.replay.columns.columns import (
     MISSING,
     PADDING,
     EventColumns,

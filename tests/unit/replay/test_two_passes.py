@@ -20,12 +20,12 @@ from sessionwarden.adapters.memory.windows import NO_LIMIT, MemoryWindowStore
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
 from sessionwarden.replay import log_files, log_lines
-from sessionwarden.replay.columnar import scan, shared_scan, two_passes
-from sessionwarden.replay.columnar.two_passes import TwoPasses
 from sessionwarden.replay.formats import LogFormat, MappedJson, OwnFormats
 from sessionwarden.replay.log_files import Log, LogFileError, ranges_of, read_blocks
 from sessionwarden.replay.log_lines import LineReader, QuarantinedLine
 from sessionwarden.replay.one_pass import OnePass
+from sessionwarden.replay.passes import scan, shared_scan, two_passes
+from sessionwarden.replay.passes.two_passes import TwoPasses
 from sessionwarden.replay.replayer import Replayer
 from sessionwarden.replay.run import Replay, replay_of
 from sessionwarden.replay.spool import spooled_logs

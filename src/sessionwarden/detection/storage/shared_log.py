@@ -16,8 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from struct import Struct
 
-OWNER_BYTES = 10
-"""Of the hash that names a member's key on a shared log. To take a member for another key's, 2^80 tries."""
+from sessionwarden.detection.windows.key_state import OWNER_BYTES
 
 PLACES = 1 << 16
 """Of members of one length, each with some four on a full shared log of the usual size."""

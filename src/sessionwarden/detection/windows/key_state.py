@@ -12,8 +12,10 @@ from collections.abc import Iterable, Mapping
 
 from sessionwarden.correlations.values import GroupKey, key_digest, text_hash
 from sessionwarden.detection.counting.crossings import Seen
-from sessionwarden.detection.storage.shared_log import OWNER_BYTES
 from sessionwarden.detection.windows.window import Window, WindowRule
+
+OWNER_BYTES = 10
+"""Of the hash that names a member's key on a shared log. To take a member for another key's, 2^80 tries."""
 
 COMMITTED_MEMBERS = 256
 SUPPRESSED_PERIODS = 64

@@ -3,7 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionwarden.detection.storage.shared_log import OWNER_BYTES, SharedLogEpoch, pack
+from sessionwarden.detection.storage.shared_log import SharedLogEpoch, pack
+from sessionwarden.detection.windows.key_state import OWNER_BYTES
 
 OWNER, OTHER = b"an owner 1", b"an owner 2"
 

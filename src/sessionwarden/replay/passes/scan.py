@@ -12,13 +12,13 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from sessionwarden.replay.columnar.coarse_counts import Counted
-from sessionwarden.replay.columnar.columns import Columns, EventColumns, Integers, JoinedColumns, TextNumbers
-from sessionwarden.replay.columnar.notes_file import BlockGroup, BlockInfo
-from sessionwarden.replay.columnar.prefilter import Prefilter
+from sessionwarden.replay.columns.columns import Columns, EventColumns, Integers, JoinedColumns, TextNumbers
 from sessionwarden.replay.formats import LogFormat
 from sessionwarden.replay.log_files import Block, Log, LogFileError, Range, Unreadable, read_blocks
 from sessionwarden.replay.log_lines import EVENTS_AT_ONCE, LineReader, QuarantinedLine
+from sessionwarden.replay.passes.coarse_counts import Counted
+from sessionwarden.replay.passes.notes_file import BlockGroup, BlockInfo
+from sessionwarden.replay.passes.prefilter import Prefilter
 from sessionwarden.ruleset.compiled import CompiledRuleset
 
 

@@ -19,15 +19,15 @@ from sessionwarden.detection.acceptance import LATE_MS, LogTime
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
-from sessionwarden.replay.columnar import notes_file
-from sessionwarden.replay.columnar.columns import TextNumbers
-from sessionwarden.replay.columnar.notes_file import BlockInfo, BlockNotes
-from sessionwarden.replay.columnar.prefilter import Prefilter, candidate_rows
-from sessionwarden.replay.columnar.scan import LogRange, Scan
-from sessionwarden.replay.columnar.shared_scan import scans
+from sessionwarden.replay.columns.columns import TextNumbers
 from sessionwarden.replay.formats import LogFormat
 from sessionwarden.replay.log_files import Log, LogFileError, LogSlices, ranges_of
 from sessionwarden.replay.log_lines import EVENTS_AT_ONCE, LineReader
+from sessionwarden.replay.passes import notes_file
+from sessionwarden.replay.passes.notes_file import BlockInfo, BlockNotes
+from sessionwarden.replay.passes.prefilter import Prefilter, candidate_rows
+from sessionwarden.replay.passes.scan import LogRange, Scan
+from sessionwarden.replay.passes.shared_scan import scans
 from sessionwarden.replay.replayer import Replayer
 from sessionwarden.ruleset.compiled import CompiledRuleset
 

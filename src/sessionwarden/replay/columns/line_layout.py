@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sessionwarden.replay.columnar.columns import PADDING, WORD, Integers, words_at
+from sessionwarden.replay.columns.columns import PADDING, WORD, Integers, words_at
 
 LONGEST_LITERAL = len(PADDING) - WORD
 """Bytes. A longer text would be compared beyond the end of a block that was cut."""

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sessionwarden.replay.columnar.columns import Integers, Numbers
+from sessionwarden.replay.columns.columns import Integers, Numbers
 
 Keys = NDArray[np.uint32]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sessionwarden.errors import SourceError
-from sessionwarden.replay.columnar.columns import WORD, Integers, Numbers, words_at
+from sessionwarden.replay.columns.columns import WORD, Integers, Numbers, words_at
 from sessionwarden.sources.values import EARLIEST_MS, MAX_AHEAD_MS, integer
 
 TIME_DIGITS = 13

@@ -14,9 +14,9 @@ from typing import IO, NamedTuple
 import msgspec
 import numpy as np
 
-from sessionwarden.replay.columnar.columns import Integers
-from sessionwarden.replay.columnar.prefilter import Notes
+from sessionwarden.replay.columns.columns import Integers
 from sessionwarden.replay.log_files import LogFileError
+from sessionwarden.replay.passes.prefilter import Notes
 
 LENGTH_BYTES = 4
 

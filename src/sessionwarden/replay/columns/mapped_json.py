@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import INTEGER_FIELDS, LIST_FIELDS
-from sessionwarden.replay.columnar.columns import MISSING, Integers, Numbers, TextNumbers, among, words_at
-from sessionwarden.replay.columnar.digits import SURE_DIGITS, accepted, plain_numbers, times_of
-from sessionwarden.replay.columnar.line_columns import LineColumns, Respelt, constant, dashes, span_numbers
-from sessionwarden.replay.columnar.line_layout import (
+from sessionwarden.replay.columns.columns import MISSING, Integers, Numbers, TextNumbers, among, words_at
+from sessionwarden.replay.columns.digits import SURE_DIGITS, accepted, plain_numbers, times_of
+from sessionwarden.replay.columns.line_columns import LineColumns, Respelt, constant, dashes, span_numbers
+from sessionwarden.replay.columns.line_layout import (
     LONGEST_LITERAL,
     LineLayout,
     Literal,

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from sessionwarden.model.event import FIELDS, LIST_FIELDS, Event
-from sessionwarden.replay.columnar.columns import MISSING, Columns, Integers, Known, among, combined
+from sessionwarden.replay.columns.columns import MISSING, Columns, Integers, Known, among, combined
 from sessionwarden.ruleset.matching.event_fields import PARTS
 from sessionwarden.ruleset.matching.predicates import Predicate, compile_expression
 

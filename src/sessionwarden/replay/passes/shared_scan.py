@@ -14,9 +14,9 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 
-from sessionwarden.replay.columnar.scan import LogRange, Scan, Scanner
 from sessionwarden.replay.formats import LogFormat
 from sessionwarden.replay.log_files import WHOLE, LogFileError
+from sessionwarden.replay.passes.scan import LogRange, Scan, Scanner
 from sessionwarden.ruleset.compiled import CompiledRuleset
 
 MOST_BAD = 20_000

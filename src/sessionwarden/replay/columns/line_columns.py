@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sessionwarden.replay.columnar.columns import (
+from sessionwarden.replay.columns.columns import (
     MISSING,
     Columns,
     Integers,
@@ -21,7 +21,7 @@ from sessionwarden.replay.columnar.columns import (
     TextNumbers,
     replaced,
 )
-from sessionwarden.replay.columnar.line_layout import LineLayout
+from sessionwarden.replay.columns.line_layout import LineLayout
 
 Convert = Callable[[str, str], Any]
 """From a field and the text that a line has for it to what the event's field holds."""

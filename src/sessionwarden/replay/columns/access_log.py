@@ -14,7 +14,7 @@ import numpy as np
 
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import INTEGER_FIELDS, Category
-from sessionwarden.replay.columnar.columns import (
+from sessionwarden.replay.columns.columns import (
     MISSING,
     Integers,
     Known,
@@ -22,9 +22,9 @@ from sessionwarden.replay.columnar.columns import (
     TextNumbers,
     among,
 )
-from sessionwarden.replay.columnar.digits import accepted, plain_numbers, times_of
-from sessionwarden.replay.columnar.line_columns import LineColumns, Respelt, constant, dashes, span_numbers
-from sessionwarden.replay.columnar.line_layout import LineLayout, Literal, padded, quoted_span
+from sessionwarden.replay.columns.digits import accepted, plain_numbers, times_of
+from sessionwarden.replay.columns.line_columns import LineColumns, Respelt, constant, dashes, span_numbers
+from sessionwarden.replay.columns.line_layout import LineLayout, Literal, padded, quoted_span
 from sessionwarden.sources.access_log.block import IDENTITY, NUMBERS
 from sessionwarden.sources.access_log.line import MAX_HEAD_CHARS, Head
 from sessionwarden.sources.values import MAX_FIELD_CHARS, MAX_ID_CHARS, address

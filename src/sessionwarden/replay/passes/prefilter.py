@@ -21,14 +21,7 @@ from sessionwarden.detection.acceptance import LATE_MS, is_our_refusal
 from sessionwarden.detection.windows.plan import build_windows
 from sessionwarden.detection.windows.window import Window
 from sessionwarden.model.event import Category
-from sessionwarden.replay.columnar.coarse_counts import CoarseCount, Counted, Keys
-from sessionwarden.replay.columnar.column_filters import (
-    ColumnFilter,
-    compile_column_filter,
-    fields_read,
-    filter_by_value,
-)
-from sessionwarden.replay.columnar.columns import (
+from sessionwarden.replay.columns.columns import (
     MISSING,
     Columns,
     Integers,
@@ -38,6 +31,13 @@ from sessionwarden.replay.columnar.columns import (
     among,
     combined,
     replaced,
+)
+from sessionwarden.replay.passes.coarse_counts import CoarseCount, Counted, Keys
+from sessionwarden.replay.passes.column_filters import (
+    ColumnFilter,
+    compile_column_filter,
+    fields_read,
+    filter_by_value,
 )
 from sessionwarden.ruleset.compiled import CompiledRuleset
 

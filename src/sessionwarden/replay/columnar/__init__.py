@@ -1,1 +1,0 @@
-"""The first pass of a replay: reads lines into columns and leaves out keys that cannot fire."""

@@ -1,0 +1,1 @@
+"""A log in two passes: the first leaves out keys that cannot fire, the second feeds the engine the rest."""

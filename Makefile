@@ -41,7 +41,7 @@ demo: install bundles ## watch an abused session die, on this machine
 	@$(BIN)/sessionwarden demo
 
 test: install bundles ## all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 check: install ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

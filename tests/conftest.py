@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.paths import PROJECT
+
 if TYPE_CHECKING:
     from sessionwarden.local.emulator.emulator import Emulator
 
@@ -23,6 +25,19 @@ os.environ |= {
     "POWERTOOLS_METRICS_NAMESPACE": "Sessionwarden",
     "POWERTOOLS_TRACE_DISABLED": "true",
 }
+
+
+SHARED = ("e2e", "stacks", "packaging")
+"""Folders whose tests share something that takes seconds to make: a deployment, a template, a wheel."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one process run all tests of a shared folder, and any process any other test."""
+    for item in items:
+        folder = item.path.relative_to(PROJECT / "tests").parts[0]
+        if folder in SHARED:
+            item.add_marker(pytest.mark.xdist_group(folder))
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,8 @@ from sessionwarden.model.event import FIELDS, Event
 from sessionwarden.replay.columns.columns import EventColumns, TextNumbers
 from sessionwarden.replay.columns.line_columns import LineColumns
 from sessionwarden.replay.columns.mapped_json import MappedColumns
-from sessionwarden.sources.mapped_json import load_mapping, parse_mapped_line
+from sessionwarden.sources.mapped_json import parse_mapped_line
+from sessionwarden.sources.mapping_file import load_mapping
 
 NOW = 1_760_000_000_000
 NUMBERING = TextNumbers(1)

@@ -51,16 +51,6 @@ RETIRED = {
 }
 """Words that no name may contain, each with the word to use instead."""
 
-PENDING: frozenset[str] = frozenset(
-    {
-        *("acts", "deed", "wish"),
-        *("cast", "stories", "story"),
-        *("feed", "feeds", "fired", "firing", "layout", "quantum", "soundness", "tick", "ticks"),
-        *("looker", "survey"),
-    }
-)
-"""Retired words that some names still contain. A test demands that a word which is gone leaves this list."""
-
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
@@ -102,11 +92,7 @@ def retired_names() -> dict[str, set[str]]:
 
 def test_no_name_contains_a_retired_word() -> None:
     found = retired_names()
-    assert sorted(name for word in found.keys() - PENDING for name in found[word]) == []
-
-
-def test_a_retired_word_that_is_gone_is_not_pending() -> None:
-    assert sorted(PENDING - retired_names().keys()) == []
+    assert sorted(name for word in found.keys() for name in found[word]) == []
 
 
 def test_no_class_has_the_name_of_another_in_its_stage() -> None:

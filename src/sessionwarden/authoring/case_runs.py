@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from sessionwarden.adapters.memory.windows import NO_LIMIT, MemoryWindowStore
 from sessionwarden.authoring.cases import Case, Key
-from sessionwarden.authoring.window_progress import Held, members_by_key, nearest_to_firing
+from sessionwarden.authoring.window_progress import Held, members_by_key, nearest_to_match
 from sessionwarden.detection.acceptance import LogTime
 from sessionwarden.detection.engine import Engine
 from sessionwarden.detection.windows.group_key import shown_key
@@ -56,7 +56,7 @@ class CaseRun:
         """How near the rule came to firing for a key; `None` if nothing counted for it."""
         for values, members in members_by_key(self.rule, self.case.events).items():
             if shown_key(self.rule.group_by, values) == key:
-                return nearest_to_firing(self.rule, members)
+                return nearest_to_match(self.rule, members)
         return None
 
 

@@ -53,7 +53,7 @@ class KeyAnswer(NamedTuple):
     held: Held
     missing: tuple[str, ...]
     fires: bool
-    fired_before: bool
+    matched_before: bool
     decision: Decision
     asks_pool: bool
 
@@ -150,7 +150,7 @@ def _key_answers(catalog: Catalog, rule: CompiledRule, past: Past) -> Iterable[K
             held=standing,
             missing=tuple(catalog.names.get(step, step) for step in standing.missing),
             fires=raised is not None,
-            fired_before=_of(past.before, rule, shown) is not None,
+            matched_before=_of(past.before, rule, shown) is not None,
             decision=decide(finding, deployment, now_ms=event.time),
             asks_pool=needs_user_facts(finding, deployment),
         )

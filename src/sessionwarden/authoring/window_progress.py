@@ -109,7 +109,7 @@ def held(rule: CompiledRule, members: Sequence[Member], *, until: int) -> Held:
     return Held(until, len(inside), figure, meets=meets, coarse=type_of(rule).bucketed)
 
 
-def nearest_to_firing(rule: CompiledRule, members: Sequence[Member]) -> Held:
+def nearest_to_match(rule: CompiledRule, members: Sequence[Member]) -> Held:
     """Of the intervals that end at a member, the one that meets the rule, or comes nearest to it.
 
     Where there are very many, of those that hold most and of those that hold least.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sessionwarden.authoring.window_progress import figure_in_words, held, members_by_key, nearest_to_firing
+from sessionwarden.authoring.window_progress import figure_in_words, held, members_by_key, nearest_to_match
 from sessionwarden.model.event import Event
 from sessionwarden.model.rules import CompiledRule, Selection
 from tests.support.detection import ANY_USER, MINUTE, START, event, rule, selection
@@ -15,7 +15,7 @@ KEY = ("alice", None)
 
 
 def nearest(found: CompiledRule, events: list[Event]) -> Any:
-    return nearest_to_firing(found, members_by_key(found, events)[KEY])
+    return nearest_to_match(found, members_by_key(found, events)[KEY])
 
 
 def test_the_window_is_half_open_and_counts_an_event_once() -> None:

@@ -14,7 +14,7 @@ from sessionwarden.replay.log_lines import LineReader
 from sessionwarden.replay.passes.two_passes import TwoPasses
 from sessionwarden.replay.replayer import Replayer
 from sessionwarden.ruleset.compiler.compile import compile_rules
-from sessionwarden.sources.mapped_json import load_mapping
+from sessionwarden.sources.mapping_file import load_mapping
 from tests.support.paths import PROJECT
 
 

@@ -32,7 +32,7 @@ from sessionwarden.replay.spool import spooled_logs
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import compile_rules
 from sessionwarden.sources.access_log.line import format_access_line, parse_access_line
-from sessionwarden.sources.mapped_json import load_mapping
+from sessionwarden.sources.mapping_file import load_mapping
 
 NOW = 1_760_000_000_000
 OWN = OwnFormats(now_ms=NOW)

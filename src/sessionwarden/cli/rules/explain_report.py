@@ -71,7 +71,7 @@ def explanation_json(answer: RuleAnswer) -> dict[str, Any]:
                 "bounds": answer.rule.bounds,
                 "timespan_ms": answer.rule.timespan_ms,
                 "fires": one.fires,
-                "fired_before": one.fired_before,
+                "matched_before": one.matched_before,
                 "decision": msgspec.to_builtins(one.decision),
                 "asks_pool": one.asks_pool,
             }
@@ -177,7 +177,7 @@ def _add_key(tree: Tree, rule: CompiledRule, one: KeyAnswer) -> None:
     if not rule.emits:
         branch.add("no finding of its own: it serves other rules")
         return
-    if one.held.meets and not one.fires and one.fired_before:
+    if one.held.meets and not one.fires and one.matched_before:
         branch.add("no finding again: this key had one in the same cooldown")
     elif one.held.meets and not one.fires and one.held.coarse:
         branch.add(f"no finding yet: the engine cuts {timespan(rule)} into 32 steps, and is a step behind")

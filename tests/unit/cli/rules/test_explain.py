@@ -111,7 +111,7 @@ def test_a_second_crossing_in_one_cooldown_is_told_as_such(log: Path) -> None:
     log.write_text(log.read_text() + log_line(id="crossing", time=str(TIME + 30_000)) + "\n")
     event = log_line(id="last", time=str(TIME + 30_100))
     (key,) = told(event, "--log", log)["keys"]
-    assert (key["window"]["figure"], key["fires"], key["fired_before"]) == (301, False, True)
+    assert (key["window"]["figure"], key["fires"], key["matched_before"]) == (301, False, True)
     assert "no finding again: this key had one in the same cooldown" in run(event, "--log", log).output
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, PositiveInt
 
@@ -12,7 +12,7 @@ from sessionwarden.adapters.aws.appconfig import ConfigurationIds
 from sessionwarden.detection.storage.admission import NEW_KEYS_PER_MINUTE
 from sessionwarden.detection.storage.shared_log_size import SMALLEST_MEMORY_MB, shared_log_limit_for
 
-MEMORY_SIZE = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
+MEMORY_SIZE: Final = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
 """Set by Lambda, in MB: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
 
 

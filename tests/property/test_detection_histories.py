@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support.histories.check import Tally, alone, check, check_what_had_arrived
 from tests.support.histories.world import play, random_history
 
-HISTORIES = 9_000
+HISTORIES = 4_500
 """Random histories of each run, cut into a few tests so that a failure names a small range of seeds. `make
 histories` plays 100,000 others and prints what was tried."""
 

@@ -102,7 +102,9 @@ class Pipeline:
         publisher = EventBridgePublisher(
             bus="bus", source="sessionwarden.ingest", client=self._typed(self._bus)
         )
-        settings = Settings.model_validate({"bus": "bus", "log_groups": json.dumps({LOG_GROUP: "http_api"})})
+        settings = Settings.from_environment(
+            {"SESSIONWARDEN_BUS": "bus", "SESSIONWARDEN_LOG_GROUPS": json.dumps({LOG_GROUP: "http_api"})}
+        )
         vars(ingest).update(publisher=lambda: publisher, settings=lambda: settings)
         table = MeteredTable(bill)
         self._detectors = [self._detector(table, rules) for _ in range(setting.pollers)]

@@ -1,6 +1,7 @@
-"""How both stores of windows read their table: what lies under one key, from one sort key to another.
+"""Reads a range of the windows table, for the window store and the shared log store.
 
-Strongly consistent, in order of the sort key, however many pages that takes: one ends at 1 MB.
+The items of one key come in order of the sort key and strongly consistent, from as many pages as there are:
+DynamoDB ends a page at 1 MB.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html
 """
 
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 def items_between(
     client: DynamoDBClient, table: str, key: str, first: str, last: str, *, attributes: str
 ) -> Iterator[Mapping[str, Any]]:
-    """The items of `key` from `first` to `last`, both included, each with `attributes` (an expression).
+    """The items of `key` from `first` to `last`, both included, with `attributes` (a projection expression).
 
-    Raises `StoreError`, perhaps after some of them.
+    Raises `StoreError`, perhaps after it has returned some of the items.
     """
     request: dict[str, Any] = {
         "TableName": table,

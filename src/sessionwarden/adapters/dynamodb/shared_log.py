@@ -1,10 +1,9 @@
-"""Shared logs over DynamoDB: for each shared log and epoch a log of items, numbered without a gap, never
-changed.
+"""Stores shared logs in DynamoDB: each epoch of one is a log of items that never change.
 
-Enters: what a batch brings to all keys of a shared log, as one item. Leaves: all that was ever appended.
-Invariant: number n is only written by somebody who knows that all before it exist, so whoever has read up
-to n has read everything up to n, and only asks for what came later: this process keeps what it has read.
-Reads are strongly consistent; they cost what is new. An epoch with `shared_log_limit` members takes no more.
+The members that a batch brings to all keys of a shared log become one item. Items are numbered without a gap.
+Invariant: a process writes number n only when it knows that all numbers before it exist. So a process that
+has read number n has read all before it; it keeps them, and queries only for later numbers.
+Reads are strongly consistent and cost only what is new. An epoch with `shared_log_limit` members is full.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.ReadConsistency.html
 """
 
@@ -29,39 +28,40 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 EPOCHS_KEPT = 8
-"""Of a shared log. A batch needs the one that goes on and both neighbours; a member of a small epoch takes
-more memory than one of a full epoch."""
+"""Epochs that a process keeps of one shared log. A batch needs the current one and both neighbours; a member
+of a small epoch takes more memory than one of a full epoch."""
 
 CHUNK = 8_000
-"""Members per item. Each has at most 26 bytes: about 208 KB, of DynamoDB's 400."""
+"""Members per item. Each has at most 26 bytes: an item has about 208 KB, and DynamoDB allows 400."""
 
 ATTEMPTS = 30
-"""How often a number is asked for that somebody else takes first, before the batch fails."""
+"""Attempts to append before the batch is returned to the queue."""
 
 AT_ONCE = 2
-"""Of these, those after which the next number is tried without a pause."""
+"""Failed attempts after which a process tries the next number without a pause."""
 
 FIRST_PAUSE_SECONDS = 0.010
 LONGEST_PAUSE_SECONDS = 0.200
-"""A pause is a random part of what doubles from the first to the longest. Fifty writers who do not wait
-lose 18 numbers for each that they get, and pay for all: `benchmarks/shared_log_writers.py`."""
+"""A pause is a random part of a bound that doubles from the first to the longest. Fifty processes that do not
+pause lose 18 numbers for each that they get, and pay for all: `benchmarks/shared_log_writers.py`."""
 
 AFTER = "$"
-"""Sorts behind `#`, hence behind every item of an epoch."""
+"""Ends the sort key behind all items of an epoch: it sorts behind `#`."""
 
-Place = tuple[str, int]
+EpochAddress = tuple[str, int]
+"""A shared log and one of its epochs."""
 
 
 @dataclass(slots=True)
 class _Known:
-    """All members of the items below `next`."""
+    """What a process has read of an epoch: all members of the items below number `next`."""
 
     next: int = 0
     members: SharedLogEpoch = field(default_factory=SharedLogEpoch)
 
-    def learn(self, item: Mapping[str, Any], wanted: str) -> bool:
-        """Take in the item if it is the next one, whose sort key is `wanted`."""
-        if item.get("slot", {}).get("S") != wanted:
+    def learn(self, item: Mapping[str, Any], name: str) -> bool:
+        """Add the members of the item if it is the next one, whose sort key is `name`; false if it is not."""
+        if item.get("slot", {}).get("S") != name:
             return False
         self.members.add_packed(item["members"]["B"])
         self.next += 1
@@ -69,11 +69,13 @@ class _Known:
 
 
 class DynamoDBSharedLogStore:
-    """`ports.SharedLogStore` in the windows table. Several threads may use it, each for other shared logs.
+    """Implements `ports.SharedLogStore` in the windows table.
 
-    Costs: `append`, one Query for what is new and one write per `CHUNK` members that nobody has written
-    yet; `read_shared_log`, one Query per epoch for what is new. Keeps the members of `FULL_EPOCHS_KEPT` full
-    epochs, before those used longest ago must be read again.
+    Several threads may call it, each for other shared logs.
+
+    Costs: `append` makes one Query for new items, and one write per `CHUNK` members that no process has
+    written yet. `read_shared_log` makes one Query per epoch for new items. It keeps as many members as
+    `FULL_EPOCHS_KEPT` full epochs hold; beyond that, the epochs used longest ago must be read again.
     """
 
     def __init__(
@@ -90,8 +92,8 @@ class DynamoDBSharedLogStore:
         self._table = table
         self._members_kept = FULL_EPOCHS_KEPT * shared_log_limit
         self._pause = pause
-        self._random = random or Random()  # noqa: S311  spreads writers out, guards nothing
-        self._known: dict[Place, _Known] = {}
+        self._random = random or Random()  # noqa: S311  spreads writers out, protects no secret
+        self._known: dict[EpochAddress, _Known] = {}
         self._lock = Lock()
 
     def append(self, shared_log: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
@@ -118,7 +120,7 @@ class DynamoDBSharedLogStore:
         return found
 
     def _complete(self, shared_log: str, epoch: int) -> _Known:
-        """What is known once a Query has seen no number behind one that it has not seen."""
+        """What is known of the epoch after a Query that found its numbers without a gap."""
         for _ in range(ATTEMPTS):
             known, torn = self._catch_up(shared_log, epoch)
             if not torn:
@@ -126,7 +128,7 @@ class DynamoDBSharedLogStore:
         raise StoreError(f"{self._table}: {shared_log} was read in pieces {ATTEMPTS} times")
 
     def _put(self, shared_log: str, epoch: int, known: _Known, chunk: list[bytes], expires_at: int) -> bool:
-        """Write the next number; false if somebody else has."""
+        """Write the next number; false if another process has written it."""
         item: dict[str, Any] = {
             "key": {"S": shared_log},
             "slot": {"S": _item_name(epoch, known.next)},
@@ -144,7 +146,7 @@ class DynamoDBSharedLogStore:
             except ClientError as error:
                 if not condition_failed(error):
                     raise
-                # what took the number comes with the refusal, so that no Query is needed for the next one
+                # the refusal carries the item that has the number, so the next one needs no Query
                 known.learn(cast(Any, error.response).get("Item", {}), _item_name(epoch, known.next))
                 return False
         known.next += 1
@@ -152,19 +154,19 @@ class DynamoDBSharedLogStore:
         return True
 
     def _catch_up(self, shared_log: str, epoch: int) -> tuple[_Known, bool]:
-        """What is known by now, and whether a later number was seen than the next one."""
+        """What is known after a Query for new items, and whether that Query found a gap."""
         known = self._keep(shared_log, epoch)
         torn = False
         for item in self._query(shared_log, epoch, known.next):
-            # two numbers were written while the Query passed: both are there for the next one
+            # two numbers were written while the Query ran: the next Query finds both
             torn |= not known.learn(item, _item_name(epoch, known.next))
         return known, torn
 
     def _keep(self, shared_log: str, epoch: int) -> _Known:
         with self._lock:
-            # taken out and put back, so that the order is that of use
+            # removed and added again, so that the order is that of use
             known = self._known.pop((shared_log, epoch), None) or _Known()
-            others = [place for place in self._known if place[0] == shared_log]
+            others = [address for address in self._known if address[0] == shared_log]
             if len(others) >= EPOCHS_KEPT:
                 del self._known[others[0]]
             kept = sum(other.members.count for other in self._known.values())

@@ -1,9 +1,9 @@
-"""The window store over DynamoDB: a set of one key and epoch, in segments of one item each.
+"""Stores the sets of windows in DynamoDB: the set of one key and epoch lies in segments of one item each.
 
 Invariants: every operation is safe to repeat. `ADD` to a set commutes with itself, so retries, duplicates
-and parallel evaluators need neither locks nor batch ids, and a 500 after a write that happened is harmless.
-A member goes into segment n + 1 only by somebody who has read segments 0 to n full and without it: so none
-lies in two segments, and a set takes exactly what `ports.WindowStore` says. Reads are strongly consistent.
+and parallel processes need neither locks nor batch ids. A process writes a member to segment n + 1 only after
+it has read segments 0 to n, all full and all without that member. So no member lies in two segments, and a
+set holds exactly as many as `ports.WindowStore` says. Reads are strongly consistent.
 Table layout: docs/reference/data.md; why segments: docs/explanation/scale.md#hot-keys; operations:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html
 """
@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from sessionwarden.adapters.dynamodb.errors import condition_failed, store_errors
 from sessionwarden.adapters.dynamodb.query import items_between
-from sessionwarden.adapters.dynamodb.segments import FullSegments, Place, Prefix
+from sessionwarden.adapters.dynamodb.segments import FullSegments, Prefix, SetAddress
 from sessionwarden.errors import StoreError
 from sessionwarden.ports import MEMBER_LIMIT
 
@@ -25,32 +25,34 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 SEGMENT_LIMIT = 500
-"""Members of a segment. Each write is billed, and throttled, by its whole item. Ten evaluators that count
+"""Members of a segment. DynamoDB bills and throttles each write by its whole item. Ten processes that count
 1,000 events a second of one key write 461 units a second with segments of 4,000, 164 with 1,000, 100 with
-500, 71 with 250 (`benchmarks/write_pattern.py --segments`); with less, a set has more items than it saves."""
+500, 71 with 250 (`benchmarks/write_pattern.py --segments`). Smaller segments cost more items than they
+save."""
 
 CHUNK = 1_000
-"""Members per write. A segment with room for one more, and one chunk, are 1,500 of 16 bytes: some 27 KB."""
+"""Members per write. A segment with room for one member, and one chunk, hold 1,500 of 16 bytes: 27 KB."""
 
 MEMBERS_KEPT = 200_000
-"""Members of full segments that this process remembers: ten full sets, about 25 MB."""
+"""Members of full segments that a process remembers: ten full sets, about 25 MB."""
 
 DIGITS = 14
-"""Of an epoch or a slot in the sort key: as text, they must sort like numbers."""
+"""Digits of an epoch or a suppressed period in the sort key: as text, they must sort like numbers."""
 
 SEGMENT_DIGITS = 3
-"""Of a segment's number: the largest set has 40."""
+"""Digits of the number of a segment: the largest set has 40 segments."""
 
 AFTER = "$"
-"""Sorts behind `#`, hence behind every segment of an epoch."""
+"""Ends the sort key behind all segments of an epoch: it sorts behind `#`."""
 
 
 class DynamoDBWindowStore:
-    """`ports.WindowStore` over the low-level client. Safe in several threads, as boto3's clients are.
+    """Implements `ports.WindowStore` with the low-level client. Several threads may call it.
 
-    Costs: `add`, one write per set and `CHUNK`, billed by one segment, and for each time that others have
-    filled it meanwhile one more, with a Query; `read`, one Query per run of neighbouring epochs, of what is
-    not known to be full; `suppressed`, one Query per run of neighbouring periods; `suppress`, one write.
+    Costs: `add` makes one write per set and `CHUNK`, billed by one segment; each time that another process
+    has filled the segment meanwhile, it makes a Query and another write. `read` makes one Query per run of neighbouring
+    epochs, for the segments that are not known to be full. `suppressed` makes one Query per run of
+    neighbouring periods, `suppress` one write.
     """
 
     def __init__(
@@ -75,25 +77,25 @@ class DynamoDBWindowStore:
         *,
         expires_at: Mapping[tuple[str, int], int],
     ) -> None:
-        for place, members in additions.items():
-            known = self._full.of(place)
+        for address, members in additions.items():
+            known = self._full.of(address)
             # sorted, so that the same batch makes the same requests
             for chunk in _chunks(sorted(members)):
-                known = self._add_chunk(place, chunk, known, expires_at[place])
+                known = self._add_chunk(address, chunk, known, expires_at[address])
 
-    def _add_chunk(self, place: Place, chunk: list[bytes], known: Prefix, expires_at: int) -> Prefix:
-        """See to it that the set holds the members, or is full; what is known of it then."""
+    def _add_chunk(self, address: SetAddress, chunk: list[bytes], known: Prefix, expires_at: int) -> Prefix:
+        """Make sure that the set holds the members or is full; returns its segments that are known then."""
         while (missing := known.lacks(chunk)) and self._full.room(known):
-            if self._write(place, known, missing, expires_at):
+            if self._write(address, known, missing, expires_at):
                 return known
-            before, known = known, self._look(place, known)
+            before, known = known, self._read_behind(address, known)
             if known.held == before.held:
                 raise StoreError(f"{self._table}: a full segment was not there when it was read")
         return known
 
-    def _write(self, place: Place, known: Prefix, members: list[bytes], expires_at: int) -> bool:
-        """Add to the first segment that is not known to be full; false if it is full by now."""
-        key, epoch = place
+    def _write(self, address: SetAddress, known: Prefix, members: list[bytes], expires_at: int) -> bool:
+        """Add members to the first segment that is not known to be full; false if it is full by now."""
+        key, epoch = address
         with store_errors(self._table):
             try:
                 self._client.update_item(
@@ -113,12 +115,12 @@ class DynamoDBWindowStore:
                 raise
         return True
 
-    def _look(self, place: Place, known: Prefix) -> Prefix:
-        """Read what lies behind the segments that are known to be full."""
-        key, epoch = place
+    def _read_behind(self, address: SetAddress, known: Prefix) -> Prefix:
+        """Read the segments behind those that are known to be full; returns all that are known then."""
+        key, epoch = address
         first, last = _segment_name(epoch, len(known.segments)), _after(epoch)
         items = self._query(key, first, last, "slot, members")
-        return self._full.learn(place, known, {_segment(item): _members(item) for item in items})
+        return self._full.learn(address, known, {_segment(item): _members(item) for item in items})
 
     def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, frozenset[bytes]]:
         known = {epoch: self._full.of((key, epoch)) for epoch in epochs}
@@ -138,11 +140,11 @@ class DynamoDBWindowStore:
         return frozenset(
             _number(item)
             for first, last in _runs(periods)
-            for item in self._query(key, _mark_name(first), _mark_name(last), "slot")
+            for item in self._query(key, _marker_name(first), _marker_name(last), "slot")
         )
 
     def suppress(self, key: str, period: int, *, expires_at: int) -> None:
-        item = {"key": {"S": key}, "slot": {"S": _mark_name(period)}, "expires_at": {"N": str(expires_at)}}
+        item = {"key": {"S": key}, "slot": {"S": _marker_name(period)}, "expires_at": {"N": str(expires_at)}}
         with store_errors(self._table):
             self._client.put_item(TableName=self._table, Item=item)
 
@@ -156,13 +158,13 @@ def _chunks(members: list[bytes]) -> Iterator[list[bytes]]:
 
 
 def _runs_to_read(known: Mapping[int, Prefix], full: FullSegments) -> Iterator[tuple[int, int]]:
-    """Runs of epochs to ask for: without full sets, and beginning anew behind segments that are known."""
+    """The runs of epochs to query: full sets are left out, and known segments begin a new run behind them."""
     unknown = [epoch for epoch, prefix in known.items() if full.room(prefix)]
     return _runs(unknown, beginning={epoch for epoch in unknown if known[epoch].segments})
 
 
 def _runs(numbers: Iterable[int], *, beginning: Collection[int] = ()) -> Iterator[tuple[int, int]]:
-    """First and last of each run of neighbours: a Query must not wade through what lies between.
+    """The first and last number of each run of neighbours, so that no Query reads what lies between runs.
 
     A number in `beginning` is the first of its run.
     """
@@ -178,7 +180,7 @@ def _runs(numbers: Iterable[int], *, beginning: Collection[int] = ()) -> Iterato
 
 
 def _segment_name(epoch: int, segment: int) -> str:
-    # the first has no number of its own: it is all that most sets have, and names are billed as well
+    # the first segment has no number: most sets have no other, and DynamoDB bills names as well
     number = f"#{segment:0{SEGMENT_DIGITS}d}" if segment else ""
     return f"e#{epoch:0{DIGITS}d}{number}"
 
@@ -187,7 +189,7 @@ def _after(epoch: int) -> str:
     return _segment_name(epoch, 0) + AFTER
 
 
-def _mark_name(period: int) -> str:
+def _marker_name(period: int) -> str:
     return f"c#{period:0{DIGITS}d}"
 
 

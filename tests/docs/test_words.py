@@ -14,12 +14,6 @@ GIVEN_UP = re.compile(
     r"soundness|polled den(?:y|ies)|story|suspects?|of which|told of|whoever)\b",
     re.IGNORECASE,
 )
-STILL_SAY_THEM = frozenset(
-    {
-        "docs/reference/detection.md",
-    }
-)
-"""Pages that have yet to be brought to the words of the glossary."""
 PAST = frozenset({"CHANGELOG.md"})
 """Pages that speak of what was, by the names that it had."""
 
@@ -28,13 +22,6 @@ def given_up_words(page: Path) -> list[str]:
     return GIVEN_UP.findall(re.sub(r"`[^`\n]+`", "", prose(page)))
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if name(page) not in PAST | STILL_SAY_THEM], ids=name
-)
+@pytest.mark.parametrize("page", [page for page in PAGES if name(page) not in PAST], ids=name)
 def test_a_page_says_it_in_plain_words(page: Path) -> None:
     assert not given_up_words(page)
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if name(page) in STILL_SAY_THEM], ids=name)
-def test_a_page_that_has_been_brought_to_plain_words_leaves_the_list(page: Path) -> None:
-    assert given_up_words(page)

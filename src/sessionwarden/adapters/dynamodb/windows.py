@@ -50,9 +50,9 @@ class DynamoDBWindowStore:
     """Implements `ports.WindowStore` with the low-level client. Several threads may call it.
 
     Costs: `add` makes one write per set and `CHUNK`, billed by one segment; each time that another process
-    has filled the segment meanwhile, it makes a Query and another write. `read` makes one Query per run of neighbouring
-    epochs, for the segments that are not known to be full. `suppressed` makes one Query per run of
-    neighbouring periods, `suppress` one write.
+    has filled the segment meanwhile, it makes a Query and another write. `read` makes one Query per run of
+    neighbouring epochs, for the segments that are not known to be full. `suppressed` makes one Query per run
+    of neighbouring periods, `suppress` one write.
     """
 
     def __init__(

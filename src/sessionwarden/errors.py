@@ -1,7 +1,7 @@
 """The one error tree: a branch per stage, a subclass only where a caller acts differently.
 
 Attributes carry the facts, the message says them once. No error ever holds a token, nor a whole
-log line: both are hostile text that would end up in somebody's terminal or log.
+log line: both are hostile text that would end up in an operator's terminal or log.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class Source(Protocol):
 
 
 class SeekableSource(Source, Protocol):
-    """Bytes of which any can be read."""
+    """Bytes that can be read at any place, in any order."""
 
     def seek(self, place: int, /) -> int:
         """Go on reading at that place."""

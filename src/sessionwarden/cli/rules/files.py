@@ -1,6 +1,6 @@
 """Files that the commands on rules write: whole or not at all.
 
-Invariant: whoever reads the file meanwhile, a deployment or a CI server, never sees half of it.
+Invariant: another process that reads the file meanwhile, a deployment or a CI server, never sees half of it.
 Raises `SessionwardenError` with the file's name if it cannot be written.
 """
 
@@ -28,7 +28,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write a file that must not be there yet; `FileExistsError` if it is, whoever made it when."""
+    """Write a file that must not exist yet; `FileExistsError` if it does, however recently it was made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("xb") as file:
         file.write(data)

@@ -126,6 +126,10 @@ class BundleError(SessionwardenError):
     """The Lambda bundles are missing, stale, or cannot be built; the message says what to run."""
 
 
+class AnswerIsNoError(SessionwardenError):
+    """What an operator asked for cannot be done or is not there, although nothing failed; says why."""
+
+
 class WrongArgumentError(SessionwardenError):
     """An argument of a command cannot be meant: a name that no rule has, or text that is no event."""
 

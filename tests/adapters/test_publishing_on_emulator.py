@@ -24,7 +24,7 @@ from sessionwarden.operations.deployment import Target
 from sessionwarden.policy.compiled import policy_digest
 from sessionwarden.ruleset.compiler.compile import compile_policy, compile_rules, dump_ruleset
 from sessionwarden.sources.access_log.line import format_access_line
-from tests.support.deployed_stack import run
+from tests.support.command_line import run
 from tests.support.published_sets import FORMAT_1_DIGEST, PUBLISHED_IN_FORMAT_1
 
 RULE = """\
@@ -591,7 +591,7 @@ def test_a_stack_from_before_publishing_must_be_deployed_anew(deployed: Deployed
 def test_a_set_that_is_too_large_is_refused_by_its_size(
     deployed: Deployed, rules: Rules, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sessionwarden.cli.rules.publish.MAX_BYTES", 100)
+    monkeypatch.setattr("sessionwarden.operations.publishing.MAX_BYTES", 100)
 
     status, _, err = publish(command, rules)
 

@@ -43,7 +43,7 @@ def check(file: Path) -> None:
 def compile_command(file: Path, out: Path) -> None:
     """Check FILE (default: authorizer.yml) and write the compiled routes.
 
-    The same file gives the same bytes. Nothing is written if there is a mistake.
+    The same file makes the same bytes. Nothing is written if there is a mistake.
     """
     data = dump_routes(compile_routes(file))
     write_whole(out, data)

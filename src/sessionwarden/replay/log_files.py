@@ -1,9 +1,7 @@
 """Reads logs as blocks of whole lines: plain or gzip, a file, standard input or a spooled copy of it.
 
-Memory is bounded.
-
-Invariants: a file's type is told by its first bytes, never by its name; a line longer than the bound
-is skipped without being held; a line that is not UTF-8 costs itself and no other.
+Invariants: memory is bounded; the first bytes of a file decide its type, never its name; a line longer than
+the bound is skipped without being held; a line that is not UTF-8 costs itself and no other.
 """
 
 from __future__ import annotations

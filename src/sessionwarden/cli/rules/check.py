@@ -65,7 +65,7 @@ def check(context: click.Context, paths: tuple[Path, ...], policy: Path | None, 
 def compile_command(paths: tuple[Path, ...], policy: Path | None, out: Path) -> None:
     """Check the rules of PATHS and write the compiled rule set.
 
-    PATHS (default: rules/) are rule files or folders. The same rules give the same bytes. Nothing is
+    PATHS (default: rules/) are rule files or folders. The same rules make the same bytes. Nothing is
     written if there is a mistake.
     """
     ruleset = compile_rules(paths or default_rules(), policy)

@@ -107,7 +107,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         where="AWS::AppConfig::DeploymentStrategy",
         path="FinalBakeTimeInMinutes",
-        reason="As above: nobody watches alarms on this machine.",
+        reason="As above: no operator watches alarms on this machine.",
     ),
 )
 

@@ -1,8 +1,8 @@
-"""One batch of messages through the engine: what Lambda, and a test without Lambda, do with it.
+"""Runs one batch of messages through the engine, for the detect Lambda and for tests without Lambda.
 
-Enters: message bodies, which are EventBridge envelopes. Leaves: a report that names the messages to be
-delivered again. Invariants: findings go to enforcement first, then to the bus, and only then are their
-periods suppressed; whatever goes wrong with a message, a key or a finding, the others are dealt with.
+Message bodies are EventBridge envelopes; a report names the messages that the queue must deliver again.
+Invariants: findings go to enforcement first, then to the bus, and only then are their periods suppressed.
+If a message, a key or a finding fails, the others are still processed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sessionwarden.ports import Clock, FindingSink, Publisher
 
 
 class Envelope(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
-    """What EventBridge wraps around a detail; its other keys are of no use here."""
+    """What EventBridge wraps around a detail, without the keys that detection does not need."""
 
     source: str
     detail_type: str
@@ -31,7 +31,7 @@ class Envelope(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"
 
 
 class LoosePack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An `EventPack` whose events are looked at one by one."""
+    """An `EventPack` whose events are decoded one by one."""
 
     version: int
     events: tuple[msgspec.Raw, ...]
@@ -45,7 +45,7 @@ _events = msgspec.json.Decoder(Event)
 
 @dataclass(slots=True)
 class Report:
-    """What came of a batch: the rules it ran on, errors by message index, and counts for metrics."""
+    """The result of a batch: the rules it ran on, errors by message index, and counts for metrics."""
 
     rules: InUse
     errors: dict[int, Exception] = field(default_factory=dict)
@@ -56,11 +56,11 @@ class Report:
 class Rules(Protocol):
     """Says which rule set the next batch runs on."""
 
-    def look(self) -> InUse: ...
+    def read(self) -> InUse: ...
 
 
 class Detector:
-    """Messages in, findings to the sink and the bus."""
+    """Finds abuse in messages; its findings go to the sink and the bus."""
 
     def __init__(self, *, rules: Rules, sink: FindingSink, bus: Publisher, clock: Clock) -> None:
         self._rules = rules
@@ -69,8 +69,8 @@ class Detector:
         self._clock = clock
 
     def handle(self, bodies: Sequence[str]) -> Report:
-        """Deal with a batch. Only what the report names must be delivered again."""
-        rules = self._rules.look()
+        """Process a batch. The queue must deliver again only the messages that the report names."""
+        rules = self._rules.read()
         report = Report(rules)
         events: list[Event] = []
         message_of: list[int] = []
@@ -88,7 +88,7 @@ class Detector:
         try:
             outcome.commit([one for one in outcome.findings if one.id not in undelivered])
         except StoreError as suppress_error:
-            # costs a finding that is raised once more, under the same id: no reason to redeliver
+            # the engine may raise the finding once more, under the same id: no reason to redeliver
             report.suppress_error = suppress_error
         _count(report, events, outcome)
         return report
@@ -123,7 +123,7 @@ def _each_alone(
 
 
 def _open(body: str, message: int, report: Report) -> Sequence[Event]:
-    """The events of one message; a pack with a bad event gives the good ones, and fails."""
+    """The events of one message; from a pack with a bad event, the good ones, and the message fails."""
     try:
         envelope = _envelopes.decode(body)
         if (envelope.source, envelope.detail_type) != ("sessionwarden.ingest", "Events"):
@@ -146,7 +146,7 @@ def _good_events(detail: msgspec.Raw) -> list[Event]:
         try:
             good.append(_events.decode(raw))
         except msgspec.DecodeError:
-            continue  # the message has failed already, and keeps it for the dead-letter queue
+            continue  # the message has failed already, and the dead-letter queue keeps its bad event
     return good
 
 

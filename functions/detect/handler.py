@@ -1,8 +1,8 @@
-"""Packed events from the queue become findings for enforcement.
+"""The detect Lambda: it turns packed events from the queue into findings for enforcement.
 
-Fails closed towards loss: a message that cannot be read, or whose windows did not answer, goes back to
-the queue alone and at last to the dead-letter queue, which has an alarm; doing it again changes nothing.
-The batch is evaluated as a whole, because one write and one read then serve many events of a key.
+No message is lost: one that cannot be read, or whose windows did not answer, goes back to the queue
+alone and at last to the dead-letter queue, which has an alarm. Processing a message again changes nothing.
+The Lambda evaluates a batch as a whole, because one write and one read then serve many events of a key.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ DIGEST_SHOWN = 12
 """Characters of a digest in the metric's dimension, as `rules status` prints it."""
 
 STORE_CALLS_AT_ONCE = 10
-"""As many as boto3 keeps connections open by default."""
+"""The number of connections that boto3 keeps open by default."""
 
 STORE_SECONDS = 25.0
 DELIVERY_SECONDS = 50.0
-"""Of a batch, in which calls to the windows, and to the queue and the bus, may be started. The last of each
-then has its own time to end before the function is killed, which would answer for no message at all."""
+"""Time of a batch in which it may start calls to the windows, and to the queue and the bus. The last call
+then has time to end before AWS kills the Lambda, which would lose the answer for every message."""
 
 logger = Logger()
 metrics = Metrics()
@@ -54,7 +54,7 @@ delivery_deadline = Deadline(seconds=DELIVERY_SECONDS)
 
 @cache
 def detector() -> Detector:
-    """Built once per execution environment, at the first batch."""
+    """The detector of this execution environment, built at its first batch."""
     settings = Settings.from_environment()
     dynamodb = store_deadline.guard(client("dynamodb"))
     store = DynamoDBWindowStore(dynamodb, settings.windows_table)
@@ -65,7 +65,7 @@ def detector() -> Detector:
     salt = secrets.token_bytes(16)
 
     def build(ruleset: CompiledRuleset) -> Engine:
-        # a budget of its own for each engine: a new one remembers no key, so that all are new to it
+        # each engine has its own budget: a new engine remembers no key, so all keys are new to it
         admission = Admission(new_keys_per_minute=settings.new_keys_per_minute, salt=salt)
         return Engine(
             ruleset,
@@ -93,12 +93,12 @@ def detector() -> Detector:
     )
 
 
-def _published(place: ConfigurationIds | None) -> PublishedRules:
-    if place is None:
+def _published(ids: ConfigurationIds | None) -> PublishedRules:
+    if ids is None:
         return NothingToPoll()
     # short: the batch waits for it, and the next poll comes soon
     reader = client("appconfigdata", connect_seconds=1.0, read_seconds=2.0, attempts=2)
-    return AppConfigRules(reader, place, clock=system_clock)
+    return AppConfigRules(reader, ids, clock=system_clock)
 
 
 class WholeBatchProcessor(BatchProcessor):
@@ -120,7 +120,7 @@ class WholeBatchProcessor(BatchProcessor):
             logger.warning("period not suppressed", error=str(report.suppress_error))
 
     def result_of(self, record: SQSRecord) -> None:
-        """Raises what befell this record, which makes it, and no other, be delivered again."""
+        """Raise the error of this record, if it has one, so that the queue redelivers only this record."""
         error = self.errors.get(record.message_id)
         if error is not None:
             logger.warning("message failed", message_id=record.message_id, reason=_reason(error))
@@ -128,7 +128,7 @@ class WholeBatchProcessor(BatchProcessor):
 
 
 def _tell(rules: InUse) -> None:
-    """Which rule set this process runs: with every batch in the metrics' line, and aloud when it changes."""
+    """Report the rule set: in the metrics of every batch, and in a log line and a metric when it changes."""
     metrics.add_metadata(key="ruleset", value=rules.digest)
     if rules.changed:
         logger.info("rule set in use", extra={"ruleset": rules.digest, "origin": rules.origin})
@@ -141,7 +141,7 @@ def _tell(rules: InUse) -> None:
 
 
 def _reason(error: Exception) -> str:
-    # other errors only by type: that of a decoder may quote what a stranger wrote
+    # other errors only by type: the text of a decoder's error may quote what a client wrote
     return str(error) if isinstance(error, SessionwardenError) else type(error).__name__
 
 
@@ -151,7 +151,7 @@ processor = WholeBatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_
 @metrics.log_metrics
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """SQS batch in, partial batch response out."""
+    """Process an SQS batch; returns a partial batch response."""
     return process_partial_response(
         event=event, record_handler=processor.result_of, processor=processor, context=context
     )

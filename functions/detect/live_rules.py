@@ -1,10 +1,10 @@
-"""Which rule set is in use: the one that is live, the last good one, or the one that came with the code.
+"""Chooses the rule set of a batch: the live one, the last good one, or the one shipped with the code.
 
-Enters: what is published, and the shipped set. Leaves: the engine for the next batch. Invariants: a set that
-cannot be loaded or built is never used, and whatever is in use stays in use; engines change between batches
-only, and what an engine remembers is a cache. Direction: a process that has never seen the live set, and
-cannot see it now, runs the shipped one but acts on nobody: detection and alerts go on, while a rule that was
-withdrawn since the deployment cannot sign anybody out again. docs/explanation/threat-model.md
+Invariants: a set that cannot be loaded or built is never used, and the set in use then stays in use. Engines
+change only between batches, and what an engine remembers is a cache. Failure direction: a process that has
+never read the live set, and cannot read it now, runs the shipped set in observe mode. Detection and alerts go
+on, while a rule that was withdrawn since the deployment cannot sign out any user.
+docs/explanation/failure-directions.md
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ Origin = Literal["published", "shipped", "fallback"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InUse:
-    """The rule set of a batch.
+    """The rule set of a batch, and why it is this one.
 
-    `origin` is `shipped` while nothing is published, and `fallback` if the same set stands in, observing
-    only, for one that cannot be had. `changed` says that it differs from the batch before.
-    `refused` and `unavailable` say what was wrong with what is published, if it was asked for just now.
+    `origin` is `shipped` while nothing is published, and `fallback` if the shipped set, in observe mode,
+    replaces a published one that cannot be used. `changed` says that it differs from the batch before.
+    `refused` and `unavailable` say what was wrong with the published set, if this batch polled it.
     """
 
     engine: Engine
@@ -42,7 +42,7 @@ class InUse:
 
 
 class NothingToPoll:
-    """`ports.PublishedRules` of a deployment without AppConfig: only what was shipped."""
+    """`ports.PublishedRules` of a deployment without AppConfig: it has only the shipped rule set."""
 
     def __init__(self) -> None:
         self._asked = False
@@ -67,8 +67,8 @@ class LiveRules:
         self._build = build
         self._now: InUse | None = None
 
-    def look(self) -> InUse:
-        """What the next batch runs on. Raises `RulesetError` only if no rule set can be used at all."""
+    def read(self) -> InUse:
+        """The rule set of the next batch. Raises `RulesetError` only if no rule set can be used at all."""
         try:
             data = self._published.poll()
         except RulesUnavailableError as error:
@@ -79,8 +79,8 @@ class LiveRules:
             return self._take(load_ruleset(self._shipped()), "shipped")
         try:
             return self._take(load_ruleset(data), "published")
-        except Exception as error:  # whatever a set makes the builder raise, it is the set that is refused
-            # its text may quote what was published, hence whoever wrote that: only ours is shown
+        except Exception as error:  # any error of the builder means that the set is refused
+            # an error of a library may quote what was published: only the text of our own errors is logged
             return self._keep(refused=str(error) if isinstance(error, RulesetError) else type(error).__name__)
 
     def _keep(self, *, refused: str | None = None, unavailable: str | None = None) -> InUse:
@@ -98,7 +98,7 @@ class LiveRules:
 
 
 def _observing(ruleset: CompiledRuleset) -> CompiledRuleset:
-    """The same rules under the same digest, none of which acts."""
+    """The same rules under the same digest, all in observe mode."""
     change = msgspec.structs.replace
     rules = [change(rule, response=change(rule.response, mode="observe")) for rule in ruleset.rules]
     return change(ruleset, rules=tuple(rules))

@@ -1,7 +1,7 @@
 """The one error tree: a branch per stage, a subclass only where a caller acts differently.
 
 Attributes carry the facts, the message says them once. No error ever holds a token, nor a whole
-log line: both are hostile text that would end up in somebody's terminal or log.
+log line: both are hostile text that would end up in an operator's terminal or log.
 """
 
 from __future__ import annotations
@@ -124,6 +124,10 @@ class ContextError(SessionwardenError):
 
 class BundleError(SessionwardenError):
     """The Lambda bundles are missing, stale, or cannot be built; the message says what to run."""
+
+
+class AnswerIsNoError(SessionwardenError):
+    """What an operator asked for cannot be done or is not there, although nothing failed; says why."""
 
 
 class WrongArgumentError(SessionwardenError):

@@ -1,7 +1,7 @@
-"""The few protocols the core needs from the outside. `adapters` implements them.
+"""The protocols through which the core reaches stores and services. `adapters` implements them.
 
 Every method may raise `StoreError` (or the error named), which means "not acknowledged", never
-"did not happen": callers only rely on operations that are safe to repeat.
+"did not happen": callers rely only on operations that are safe to repeat.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:  # the authorizer imports this module and must not pay for msg
 
 
 class Clock(Protocol):
-    """Now, as epoch milliseconds."""
+    """Tells the present time, as epoch milliseconds."""
 
     def __call__(self) -> int: ...
 
 
 MEMBER_LIMIT = 20_000
-"""Members that a set of a window takes: the evaluation of a key reads all of them."""
+"""Members that a set of a window may hold: the evaluation of a key reads all of them."""
 
 MEMBER_BYTES = 18
-"""The longest member."""
+"""Bytes of the longest member, with the tag of its session."""
 
 
 class WindowStore(Protocol):
@@ -35,8 +35,8 @@ class WindowStore(Protocol):
     An epoch is a number here: ordered sequences have one for each epoch of time and step.
 
     `add` is idempotent and commutative; once it returns, every `read` that starts later sees it. A set that
-    holds `member_limit` members silently takes no more: for most types of rules, its key had a finding long
-    before. Several threads can call an implementation.
+    holds `member_limit` members silently drops further ones: for most types of rules, its key had a finding
+    long before. Several threads can call an implementation.
     """
 
     @property
@@ -62,17 +62,17 @@ class WindowStore(Protocol):
         ...
 
     def suppress(self, key: str, period: int, *, expires_at: int) -> None:
-        """Write the suppression marker of a period, after its finding was emitted."""
+        """Write the suppression marker of a period, after the finding of that period was emitted."""
         ...
 
 
 class SharedLogEpoch(Protocol):
-    """The members of one epoch of a shared log, by the owner named before each."""
+    """The members of one epoch of a shared log; the hash of its owner stands before each."""
 
     count: int
 
     def of(self, owner: bytes) -> frozenset[bytes]:
-        """The members of one owner, without its name."""
+        """The members of one owner, without its hash."""
         ...
 
 
@@ -85,7 +85,7 @@ class SharedLogStore(Protocol):
 
     @property
     def shared_log_limit(self) -> int:
-        """Members that a set takes before it is full; the last addition may go beyond."""
+        """Members with which a set is full; the last addition may go beyond."""
         ...
 
     def append(self, shared_log: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
@@ -137,15 +137,15 @@ class DecisionStore(Protocol):
         ...
 
     def attempt(self, decision_id: str, action: Action) -> None:
-        """Keep that an action is about to be tried, for whoever must undo it after a crash."""
+        """Record that an action is about to be tried, so that an operator can undo it after a crash."""
         ...
 
     def note(self, decision_id: str, result: ActionResult) -> None:
-        """Keep an action's result beside the decision; the first result of an action stays."""
+        """Record the result of an action beside the decision; the first result of an action stays."""
         ...
 
     def lift(self, decision_id: str, *, lifted_at: int, by: str) -> bool:
-        """Mark it undone (epoch seconds; the first mark stays); false if there is no such decision."""
+        """Record that it was undone (epoch seconds; the first record stays); false if it does not exist."""
         ...
 
     def get(self, decision_id: str) -> Enforcement | None:
@@ -204,7 +204,7 @@ class Stop(NamedTuple):
 
 
 class ControlStore(Protocol):
-    """The brakes that operators and the hourly limit use; read before each act."""
+    """The kill switch of operators and the hourly budgets; enforcement reads them before each action."""
 
     def stopped(self) -> bool:
         """Whether the kill switch is on, strongly consistent."""
@@ -224,7 +224,7 @@ class ControlStore(Protocol):
 
 
 class PoolUser(NamedTuple):
-    """What a user pool knows of a user now, whatever an older token says."""
+    """What a user pool says of a user now; an older token may say otherwise."""
 
     username: str
     groups: tuple[str, ...]
@@ -245,17 +245,17 @@ class UserPool(Protocol):
 
 
 NOTHING_PUBLISHED = b""
-"""What `PublishedRules` gives while nobody has put a rule set live."""
+"""What `PublishedRules` returns while no operator has put a rule set live."""
 
 
 class PublishedRules(Protocol):
-    """The compiled rule set that people have put live without a deployment."""
+    """The compiled rule set that operators have put live without a deployment."""
 
     def poll(self) -> bytes | None:
-        """The bytes that are live now, `NOTHING_PUBLISHED`, or `None`: nothing new that is known.
+        """The bytes that are live now, `NOTHING_PUBLISHED`, or `None` if nothing new is known.
 
-        Meant to be called for every batch: it asks the service at most every so often, and does not
-        answer `None` to the first call. Raises `RulesUnavailableError` when it asked and was not told.
+        The detect Lambda calls it for every batch; it asks the service only after an interval, and never
+        returns `None` to the first call. Raises `RulesUnavailableError` if the service did not answer.
         """
         ...
 
@@ -267,12 +267,12 @@ class FindingSink(Protocol):
 
 
 class Publisher(Protocol):
-    """Puts events of ours on the bus; raises `DeliveryError` unless all were accepted."""
+    """Puts events of this product on the bus; raises `DeliveryError` unless all were accepted."""
 
     def publish(self, detail_type: str, details: Sequence[bytes]) -> None: ...
 
 
 class AlertSink(Protocol):
-    """Tells people. `subject` is at most 100 ASCII characters."""
+    """Notifies operators. `subject` is at most 100 ASCII characters."""
 
     def alert(self, *, subject: str, message: str, attributes: Mapping[str, str]) -> None: ...

@@ -82,7 +82,7 @@ class World:
     def publish(self, detail_type: str, details: Sequence[bytes]) -> None:
         assert detail_type == "Finding"
 
-    def look(self) -> InUse:
+    def read(self) -> InUse:
         return InUse(engine=self._engine, digest="digest", origin="published")
 
     def deliver(self, *messages: tuple[str, str]) -> list[str]:

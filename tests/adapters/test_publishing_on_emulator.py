@@ -24,7 +24,7 @@ from sessionwarden.operations.deployment import Target
 from sessionwarden.policy.compiled import policy_digest
 from sessionwarden.ruleset.compiler.compile import compile_policy, compile_rules, dump_ruleset
 from sessionwarden.sources.access_log.line import format_access_line
-from tests.support.deployed_stack import run
+from tests.support.command_line import run
 from tests.support.published_sets import FORMAT_1_DIGEST, PUBLISHED_IN_FORMAT_1
 
 RULE = """\
@@ -191,16 +191,16 @@ def test_published_rules_are_what_detect_runs_next(
     deployed: Deployed, rules: Rules, command: Command
 ) -> None:
     detect = deployed.detect()
-    assert detect.look().origin == "shipped"
+    assert detect.read().origin == "shipped"
     digest = rules.write()
 
     status, out, err = publish(command, rules, "--wait", "--message", "faster")
 
     assert (status, err) == (0, "")
     assert "would be touched     1 (0.99%)" in out
-    assert detect.look().origin == "shipped"
+    assert detect.read().origin == "shipped"
     deployed.later()
-    after = detect.look()
+    after = detect.read()
     assert (after.origin, after.digest, after.changed) == ("published", digest, True)
     (_, text) = deployed.publishing.deployment(1)
     assert text.startswith("published by arn:")
@@ -212,11 +212,11 @@ def test_a_bad_set_that_got_there_anyway_is_refused_and_the_last_good_one_runs_o
 ) -> None:
     publish(command, rules)
     detect = deployed.detect()
-    good = detect.look()
+    good = detect.read()
     deployed.deploy(b'{"format":1}')
     deployed.later()
 
-    after = detect.look()
+    after = detect.read()
 
     assert (after.engine, after.digest) == (good.engine, good.digest)
     assert "not a compiled rule set" in str(after.refused)
@@ -317,7 +317,7 @@ def test_a_version_that_lies_about_its_digest_is_not_used(
     assert publish(command, rules)[0] == 0
 
     detect = deployed.detect()
-    assert (detect.look().digest, detect.look().refused) == (digest, None)
+    assert (detect.read().digest, detect.read().refused) == (digest, None)
 
 
 def test_two_publishers_at_once_are_one_too_many(deployed: Deployed, rules: Rules, command: Command) -> None:
@@ -451,19 +451,19 @@ def test_a_set_of_format_1_stays_in_use_until_rules_are_published_and_can_be_rol
     version = deployed.publishing.add(PUBLISHED_IN_FORMAT_1, FORMAT_1_DIGEST)
     deployed.publishing.start(version, strategy=deployed.fast, after=0, description="before the upgrade")
     detect = deployed.detect()
-    now = detect.look()
+    now = detect.read()
     assert (now.origin, now.digest, now.refused) == ("published", FORMAT_1_DIGEST, None)
     assert "acted until now" in command("diff", str(rules.folder))[1]
 
     digest = rules.write()
     assert publish(command, rules)[0] == 0
     deployed.later()
-    assert detect.look().digest == digest
+    assert detect.read().digest == digest
 
     status, out, _ = command("rollback", "--to", FORMAT_1_DIGEST[:12], "--output", "json")
     assert (status, json.loads(out)["live"]["digest"]) == (0, FORMAT_1_DIGEST)
     deployed.later()
-    now = detect.look()
+    now = detect.read()
     assert (now.origin, now.digest, now.refused) == ("published", FORMAT_1_DIGEST, None)
     # the same bytes are one version, whatever their format
     assert deployed.publishing.add(PUBLISHED_IN_FORMAT_1, FORMAT_1_DIGEST) == version
@@ -477,13 +477,13 @@ def test_rollback_brings_the_one_before_back_and_detect_follows(
     detect = deployed.detect()
     rules.write(title="Renamed")
     publish(command, rules)
-    detect.look()
+    detect.read()
 
     status, out, _ = command("rollback", "--output", "json")
 
     assert (status, json.loads(out)["live"]["digest"]) == (0, first)
     deployed.later()
-    assert detect.look().digest == first
+    assert detect.read().digest == first
 
 
 def test_rollback_stops_what_is_under_way(deployed: Deployed, rules: Rules, command: Command) -> None:
@@ -591,7 +591,7 @@ def test_a_stack_from_before_publishing_must_be_deployed_anew(deployed: Deployed
 def test_a_set_that_is_too_large_is_refused_by_its_size(
     deployed: Deployed, rules: Rules, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sessionwarden.cli.rules.publish.MAX_BYTES", 100)
+    monkeypatch.setattr("sessionwarden.operations.publishing.MAX_BYTES", 100)
 
     status, _, err = publish(command, rules)
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sessionwarden.model.event import FIELDS, Event
 from sessionwarden.replay.columns.access_log import AccessLogColumns
-from sessionwarden.replay.columns.columns import EventColumns, TextNumbers
 from sessionwarden.replay.columns.line_columns import LineColumns
 from sessionwarden.sources.access_log.block import parse_access_block
 from sessionwarden.sources.access_log.line import format_access_line, parse_access_line
 from tests.property.test_access_log_block import HEAD, NOW, PATH, PLAIN, mangled, with_other_values
-
-NUMBERING = TextNumbers(1)
+from tests.support.columns import NUMBERING, assert_columns_of
 
 
 def columns_of(lines: list[str]) -> LineColumns | None:
@@ -27,15 +23,7 @@ def columns_of(lines: list[str]) -> LineColumns | None:
 def check(lines: list[str], columns: LineColumns) -> None:
     events = parse_access_block("\n".join(lines).encode(), now_ms=NOW)
     assert events == [parse_access_line(line, now_ms=NOW) for line in lines]
-    expected = EventColumns(events, FIELDS, NUMBERING)
-    assert columns.times.tolist() == expected.times.tolist()
-    for field in FIELDS:
-        assert columns.numbers[field].tolist() == expected.numbers[field].tolist(), field
-        for row, event in enumerate(events):
-            assert columns.value(field, row) == getattr(event, field), field
-    ends = [0, *(end + 1 for end in columns.ends.tolist())]
-    text = "\n".join([*lines, ""])
-    assert [text[start : end - 1] for start, end in pairwise(ends)] == lines
+    assert_columns_of(columns, lines, events, fields=FIELDS)
 
 
 ours = st.builds(

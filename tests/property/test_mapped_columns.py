@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,15 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessionwarden.errors import SourceError
-from sessionwarden.model.event import FIELDS, Event
-from sessionwarden.replay.columns.columns import EventColumns, TextNumbers
+from sessionwarden.model.event import FIELDS
 from sessionwarden.replay.columns.line_columns import LineColumns
 from sessionwarden.replay.columns.mapped_json import MappedColumns
 from sessionwarden.sources.mapped_json import parse_mapped_line
 from sessionwarden.sources.mapping_file import load_mapping
+from tests.support.columns import NUMBERING, assert_columns_of
 
 NOW = 1_760_000_000_000
-NUMBERING = TextNumbers(1)
 MAPPING_TEXT = """
 fields:
   {id: requestId, user: sub, source_ip: ip, status: status, groups: roles, path: path, asn: asn, client: sub}
@@ -49,20 +47,11 @@ def columns_of(lines: list[str], *, mapping: Any = MAPPING) -> LineColumns | Non
     return reader.read("\n".join(lines).encode("utf-8", "surrogatepass"))
 
 
-def check(lines: list[str], columns: LineColumns, *, mapping: Any = MAPPING) -> list[Event]:
+def check(lines: list[str], columns: LineColumns, *, mapping: Any = MAPPING) -> None:
     events = [
         parse_mapped_line(line, mapping, position=number, now_ms=NOW) for number, line in enumerate(lines)
     ]
-    expected = EventColumns(events, READ, NUMBERING)
-    assert columns.times.tolist() == expected.times.tolist()
-    for field in READ:
-        assert columns.numbers[field].tolist() == expected.numbers[field].tolist(), field
-        for row, event in enumerate(events):
-            assert columns.value(field, row) == getattr(event, field), field
-    ends = [0, *(end + 1 for end in columns.ends.tolist())]
-    text = "\n".join([*lines, ""])
-    assert [text[start : end - 1] for start, end in pairwise(ends)] == lines
-    return events
+    assert_columns_of(columns, lines, events, fields=READ)
 
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {

@@ -17,8 +17,8 @@ from sessionwarden.authoring.case_differences import differences
 from sessionwarden.authoring.case_runs import run_case
 from sessionwarden.authoring.cases import Case
 from sessionwarden.authoring.editor_schema import SUBJECTS, Subject
+from sessionwarden.authoring.schema_files import modeline, schema_file, schema_text, subject_of, yaml_files
 from sessionwarden.authoring.suite import read_suite
-from sessionwarden.cli.rules.schema import modeline, schema_file, schema_text, subject_of, yaml_files
 from sessionwarden.denylist import verdict
 from sessionwarden.model.rules import CompiledRule
 from sessionwarden.ruleset.compiler.compile import compile_rules

@@ -1,10 +1,8 @@
-"""A deployed stack in moto, as far as the command line reads it, and a way to run the command line."""
+"""A deployed stack in moto, as far as the command line reads it."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +11,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sessionwarden.adapters.aws.clients import client
-from sessionwarden.cli.main import main
 from sessionwarden.operations import deployment
 from tests.support.tables import control_table, decisions_table, denylist_table, make_table
 
@@ -59,12 +56,3 @@ class DeployedStack:
 
     def enabled(self) -> bool:
         return self.cognito.admin_get_user(UserPoolId=self.pools[0], Username="bob")["Enabled"]
-
-
-def run(arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
-    """The exit status of `sessionwarden ARGUMENTS`; what it printed is for capsys."""
-    monkeypatch.setattr(sys, "argv", ["sessionwarden", *arguments])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    status = caught.value.code
-    return status if isinstance(status, int) else 0

@@ -1,4 +1,7 @@
-"""One vocabulary: no name in the code contains a word that docs/reference/glossary.md replaces."""
+"""One vocabulary: no name in the code contains a word that docs/reference/glossary.md replaces.
+
+And no sentence leaves open who acts.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +50,15 @@ RETIRED = {
     "suspect": "sample attacker",
 }
 """Words that no name may contain, each with the word to use instead."""
+
+PROSE = ("src/sessionwarden", "functions", "stacks", "docs", "rules", "samples", "README.md", "app.py")
+
+TEXTS = {".py", ".md", ".yml", ".yaml", ".json"}
+
+UNNAMED = re.compile("somebody|nobody|whoever", re.IGNORECASE)
+"""Words that hide who acts: an attacker, an operator, a rule author, another process, a Lambda, a reader."""
+
+_CODE_SPAN = re.compile(r"`[^`\n]+`")
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
@@ -100,6 +112,33 @@ def test_no_class_has_the_name_of_another_in_its_stage() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 classes[stage, node.name].append(file)
     assert {name: files for name, files in classes.items() if len(files) > 1} == {}
+
+
+def unnamed_actors(text: str) -> list[str]:
+    """The lines that hide who acts; names set as code, such as those of tests, do not count."""
+    return [line for line in text.splitlines() if UNNAMED.search(_CODE_SPAN.sub("", line))]
+
+
+@pytest.mark.parametrize("source", PROSE)
+def test_every_sentence_names_who_acts(source: str) -> None:
+    path = PROJECT / source
+    files = path.rglob("*") if path.is_dir() else [path]
+    texts = [file for file in files if file.suffix in TEXTS]
+    assert texts, "the folder holds no text any more"
+    hidden = {
+        str(file.relative_to(PROJECT)): lines
+        for file in texts
+        if (lines := unnamed_actors(file.read_text(encoding="utf-8")))
+    }
+    assert hidden == {}
+
+
+def test_an_unnamed_actor_is_found_in_prose_and_not_in_names_of_tests() -> None:
+    assert unnamed_actors("Nobody asks.\n\nsome name: whoever comes") == [
+        "Nobody asks.",
+        "some name: whoever comes",
+    ]
+    assert unnamed_actors("| `test_that_nobody_is_asked` |") == []
 
 
 @pytest.mark.parametrize("name", ["survey_of_rules", "LogShelf", "Doors", "_burnt", "HTTPDoor"])

@@ -51,7 +51,7 @@ SAYS: dict[str, str] = {
     "level": "How bad it is; medium without it.",
     "falsepositives": "Who does this innocently.",
     "fields": "The event fields to look at first.",
-    "group-by": "What is counted together; it must name somebody (scope).",
+    "group-by": "What is counted together; one of its fields must be a scope, such as user or source_ip.",
     "timespan": "Length of the window; an event exactly that old is out.",
     "generate": "Whether the rules referred to emit findings too.",
     "aliases": "Names for fields that differ between the rules referred to.",

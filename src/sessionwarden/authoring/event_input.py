@@ -1,4 +1,4 @@
-"""What a person gives as an event in, an `Event` out.
+"""Makes an `Event` of what a rule author gives as one.
 
 A line of an access log or of the authorizer's log, as ingest reads it, or a JSON object with the event
 fields that rules name. Invariant: a log line is believed exactly as far as ingest believes it. An object

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sessionwarden.adapters.memory.windows import NO_LIMIT, MemoryWindowStore
-from sessionwarden.authoring.case_runs import run_case
 from sessionwarden.authoring.suite import Suite
+from sessionwarden.authoring.suite_runs import run_suite
 from sessionwarden.authoring.words import line
 from sessionwarden.replay.formats import format_of
 from sessionwarden.replay.impact import Impact, ImpactCount
@@ -44,10 +44,8 @@ def rehearse(ruleset: CompiledRuleset, logs: Sequence[str], fields: Path | None)
 
 def failing_cases(suite: Suite) -> list[str]:
     """The cases that the real engine does not agree with, by file and name, made printable."""
-    ruleset = suite.catalog.ruleset
     return [
-        line(f"{file.file}: {case.name}")
-        for tested in suite.rules
-        for file, case in tested.cases
-        if not run_case(ruleset, tested.rule, case).passed
+        line(f"{timed.file.file}: {timed.run.case.name}")
+        for result in run_suite(suite)
+        for timed in result.failed
     ]

@@ -30,7 +30,7 @@ class RuleCases:
 
     @property
     def lacking(self) -> tuple[Kind, ...]:
-        """The kinds of cases that nobody wrote."""
+        """The kinds of cases that the rule still needs."""
         return lacking_kinds(case for _, case in self.cases)
 
 

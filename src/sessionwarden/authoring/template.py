@@ -1,8 +1,8 @@
-"""The text of a new rule and of its cases: valid, proved, and harmless until somebody changes it.
+"""The text of a new rule and of its cases: valid, proved, and harmless until its author changes it.
 
 Enters: a name, a log source, a kind. Leaves: two YAML texts that `rules check` and `rules test --strict`
-take as they are (a test holds that for every combination). Invariant: a new rule observes, and names
-nobody but an address.
+accept as they are (a test holds that for every combination). Invariant: a new rule observes, and its findings
+name a source address alone.
 """
 
 from __future__ import annotations
@@ -114,12 +114,12 @@ cases:
     events:
       - {{{sample.seen}}}
     expect: {{exactly: [{{source_ip: 203.0.113.9}}]}}
-  - name: it happens, and nobody is named
+  - name: it happens, but no address is known
     kind: just_under
     events:
       - {{{sample.seen}, source_ip: null}}
     expect: none
-  - name: something like it, by somebody innocent
+  - name: an innocent neighbour does something like it
     kind: lookalike
     events:
       - {{{sample.spared}, repeat: 100, every: 1s}}
@@ -142,7 +142,7 @@ cases:
       - {{as: abuser, {sample.seen}, repeat: 20, every: 9s}}
       - {{as: neighbour, {sample.seen}, repeat: 5, every: 9s}}
     expect: {{exactly: [{{source_ip: 203.0.113.9}}]}}
-  - name: one less
+  - name: one too few
     kind: just_under
     events:
       - {{as: abuser, {sample.seen}, repeat: 19, every: 9s}}
@@ -152,7 +152,7 @@ cases:
     events:
       - {{as: abuser, {sample.seen}, repeat: 20, every: 12s}}
     expect: {{exactly: [{{source_ip: 203.0.113.9}}]}}
-  - name: something like it, by somebody innocent
+  - name: an innocent neighbour does something like it
     kind: lookalike
     events:
       - {{as: neighbour, {sample.spared}, repeat: 100, every: 1s}}

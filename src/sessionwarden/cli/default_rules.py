@@ -1,4 +1,4 @@
-"""Which rules a command reads if nobody names any.
+"""Which rules a command reads if its operator names none.
 
 `rules/` of the working folder; where there is none, the rules that came with Sessionwarden, and the command
 says so on standard error. Only commands that change nothing do that: `rules publish` wants its rules named.

@@ -16,11 +16,11 @@ import msgspec
 from rich.console import Console
 
 from sessionwarden.cli.exit_statuses import ANSWER_IS_NO, INTERRUPTED
-from sessionwarden.cli.extras import require_local_extra
 from sessionwarden.local.demo.report import Report
 from sessionwarden.local.demo.scenario import play
 from sessionwarden.local.demo.screen import WIDTH, Screen
 from sessionwarden.local.demo.stack import LocalStack, running_local_stack
+from sessionwarden.local.required_packages import require_local_extra
 
 
 @click.command()

@@ -7,18 +7,9 @@ from typing import Any, Literal, NoReturn
 
 import click
 
-from sessionwarden.cli.exit_statuses import ANSWER_IS_NO
+from sessionwarden.errors import AnswerIsNoError
 
 Output = Literal["text", "json"]
-
-
-class AnswerIsNo(click.ClickException):
-    """What was asked for cannot be done or is not there, in one sentence; exit status 1."""
-
-    exit_code = ANSWER_IS_NO
-
-    def show(self, file: Any = None) -> None:
-        click.echo(self.message, err=True)
 
 
 def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,4 +34,4 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def refuse(message: str) -> NoReturn:
     """End the command with exit status 1 and one sentence."""
-    raise AnswerIsNo(message)
+    raise AnswerIsNoError(message)

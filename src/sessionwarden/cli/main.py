@@ -12,9 +12,9 @@ import sys
 import click
 
 from sessionwarden import __version__
-from sessionwarden.cli.exit_statuses import COULD_NOT_RUN, WRONG_INPUT
+from sessionwarden.cli.exit_statuses import ANSWER_IS_NO, COULD_NOT_RUN, WRONG_INPUT
 from sessionwarden.cli.lazy import LazyGroup, Subcommand
-from sessionwarden.errors import InputFileError, SessionwardenError
+from sessionwarden.errors import AnswerIsNoError, InputFileError, SessionwardenError
 
 COMMANDS = {
     "decisions": Subcommand(
@@ -55,10 +55,13 @@ def main() -> None:
     try:
         cli()
     except InputFileError as error:
-        from sessionwarden.cli.diagnostics import describe
+        from sessionwarden.documents.diagnostics import describe
 
         click.echo(describe(error.diagnostics), err=True)
         sys.exit(WRONG_INPUT)
+    except AnswerIsNoError as error:
+        click.echo(str(error), err=True)
+        sys.exit(ANSWER_IS_NO)
     except OSError as error:
         click.echo(f"sessionwarden: {error.filename or 'a file'}: {error.strerror or error}", err=True)
         sys.exit(COULD_NOT_RUN)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from sessionwarden.errors import SessionwardenError
+from sessionwarden.documents.writing import write_whole
 from sessionwarden.routes.compile import compile_routes, dump_routes
 from sessionwarden.routes.match import Routes
 from sessionwarden.routes.policy import RoutePolicy
@@ -43,13 +43,10 @@ def check(file: Path) -> None:
 def compile_command(file: Path, out: Path) -> None:
     """Check FILE (default: authorizer.yml) and write the compiled routes.
 
-    The same file gives the same bytes. Nothing is written if there is a mistake.
+    The same file makes the same bytes. Nothing is written if there is a mistake.
     """
     data = dump_routes(compile_routes(file))
-    try:
-        out.write_bytes(data)
-    except OSError as error:
-        raise SessionwardenError(f"{out} cannot be written: {error.strerror}") from error
+    write_whole(out, data)
     click.echo(f"{out}: {len(data):,} bytes")
 
 

@@ -25,7 +25,7 @@ _LINES_PER_WRITE = 1_000
 @click.option(
     "--lines", type=click.IntRange(min=MIN_LINES), default=20_000, show_default=True, help="How many lines."
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same log.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed writes the same log.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),

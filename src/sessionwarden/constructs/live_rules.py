@@ -1,10 +1,9 @@
-"""Deploys what lets rules go live without a deployment: an AppConfig configuration and its validator.
+"""Lets operators put rules live without a deployment: an AppConfig configuration and its validator.
 
-`detect` polls the configuration that `configuration_ids` names (application, environment, profile);
-`publishers` is the IAM policy for people who may publish. Invariants: only functions given to
-`allow_reading` may read it; every
-set is checked by `validator` before it is live; nothing that a client can cause is a monitor, for then a
-flood of requests could keep the team from publishing the rule against it.
+The detect Lambda polls the configuration that `configuration_ids` names (application, environment, profile);
+`publishers` is the IAM policy for operators who may publish. Invariants: only functions given to
+`allow_reading` may read it; `validator` checks every set before it is live; no alarm that a client can raise
+is a monitor, or a flood of requests could keep operators from publishing the rule against it.
 https://docs.aws.amazon.com/appconfig/latest/userguide/monitoring-deployments.html
 """
 
@@ -30,8 +29,8 @@ STEP_PERCENT = 25
 class LiveRules(Construct):
     """The configuration, its rollout, its validator, and the rights of publishers.
 
-    A new set reaches every process within `rollout_minutes`, and is watched for `bake_minutes` after that; an
-    alarm among `monitors` takes it back.
+    A new set reaches every process within `rollout_minutes`, and AppConfig watches it for `bake_minutes`
+    after that: it takes the set back if one of `monitors` is in alarm.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class LiveRules(Construct):
             self,
             "Application",
             name=stack_name,
-            description="What Sessionwarden is told without a deployment",
+            description="What operators publish for Sessionwarden without a deployment",
         )
         self.environment = appconfig.CfnEnvironment(
             self,
@@ -89,7 +88,7 @@ class LiveRules(Construct):
             # AppConfig deletes no profile with versions, and they record which rules were live when
             kept.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         self.staged = self._strategy("Staged", rollout_minutes, STEP_PERCENT, bake_minutes)
-        # for taking back: a set that comes back has been live before, and there is no time for steps
+        # for a rollback: the set has been live before, and there is no time for steps
         self.at_once = self._strategy("AtOnce", 0, 100, 0)
         self._let_appconfig_validate()
         stack = Stack.of(self)
@@ -141,7 +140,7 @@ class LiveRules(Construct):
             statements=[iam.PolicyStatement(actions=["cloudwatch:DescribeAlarms"], resources=["*"])],
         )
         _acknowledge_wildcard(
-            policy, "*", reason="AppConfig describes alarms as its guide asks; it learns states, no data"
+            policy, "*", reason="AppConfig describes alarms as its guide asks; it reads states, no data"
         )
         return [
             appconfig.CfnEnvironment.MonitorsProperty(alarm_arn=alarm.alarm_arn, alarm_role_arn=role.role_arn)

@@ -20,6 +20,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 HttpApiAnswer = Literal["simple", "policy"]
+RestAuthorizerType = Literal["REQUEST", "TOKEN"]
 
 RESULT_TTL_SECONDS = 0
 TOKEN_PATTERN = r"^ *([Bb][Ee][Aa][Rr][Ee][Rr] +)?[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+ *$"  # noqa: S105
@@ -61,33 +62,18 @@ class Registrations:
 
     def register_rest_api(self, api_id: str) -> None:
         """Register it with a REST API, as an authorizer of type REQUEST."""
-        resource = apigateway.CfnAuthorizer(
-            self._scope,
-            f"RestApi{api_id}",
-            rest_api_id=api_id,
-            name=self._name,
-            type="REQUEST",
-            authorizer_uri=self._uri,
-            authorizer_result_ttl_in_seconds=RESULT_TTL_SECONDS,
-            identity_source="method.request.header.Authorization",
-        )
-        self._register(api_id, resource.ref)
+        self._register_rest(api_id, f"RestApi{api_id}", name=self._name, authorizer_type="REQUEST")
 
     def register_rest_token_api(self, api_id: str) -> None:
         """Register it with a REST API, as an authorizer of type TOKEN, which receives only the token."""
-        resource = apigateway.CfnAuthorizer(
-            self._scope,
+        self._register_rest(
+            api_id,
             f"RestTokenApi{api_id}",
-            rest_api_id=api_id,
             # an API refuses a name twice, and CloudFormation creates the new type before deleting the old
             name=f"{self._name}-token",
-            type="TOKEN",
-            authorizer_uri=self._uri,
-            authorizer_result_ttl_in_seconds=RESULT_TTL_SECONDS,
-            identity_source="method.request.header.Authorization",
-            identity_validation_expression=TOKEN_PATTERN,
+            authorizer_type="TOKEN",
+            token_pattern=TOKEN_PATTERN,
         )
-        self._register(api_id, resource.ref)
 
     def register_websocket_api(self, api_id: str, *, token_parameter: str | None) -> None:
         """Register it with a WebSocket API, for `$connect`.
@@ -122,6 +108,28 @@ class Registrations:
             principal=iam.ServicePrincipal("appsync.amazonaws.com"),
             source_arn=self._stack.format_arn(service="appsync", resource="apis", resource_name=api_id),
         )
+
+    def _register_rest(
+        self,
+        api_id: str,
+        construct_id: str,
+        *,
+        name: str,
+        authorizer_type: RestAuthorizerType,
+        token_pattern: str | None = None,
+    ) -> None:
+        resource = apigateway.CfnAuthorizer(
+            self._scope,
+            construct_id,
+            rest_api_id=api_id,
+            name=name,
+            type=authorizer_type,
+            authorizer_uri=self._uri,
+            authorizer_result_ttl_in_seconds=RESULT_TTL_SECONDS,
+            identity_source="method.request.header.Authorization",
+            identity_validation_expression=token_pattern,
+        )
+        self._register(api_id, resource.ref)
 
     def _register(self, api_id: str, authorizer_id: str) -> None:
         self.authorizer_ids[api_id] = authorizer_id

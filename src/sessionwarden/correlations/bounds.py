@@ -45,7 +45,7 @@ NEAREST = {"gt": 1, "lt": -1}
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`bounds`, all of which a measure must meet. Fewer than `least` members never meet them."""
+    """A measure must meet all `bounds`. Fewer than `least` members never meet them."""
 
     bounds: tuple[Bound, ...]
     grows: bool

@@ -32,9 +32,9 @@ def expiry(last_needed_ms: int) -> int:
 def is_our_refusal(event: Event) -> bool:
     """Whether the access log shows a request that the denylist refused.
 
-    Counting it would extend the deny of whoever is denied already. A token that the authorizer refused for
-    its own faults is no such case: its address must go on counting, or a bad token would make it invisible.
-    Without a reason, a refusal is taken for the denylist's.
+    Counting it would extend the deny of a principal that is denied already. A token that the authorizer
+    refused for its own faults is no such case: its address must go on counting, or a bad token would make it
+    invisible. Without a reason, a refusal is taken for the denylist's.
     """
     if event.decision != "deny" or event.source != "api_access":
         return False
@@ -64,7 +64,7 @@ class LogTime:
             yield events[first:end], now_ms
 
     def spans(self, times: Sequence[int]) -> Iterator[Span]:
-        """The same for events of which only the times are known: at least one, in their order."""
+        """The same, from the times of the events alone: at least one, in their order."""
         reached = max(self.reached_ms, max(times))
         if reached - min(times) <= LATE_MS:
             self.reached_ms = reached

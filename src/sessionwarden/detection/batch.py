@@ -147,7 +147,7 @@ class Batch:
                 work.behind |= behind
 
     def close(self, level: int) -> None:
-        """End a level: its keys are known from now on, except those of which nothing was served."""
+        """End a level: its keys are known from now on, except those that admission did not serve."""
         for work in self.levels[level].values():
             self.failures += [Failure(index, work.error) for index in work.indices if work.error]
             self.dropped_keys += work.dropped and work.error is None
@@ -181,7 +181,7 @@ class Outcome:
     `findings` are in order of time, rule and id. `origins` names for each finding id the indices of the
     batch's events behind it: if the finding cannot be emitted, those must be delivered again. `late`,
     `future` and `refused` (our own refusals, seen in the access log) count dropped events; `full` counts the
-    keys of which a set takes no more members that could matter, `dropped_keys` new keys beyond what their
+    keys with a full set that drops members which could matter, `dropped_keys` new keys beyond what their
     window admits.
     """
 

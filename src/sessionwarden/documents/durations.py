@@ -21,14 +21,18 @@ MAX_SECONDS = 30 * 86400
 DURATION_SCHEMA = {"type": "string", "pattern": "^[0-9]{1,9}[smhd]$", "examples": ["90s", "15m", "1h", "7d"]}
 
 
-def parse_duration(text: str) -> int:
-    """Seconds, at least 1 and at most 30 days. Raises the error of `models.refused` for anything else."""
+def parse_duration(text: str, *, max_seconds: int = MAX_SECONDS) -> int:
+    """Seconds, at least 1 and at most `max_seconds` (whole days).
+
+    Raises the error of `models.refused` for anything else.
+    """
     count, unit = text[:-1], text[-1:]
     if not (count.isascii() and count.isdigit()) or unit not in UNIT_SECONDS or len(count) > 9:
         raise refused(f"{quoted(text)} is not a duration", "a whole number and s, m, h or d, like 15m")
     seconds = int(count) * UNIT_SECONDS[unit]
-    if not 1 <= seconds <= MAX_SECONDS:
-        raise refused(f"{quoted(text)} must be longer than 0 and at most 30d")
+    if not 1 <= seconds <= max_seconds:
+        longest = max_seconds // UNIT_SECONDS["d"]
+        raise refused(f"{quoted(text)} must be longer than 0 and at most {longest}d")
     return seconds
 
 

@@ -1,9 +1,7 @@
 """Reads logs as blocks of whole lines: plain or gzip, a file, standard input or a spooled copy of it.
 
-Memory is bounded.
-
-Invariants: a file's type is told by its first bytes, never by its name; a line longer than the bound
-is skipped without being held; a line that is not UTF-8 costs itself and no other.
+Invariants: memory is bounded; the first bytes of a file decide its type, never its name; a line longer than
+the bound is skipped without being held; a line that is not UTF-8 costs itself and no other.
 """
 
 from __future__ import annotations
@@ -61,7 +59,7 @@ class Source(Protocol):
 
 
 class SeekableSource(Source, Protocol):
-    """Bytes of which any can be read."""
+    """Bytes that can be read at any place, in any order."""
 
     def seek(self, place: int, /) -> int:
         """Go on reading at that place."""

@@ -178,7 +178,7 @@ def _policy(data: object, base: RoutePolicy, check: Check, path: Path) -> RouteP
 def _refuse_impossible(policy: RoutePolicy, check: Check, path: Path) -> None:
     if "access" not in policy.uses and (policy.all_scopes or policy.any_scopes):
         check.refuse(
-            path, "an ID token has no scopes: nobody could pass", "ask for groups, or for access tokens"
+            path, "an ID token has no scopes: no token could pass", "ask for groups, or for access tokens"
         )
     if "id" in policy.uses and policy.online_seconds is not None:
         check.refuse(

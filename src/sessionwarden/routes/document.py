@@ -46,9 +46,9 @@ def _version_1(version: int) -> int:
 
 
 _SOME = Field(min_length=1, json_schema_extra={"uniqueItems": True})
-_NOBODY = Hints(below="nobody could pass; to ask for none, leave the key out of {}")
-Names = Annotated[list[Text], _SOME, _NOBODY, UNIQUE]
-ScopeNames = Annotated[list[Annotated[Text, AfterValidator(_scope)]], _SOME, _NOBODY, UNIQUE]
+_NO_TOKEN = Hints(below="no token could pass; to ask for none, leave the key out of {}")
+Names = Annotated[list[Text], _SOME, _NO_TOKEN, UNIQUE]
+ScopeNames = Annotated[list[Annotated[Text, AfterValidator(_scope)]], _SOME, _NO_TOKEN, UNIQUE]
 Online = Annotated[
     int | None,
     BeforeValidator(_online_seconds),

@@ -18,7 +18,7 @@ from sessionwarden.routes.policy import DEFAULT_POLICY, FORMAT, RoutePolicy, loa
 
 ANY = "ANY"
 CATCH_ALL = "$default"
-# Signs by which an application may read another path than the client wrote: dots and backslashes move
+# Text for which an application may read another path than the client wrote: dots and backslashes move
 # between folders, semicolons hide text, question marks, hashes and NULs cut off the rest, and encoded
 # slashes (also encoded twice, or over-long) divide a segment.
 _UNREADABLE = (
@@ -70,10 +70,10 @@ class Routes(NamedTuple):
     def policy(self, asked: Asked) -> RoutePolicy:
         """The policy of a request.
 
-        If the route is a catch-all (`$default`, `{proxy+}`), has a parameter that is `..`, or is not named,
-        it does not say what the application will serve. Then every route of the file that the path may mean
-        is considered, and the default too if the path may mean none of them; the strictest requirements of
-        all these hold.
+        The route that API Gateway names decides alone, unless it does not say what the application will
+        serve: if it is a catch-all (`$default`, `{proxy+}`), if one of its parameters is `..`, or if none is
+        named. Then every route of the file that the path may mean counts, and the default too if the path
+        may mean none of them. The strictest requirements of all these hold.
         """
         named = self._named(asked)
         if asked.route and not _catches_all(asked.route) and not _walks(asked):
@@ -89,12 +89,14 @@ class Routes(NamedTuple):
         return policy
 
     def _may_be_unlisted(self, asked: Asked, named: RoutePolicy | None) -> bool:
+        """Whether the application may read the path as one that no route of the file lists."""
         if named is not None:
             # `/files/{proxy+}` is listed, but `/files/../admin` may mean a path that is not
             return not _takes_all(asked.route) and _is_unreadable(asked.path)
         return bool(asked.route) or not any(_is_spelt(template, asked) for template in self.templates)
 
     def _named(self, asked: Asked) -> RoutePolicy | None:
+        """The policy of the route that API Gateway names; `None` if the file does not list it."""
         if not asked.route or not self.by_key:
             return None
         method, space, path = asked.route.partition(" ")
@@ -177,6 +179,7 @@ def _walks(asked: Asked) -> bool:
 
 
 def _takes_all(route: str) -> bool:
+    """Whether the route stands for every path of the API."""
     return route == CATCH_ALL or normal_path(route.partition(" ")[2]) == "/{+}"
 
 
@@ -185,6 +188,7 @@ def _split(path: str) -> list[str]:
 
 
 def _is_unreadable(path: str) -> bool:
+    """Whether an application may read another path than the client wrote."""
     # the added slash lets "/./" match a dot that is the last segment
     text = f"{path.lower()}/"
     return any(sign in text for sign in _UNREADABLE) or not text.isprintable()
@@ -205,6 +209,7 @@ def _is_spelt(template: Template, asked: Asked) -> bool:
 
 
 def _may_mean(template: Template, asked: Asked) -> bool:
+    """Whether the application may read the method and the path as a request for this template."""
     method = asked.method.upper()
     if template.method not in (ANY, method) and not (method == "HEAD" and template.method == "GET"):
         return False

@@ -1,7 +1,7 @@
 """The compiled form of a rule set: what is published, and what a Lambda loads.
 
 Enters: versioned JSON written by the compiler. Leaves: immutable rules (`model.rules`) and the policy beside
-them. Invariant: the same rules give the same bytes, so `digest` names a rule set.
+them. Invariant: the same rules make the same bytes, so `digest` names a rule set.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ MAX_RULES = 64
 """Steps or inner rules of one correlation: a member stores the number of its own in one byte."""
 
 MAX_PATTERNS = 1000
-"""Regular expressions of a rule set, each of which may compile to a megabyte in every process of detect."""
+"""Regular expressions of a rule set: one may compile to a megabyte in every process of detect."""
 
 
 def inner_rules_first(rules: Sequence[CompiledRule]) -> list[CompiledRule]:

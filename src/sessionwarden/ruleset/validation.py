@@ -1,4 +1,4 @@
-"""The gate for compiled rules: a rule set that the engine must not run is refused, whoever compiled it.
+"""The gate for compiled rules: a rule set that the engine must not run is refused, whatever compiled it.
 
 Enters: a decoded rule set. Leaves: nothing, or `RulesetError`. `load_ruleset` asks it, and nothing else does:
 what has been loaded can be evaluated for every event, and what is guaranteed of findings holds for it. Here

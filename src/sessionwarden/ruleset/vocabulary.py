@@ -66,7 +66,7 @@ def event_field(name: str) -> str | None:
 
 
 def searched_fields(name: str, category: str | None) -> tuple[str, ...]:
-    """The fields in any of which a detection's `name` may match; none if there is no such field.
+    """The fields that a detection's `name` stands for: a value may be in any of them. Empty if none is known.
 
     Public rules of the category `webserver` write whole request targets, path and all, under
     `cs-uri-query` (56 of the 67 of SigmaHQ that use the field), so there it means both.

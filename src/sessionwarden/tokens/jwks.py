@@ -1,8 +1,8 @@
 """Keeps a user pool's public signing keys: reads them strictly, fetches them rarely, drops old ones in time.
 
-Invariants: whatever key ids tokens name, there is at most one fetch in 10 s and one at a time; a key that the
-pool no longer lists stops working within 15 minutes; while fetching fails, known keys serve for at most 24 h,
-then every token is refused. Keys that were shipped with the deployment serve the first minute without a
+Invariants: whatever key ids attackers name, there is at most one fetch in 10 s and one at a time; a key that
+the pool no longer lists stops working within 15 minutes; while fetching fails, known keys serve for at most
+24 h, then every token is refused. Keys that were shipped with the deployment serve the first minute without a
 fetch. RFC 7517, RFC 7518 section 6.3.
 """
 
@@ -61,12 +61,13 @@ def parse_jwks(document: bytes) -> dict[str, RSAPublicKey]:
 
 
 class KeyStore:
-    """The keys of one pool. Safe for threads: it holds its lock while it fetches, so one thread fetches.
+    """The keys of one pool. Several threads may call it: one fetches, and those that need the result wait.
 
     `fetch` returns the JWKS document or raises any `Exception`. `on_failure` receives that error, because
-    operators must act before `dead_after_seconds` have passed. `clock` is epoch seconds: a frozen function's
-    monotonic clock stands still while a key may be withdrawn. `shipped` are keys that came with the
-    deployment; their minute starts at the first use, since a snapshot may have built this object weeks ago.
+    operators must act before `dead_after_seconds` have passed. `clock` is epoch seconds: a monotonic clock
+    stands still while AWS keeps the Lambda frozen, and the pool may withdraw a key meanwhile. `shipped` are
+    keys that came with the deployment; their minute starts at the first use, since this object may lie in a
+    snapshot for weeks.
     """
 
     def __init__(
@@ -90,10 +91,10 @@ class KeyStore:
         self._failing = False
 
     def key(self, kid: str) -> RSAPublicKey:
-        """The key named `kid`; may fetch.
+        """The key named `kid`; fetches the document if the key is unknown or its document is old.
 
-        Raises `TokenError`: `unknown_key` if the pool does not list it, `keys_unavailable` if that cannot
-        be known because fetching fails or never succeeded.
+        Raises `TokenError`: `unknown_key` if the pool does not list the key, `keys_unavailable` if that
+        cannot be known because fetching fails or never succeeded.
         """
         if self._untouched:
             self._untouched = False

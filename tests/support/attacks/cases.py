@@ -189,7 +189,7 @@ def attacks() -> Iterator[tuple[str, list[Attack]]]:
         ],
     )
     yield (
-        "the token is for somebody else",
+        "the token is for another use, client or pool",
         [
             Attack(http_event(token(claims(**changes))))
             for changes in (

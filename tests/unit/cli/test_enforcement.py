@@ -9,7 +9,8 @@ import pytest
 from moto import mock_aws
 
 from sessionwarden.adapters.dynamodb.control import DynamoDBControlStore
-from tests.support.deployed_stack import DeployedStack, run
+from tests.support.command_line import run
+from tests.support.deployed_stack import DeployedStack
 
 
 @pytest.fixture

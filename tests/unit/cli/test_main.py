@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from sessionwarden import __main__ as program
-from sessionwarden.cli import extras
 from sessionwarden.cli import main as command_line
 from sessionwarden.cli.main import main
+from sessionwarden.local import required_packages
 from tests.support.paths import PROJECT
 
 
@@ -65,11 +65,11 @@ def test_a_module_of_ours_or_of_python_that_is_missing_keeps_its_traceback(
         program.main()
 
 
-@pytest.mark.parametrize("package", extras.LOCAL_PACKAGES)
+@pytest.mark.parametrize("package", required_packages.LOCAL_PACKAGES)
 def test_the_demo_starts_nothing_without_one_of_its_packages(
     package: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == package else object())
+    monkeypatch.setattr(required_packages, "find_spec", lambda name: None if name == package else object())
     monkeypatch.setattr(sys, "argv", ["sessionwarden", "demo"])
 
     with pytest.raises(SystemExit) as ended:

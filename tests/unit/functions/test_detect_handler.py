@@ -84,7 +84,7 @@ class Steady:
     def __init__(self, engine: Engine) -> None:
         self.in_use = InUse(engine=engine, digest="digest", origin="published")
 
-    def look(self) -> InUse:
+    def read(self) -> InUse:
         return self.in_use
 
 

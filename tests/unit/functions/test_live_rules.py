@@ -54,7 +54,7 @@ def live(*answers: bytes | Exception | None, store: MemoryWindowStore | None = N
 
 
 def findings_of(rules: LiveRules, count: int = 3) -> Sequence[Finding]:
-    return rules.look().engine.process(events(count), now_ms=START + MINUTE).findings
+    return rules.read().engine.process(events(count), now_ms=START + MINUTE).findings
 
 
 def test_the_published_set_is_run_and_named_on_findings() -> None:
@@ -65,7 +65,7 @@ def test_the_published_set_is_run_and_named_on_findings() -> None:
 
 def test_a_set_published_with_its_policy_in_format_1_is_run_until_the_next_one() -> None:
     rules = live(PUBLISHED_IN_FORMAT_1, PUBLISHED_IN_FORMAT_1, canonical_json(NEW))
-    first, again, after = rules.look(), rules.look(), rules.look()
+    first, again, after = rules.read(), rules.read(), rules.read()
     assert (first.origin, first.digest, first.refused) == ("published", FORMAT_1_DIGEST, None)
     assert (again.engine, again.changed) == (first.engine, False)
     assert (after.origin, after.digest) == ("published", NEW.digest)
@@ -73,8 +73,8 @@ def test_a_set_published_with_its_policy_in_format_1_is_run_until_the_next_one()
 
 def test_a_rollback_to_a_set_of_format_1_is_followed() -> None:
     rules = live(canonical_json(NEW), PUBLISHED_IN_FORMAT_1)
-    rules.look()
-    after = rules.look()
+    rules.read()
+    after = rules.read()
     assert (after.origin, after.digest, after.refused) == ("published", FORMAT_1_DIGEST, None)
 
 
@@ -82,7 +82,7 @@ def test_while_nothing_is_published_the_shipped_set_acts() -> None:
     rules = live(NOTHING_PUBLISHED)
     (finding,) = findings_of(rules)
     assert (finding.rule, finding.response.mode) == ("shipped", "enforce")
-    assert rules.look().origin == "shipped"
+    assert rules.read().origin == "shipped"
 
 
 def test_without_appconfig_the_shipped_set_acts() -> None:
@@ -91,7 +91,7 @@ def test_without_appconfig_the_shipped_set_acts() -> None:
         shipped=lambda: canonical_json(SHIPPED),
         build=lambda ruleset: Engine(ruleset, MemoryWindowStore()),
     )
-    assert [rules.look().origin, rules.look().origin] == ["shipped", "shipped"]
+    assert [rules.read().origin, rules.read().origin] == ["shipped", "shipped"]
 
 
 BAD_SETS = {
@@ -110,11 +110,11 @@ BAD_SETS = {
 @pytest.mark.parametrize("bad", BAD_SETS.values(), ids=BAD_SETS)
 def test_a_bad_set_is_refused_and_the_last_good_one_goes_on(bad: bytes) -> None:
     rules = live(canonical_json(NEW), bad)
-    good = rules.look()
-    after = rules.look()
+    good = rules.read()
+    after = rules.read()
     assert (after.digest, after.origin, after.engine) == (NEW.digest, "published", good.engine)
     assert after.refused
-    assert rules.look().refused is None
+    assert rules.read().refused is None
 
 
 @pytest.mark.parametrize("answer", [UNAVAILABLE, b"{"], ids=["unreachable", "bad"])
@@ -122,44 +122,44 @@ def test_a_process_that_never_saw_the_live_set_detects_with_the_shipped_one_and_
     answer: bytes | Exception,
 ) -> None:
     rules = live(answer)
-    first = rules.look()
+    first = rules.read()
     (finding,) = first.engine.process(events(3), now_ms=START + MINUTE).findings
     assert (first.origin, first.changed, first.digest) == ("fallback", True, SHIPPED.digest)
     assert (finding.rule, finding.response.mode) == ("shipped", "observe")
-    assert rules.look().origin == "fallback"
+    assert rules.read().origin == "fallback"
 
 
 def test_it_leaves_the_fallback_as_soon_as_it_is_told_what_is_live() -> None:
     for answer, origin in ((canonical_json(NEW), "published"), (NOTHING_PUBLISHED, "shipped")):
         rules = live(UNAVAILABLE, answer)
-        assert rules.look().origin == "fallback"
-        after = rules.look()
+        assert rules.read().origin == "fallback"
+        after = rules.read()
         assert (after.origin, after.changed) == (origin, True)
 
 
 def test_a_failed_poll_leaves_the_live_set_in_use_and_is_told() -> None:
     rules = live(canonical_json(NEW), UNAVAILABLE)
-    good = rules.look()
-    after = rules.look()
+    good = rules.read()
+    after = rules.read()
     assert (after.engine, after.unavailable, after.changed) == (good.engine, "ThrottlingException", False)
 
 
 def test_the_same_set_again_keeps_the_engine_and_what_it_remembers() -> None:
     rules = live(canonical_json(NEW), canonical_json(NEW))
-    good = rules.look()
-    again = rules.look()
+    good = rules.read()
+    again = rules.read()
     assert (again.engine, again.changed) == (good.engine, False)
 
 
 def test_a_change_is_told_once() -> None:
     rules = live(canonical_json(NEW), None, canonical_json(NEWER))
-    assert [rules.look().changed for _ in range(4)] == [True, False, True, False]
+    assert [rules.read().changed for _ in range(4)] == [True, False, True, False]
 
 
 def test_a_reverted_first_deployment_brings_the_shipped_set_back() -> None:
     rules = live(canonical_json(NEW), NOTHING_PUBLISHED)
-    rules.look()
-    assert rules.look().digest == SHIPPED.digest
+    rules.read()
+    assert rules.read().digest == SHIPPED.digest
 
 
 def test_a_rule_with_another_response_goes_on_counting_where_it_was() -> None:
@@ -169,8 +169,8 @@ def test_a_rule_with_another_response_goes_on_counting_where_it_was() -> None:
     changed = compiled(rule("burst", response=milder, title="Renamed"))
     rules = live(canonical_json(gentle), canonical_json(changed), store=store)
     three = events(3)
-    assert not rules.look().engine.process(three[:2], now_ms=START + MINUTE).findings
-    (finding,) = rules.look().engine.process(three[2:], now_ms=START + MINUTE).findings
+    assert not rules.read().engine.process(three[:2], now_ms=START + MINUTE).findings
+    (finding,) = rules.read().engine.process(three[2:], now_ms=START + MINUTE).findings
     assert (finding.count, finding.ruleset_digest) == (3, changed.digest)
 
 
@@ -180,8 +180,8 @@ def test_a_rule_that_counts_something_else_begins_anew() -> None:
         canonical_json(compiled(rule("burst", window="another"))),
     )
     three = events(3)
-    rules.look().engine.process(three[:2], now_ms=START + MINUTE)
-    assert not rules.look().engine.process(three[2:], now_ms=START + MINUTE).findings
+    rules.read().engine.process(three[:2], now_ms=START + MINUTE)
+    assert not rules.read().engine.process(three[2:], now_ms=START + MINUTE).findings
 
 
 def test_without_any_usable_set_there_is_no_detection() -> None:
@@ -191,4 +191,4 @@ def test_without_any_usable_set_there_is_no_detection() -> None:
         build=lambda ruleset: Engine(ruleset, MemoryWindowStore()),
     )
     with pytest.raises(RulesetError):
-        rules.look()
+        rules.read()

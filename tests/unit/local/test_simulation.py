@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from sessionwarden.cli.main import cli
 from sessionwarden.local.simulation.day import START_MS, simulate
 from sessionwarden.sources.access_log.line import parse_access_line
+from tests.support.command_line import invoke
 from tests.support.paths import PROJECT
 
 ROOT = PROJECT
@@ -22,9 +21,7 @@ SAMPLE_ARGUMENTS = ("--lines", "20000", "--seed", "1")
 
 def accused(log: Path) -> set[tuple[str, str]]:
     """Who a replay of the shipped rules finds: rule and key."""
-    result = CliRunner().invoke(
-        cli, ["replay", "--rules", str(ROOT / "rules"), "--output", "json", "--strict", str(log)]
-    )
+    result = invoke("replay", "--rules", ROOT / "rules", "--output", "json", "--strict", log)
     assert result.exit_code == 0, result.stderr
     return {named(json.loads(line)) for line in result.stdout.splitlines()}
 
@@ -35,8 +32,8 @@ def named(entry: dict[str, Any]) -> tuple[str, str]:
 
 def test_the_shipped_sample_is_what_the_generator_writes_today(tmp_path: Path) -> None:
     log, truth = tmp_path / "access.log.gz", tmp_path / "truth.json"
-    arguments = ["simulate", *SAMPLE_ARGUMENTS, "--out", str(log), "--truth", str(truth)]
-    assert CliRunner().invoke(cli, arguments).exit_code == 0
+    arguments = ("simulate", *SAMPLE_ARGUMENTS, "--out", log, "--truth", truth)
+    assert invoke(*arguments).exit_code == 0
     # the text, not the archive: zlib's versions compress differently
     assert gzip.decompress(log.read_bytes()) == gzip.decompress(SAMPLE.read_bytes())
     assert truth.read_text() == TRUTH.read_text()
@@ -73,5 +70,5 @@ def test_a_log_has_as_many_lines_as_asked_slightly_out_of_order_with_a_few_redel
 
 
 def test_a_log_too_short_for_its_actors_is_refused(tmp_path: Path) -> None:
-    result = CliRunner().invoke(cli, ["simulate", "--lines", "100", "--out", str(tmp_path / "log")])
+    result = invoke("simulate", "--lines", "100", "--out", str(tmp_path / "log"))
     assert result.exit_code == 2

@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from sessionwarden.cli.routes import routes as command
 from sessionwarden.errors import InputFileError, RoutesError
 from sessionwarden.routes.compile import compile_routes, dump_routes
 from sessionwarden.routes.match import Asked, Routes, load_routes
@@ -205,18 +203,3 @@ def test_compiled_routes_that_were_damaged_are_not_loaded(
 def test_what_is_no_compiled_file_is_not_loaded(data: object) -> None:
     with pytest.raises(RoutesError):
         load_routes(data)
-
-
-def test_the_command_says_what_each_route_asks_or_what_is_wrong(tmp_path: Path) -> None:
-    compiled(tmp_path)
-    file = str(tmp_path / "authorizer.yml")
-    run = CliRunner().invoke(command, ["check", file])
-    assert run.exit_code == 0
-    assert "ANY /catalogue: access or id token, a group of customers, PASSES if the denylist" in run.output
-    assert "7 routes, no mistakes." in run.output
-    out = tmp_path / "routes.json"
-    assert CliRunner().invoke(command, ["compile", file, "--out", str(out)]).exit_code == 0
-    assert out.read_bytes() == dump_routes(compile_routes(Path(file)))
-    Path(file).write_text("version: 3\n")
-    run = CliRunner().invoke(command, ["check", file])
-    assert isinstance(run.exception, InputFileError)

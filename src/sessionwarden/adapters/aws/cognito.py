@@ -1,6 +1,6 @@
 """Signs out, disables and describes users of a Cognito user pool, whom it finds by their `sub`.
 
-Invariant: no call is made on a name unless Cognito has just answered that it belongs to this sub. The
+Invariant: an action uses a name only if Cognito has just answered that the name belongs to this sub. The
 parameter `Username` may be a username, an alias or a local user's sub (API reference of
 AdminUserGlobalSignOut), and an attacker may have registered a victim's sub as username; AWS's developer
 portal has acted on the wrong user that way (awslabs/aws-api-gateway-developer-portal, pull request 367).
@@ -109,6 +109,7 @@ class CognitoUserPool:
         return _Found(handle, answer["Username"])
 
     def _listed(self, pool: str, sub: str) -> list[str]:
+        """The usernames that Cognito lists for this sub, which finds users of external providers too."""
         with _user_pool_errors():
             answer = self._client.list_users(UserPoolId=pool, Filter=f'sub = "{sub}"', Limit=2)
         return [user["Username"] for user in answer["Users"]]
@@ -123,5 +124,5 @@ def _user_pool_errors() -> Iterator[None]:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         raise UserPoolError(code, retryable=code in RETRYABLE_CODES or status >= 500) from error
     except BotoCoreError as error:
-        # without a readable answer the call may have happened, and it is safe to repeat
+        # without a readable answer Cognito may have done it, and all these calls are safe to repeat
         raise UserPoolError(type(error).__name__, retryable=True) from error

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from sessionwarden.adapters.dynamodb.errors import condition_failed, store_errors
+from sessionwarden.adapters.dynamodb.errors import condition_held, store_errors
 from sessionwarden.ports import Stop
 
 if TYPE_CHECKING:
@@ -51,28 +49,23 @@ class DynamoDBControlStore:
         bounded = min(limit, MAX_LIMIT)
         if bounded < 1:
             return False
-        with store_errors(self._table):
-            try:
-                self._client.update_item(
-                    TableName=self._table,
-                    Key={"control": {"S": f"budget#{budget}#{hour}"}},
-                    UpdateExpression="ADD decisions :ids SET expires_at = :expires_at",
-                    ConditionExpression=(
-                        "attribute_not_exists(decisions) OR size(decisions) < :limit"
-                        " OR contains(decisions, :id)"
-                    ),
-                    ExpressionAttributeValues={
-                        ":ids": {"SS": [decision_id]},
-                        ":id": {"S": decision_id},
-                        ":limit": {"N": str(bounded)},
-                        ":expires_at": {"N": str((hour + 1) * SECONDS_PER_HOUR + BUDGET_KEPT_SECONDS)},
-                    },
-                )
-            except ClientError as error:
-                if condition_failed(error):
-                    return False
-                raise
-        return True
+        return condition_held(
+            self._table,
+            lambda: self._client.update_item(
+                TableName=self._table,
+                Key={"control": {"S": f"budget#{budget}#{hour}"}},
+                UpdateExpression="ADD decisions :ids SET expires_at = :expires_at",
+                ConditionExpression=(
+                    "attribute_not_exists(decisions) OR size(decisions) < :limit OR contains(decisions, :id)"
+                ),
+                ExpressionAttributeValues={
+                    ":ids": {"SS": [decision_id]},
+                    ":id": {"S": decision_id},
+                    ":limit": {"N": str(bounded)},
+                    ":expires_at": {"N": str((hour + 1) * SECONDS_PER_HOUR + BUDGET_KEPT_SECONDS)},
+                },
+            ),
+        )
 
     def stop(self, *, by: str, at_ms: int) -> None:
         with store_errors(self._table):

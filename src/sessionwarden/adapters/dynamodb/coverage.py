@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from sessionwarden.adapters.dynamodb.errors import condition_failed, store_errors
+from sessionwarden.adapters.dynamodb.errors import condition_held, store_errors
 from sessionwarden.model.coverage import NOT_COVERED, Coverage
 from sessionwarden.ports import MOST_ACTS, Act
 
@@ -121,20 +119,16 @@ class DynamoDBCoverageStore:
         optional: dict[str, Any] = {"ExpressionAttributeNames": names} if names else {}
         if values:
             optional["ExpressionAttributeValues"] = values
-        with store_errors(self._table):
-            try:
-                self._client.update_item(
-                    TableName=self._table,
-                    Key=_key(name),
-                    UpdateExpression=expression,
-                    ConditionExpression=condition,
-                    **optional,
-                )
-            except ClientError as error:
-                if condition_failed(error):
-                    return False
-                raise
-        return True
+        return condition_held(
+            self._table,
+            lambda: self._client.update_item(
+                TableName=self._table,
+                Key=_key(name),
+                UpdateExpression=expression,
+                ConditionExpression=condition,
+                **optional,
+            ),
+        )
 
 
 def _key(name: str) -> Any:

@@ -13,10 +13,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
-from botocore.exceptions import ClientError
 
 from sessionwarden.adapters.clock import system_clock
-from sessionwarden.adapters.dynamodb.errors import condition_failed, store_errors
+from sessionwarden.adapters.dynamodb.errors import condition_held, store_errors
 from sessionwarden.errors import StoreError
 from sessionwarden.model.decision import ActionResult, Decision, Enforcement
 from sessionwarden.model.finding import Action
@@ -43,21 +42,20 @@ class DynamoDBDecisionStore:
         self._clock = clock
 
     def record(self, decision: Decision) -> Enforcement:
-        with store_errors(self._table):
-            try:
-                self._client.put_item(
-                    TableName=self._table,
-                    Item=_to_item(decision),
-                    ConditionExpression="attribute_not_exists(decision_id)",
-                )
-            except ClientError as error:
-                if not condition_failed(error):
-                    raise
-                recorded = self.get(decision.id)
-                if recorded is None:
-                    raise StoreError(f"{self._table}: a recorded decision has vanished") from error
-                return recorded
-        return Enforcement(decision=decision, results=(), time=decision.created_at)
+        is_new = condition_held(
+            self._table,
+            lambda: self._client.put_item(
+                TableName=self._table,
+                Item=_to_item(decision),
+                ConditionExpression="attribute_not_exists(decision_id)",
+            ),
+        )
+        if is_new:
+            return Enforcement(decision=decision, results=(), time=decision.created_at)
+        recorded = self.get(decision.id)
+        if recorded is None:
+            raise StoreError(f"{self._table}: a recorded decision has vanished")
+        return recorded
 
     def attempt(self, decision_id: str, action: Action) -> None:
         self._update(decision_id, "ADD attempted :actions", names={}, values={":actions": {"SS": [action]}})
@@ -109,21 +107,17 @@ class DynamoDBDecisionStore:
         self, decision_id: str, expression: str, *, names: Mapping[str, str], values: Mapping[str, Any]
     ) -> bool:
         optional: dict[str, Any] = {"ExpressionAttributeNames": names} if names else {}
-        with store_errors(self._table):
-            try:
-                self._client.update_item(
-                    TableName=self._table,
-                    Key={"decision_id": {"S": decision_id}},
-                    UpdateExpression=expression,
-                    ConditionExpression="attribute_exists(decision_id)",
-                    ExpressionAttributeValues=values,
-                    **optional,
-                )
-            except ClientError as error:
-                if condition_failed(error):
-                    return False
-                raise
-        return True
+        return condition_held(
+            self._table,
+            lambda: self._client.update_item(
+                TableName=self._table,
+                Key={"decision_id": {"S": decision_id}},
+                UpdateExpression=expression,
+                ConditionExpression="attribute_exists(decision_id)",
+                ExpressionAttributeValues=values,
+                **optional,
+            ),
+        )
 
     def _from_item(self, item: Mapping[str, Any]) -> Enforcement:
         try:

@@ -12,9 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from sessionwarden.adapters.dynamodb.errors import condition_failed, store_errors
+from sessionwarden.adapters.dynamodb.errors import condition_held, store_errors
 from sessionwarden.denylist.broad import PARTITION, end_key, from_broad_item, sort_key, to_broad_item
 from sessionwarden.denylist.item import Item, from_item, to_item
 from sessionwarden.model.deny import BroadDeny, DenyEntry
@@ -40,16 +38,15 @@ class DynamoDBDenylistStore:
         self._put(to_broad_item(entry))
 
     def _put(self, item: Item) -> None:
-        with store_errors(self._table):
-            try:
-                self._client.put_item(
-                    TableName=self._table,
-                    Item=item,
-                    ConditionExpression="attribute_not_exists(decision_id)",
-                )
-            except ClientError as error:
-                if not condition_failed(error):
-                    raise
+        # an item that is there already stays, whether this process or another wrote it
+        condition_held(
+            self._table,
+            lambda: self._client.put_item(
+                TableName=self._table,
+                Item=item,
+                ConditionExpression="attribute_not_exists(decision_id)",
+            ),
+        )
 
     def lift(self, principal: str, decision_id: str, *, lifted_at: int, revive_tokens: bool) -> bool:
         values: Item = {":lifted_at": {"N": str(lifted_at)}}
@@ -63,20 +60,16 @@ class DynamoDBDenylistStore:
         return self._update(PARTITION, sort_key(entry), LIFT, {":lifted_at": {"N": str(lifted_at)}})
 
     def _update(self, partition: str, key: str, expression: str, values: Item) -> bool:
-        with store_errors(self._table):
-            try:
-                self._client.update_item(
-                    TableName=self._table,
-                    Key={"principal": {"S": partition}, "decision_id": {"S": key}},
-                    UpdateExpression=expression,
-                    ConditionExpression="attribute_exists(decision_id)",
-                    ExpressionAttributeValues=values,
-                )
-            except ClientError as error:
-                if condition_failed(error):
-                    return False
-                raise
-        return True
+        return condition_held(
+            self._table,
+            lambda: self._client.update_item(
+                TableName=self._table,
+                Key={"principal": {"S": partition}, "decision_id": {"S": key}},
+                UpdateExpression=expression,
+                ConditionExpression="attribute_exists(decision_id)",
+                ExpressionAttributeValues=values,
+            ),
+        )
 
     def entries(self, principal: str) -> Sequence[DenyEntry]:
         items = self._items("principal = :principal", {":principal": {"S": principal}})

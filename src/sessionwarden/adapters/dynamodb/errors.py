@@ -6,7 +6,7 @@ what is safe to repeat.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -25,6 +25,21 @@ def store_errors(table: str) -> Iterator[None]:
         raise StoreError(f"{table}: {error.response['Error']['Code']}") from error
     except BotoCoreError as error:
         raise StoreError(f"{table}: {type(error).__name__}") from error
+
+
+def condition_held(table: str, write: Callable[[], object]) -> bool:
+    """Make a conditional write; false if its condition does not hold, so that nothing was written.
+
+    Raises `StoreError` for every other failure.
+    """
+    with store_errors(table):
+        try:
+            write()
+        except ClientError as error:
+            if condition_failed(error):
+                return False
+            raise
+    return True
 
 
 def condition_failed(error: ClientError) -> bool:

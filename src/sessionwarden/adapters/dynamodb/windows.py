@@ -13,9 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from sessionwarden.adapters.dynamodb.errors import condition_failed, store_errors
+from sessionwarden.adapters.dynamodb.errors import condition_held, store_errors
 from sessionwarden.adapters.dynamodb.query import items_between
 from sessionwarden.adapters.dynamodb.segments import FullSegments, Prefix, SetAddress
 from sessionwarden.errors import StoreError
@@ -96,24 +94,20 @@ class DynamoDBWindowStore:
     def _write(self, address: SetAddress, known: Prefix, members: list[bytes], expires_at: int) -> bool:
         """Add members to the first segment that is not known to be full; false if it is full by now."""
         key, epoch = address
-        with store_errors(self._table):
-            try:
-                self._client.update_item(
-                    TableName=self._table,
-                    Key={"key": {"S": key}, "slot": {"S": _segment_name(epoch, len(known.segments))}},
-                    UpdateExpression="ADD members :members SET expires_at = :expires_at",
-                    ConditionExpression="attribute_not_exists(members) OR size(members) < :limit",
-                    ExpressionAttributeValues={
-                        ":members": {"BS": members},
-                        ":expires_at": {"N": str(expires_at)},
-                        ":limit": {"N": str(self._full.room(known))},
-                    },
-                )
-            except ClientError as error:
-                if condition_failed(error):
-                    return False
-                raise
-        return True
+        return condition_held(
+            self._table,
+            lambda: self._client.update_item(
+                TableName=self._table,
+                Key={"key": {"S": key}, "slot": {"S": _segment_name(epoch, len(known.segments))}},
+                UpdateExpression="ADD members :members SET expires_at = :expires_at",
+                ConditionExpression="attribute_not_exists(members) OR size(members) < :limit",
+                ExpressionAttributeValues={
+                    ":members": {"BS": members},
+                    ":expires_at": {"N": str(expires_at)},
+                    ":limit": {"N": str(self._full.room(known))},
+                },
+            ),
+        )
 
     def _read_behind(self, address: SetAddress, known: Prefix) -> Prefix:
         """Read the segments behind those that are known to be full; returns all that are known then."""

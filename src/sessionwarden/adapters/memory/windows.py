@@ -1,8 +1,8 @@
-"""A window store in the memory of one process: for replay, for the cases beside rules, and for tests.
+"""Stores windows in the memory of one process: for replay, for the cases beside rules, and for tests.
 
 It promises what the store in DynamoDB promises (`ports.WindowStore`, `ports.SharedLogStore`; one contract
 suite holds both). Invariant: what `add` acknowledged, every later `read` returns, up to `member_limit`
-members a set. It forgets nothing by itself: whoever feeds it a long log calls `expire`.
+members a set. It forgets nothing by itself: a caller that reads a long log calls `expire`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sessionwarden.detection.storage.shared_log import SharedLogEpoch
 from sessionwarden.ports import MEMBER_LIMIT
 
 NO_LIMIT = sys.maxsize
-"""The `member_limit` of a process that has a whole log to read: nothing is lost to a full set."""
+"""The `member_limit` of a process that reads a whole log: no member is lost to a full set."""
 
 NO_MEMBERS: frozenset[bytes] = frozenset()
 
@@ -41,11 +41,11 @@ class MemoryWindowStore:
         expires_at: Mapping[tuple[str, int], int],
     ) -> None:
         with self._lock:
-            for place, members in additions.items():
-                known = self._sets.get(place, NO_MEMBERS)
+            for address, members in additions.items():
+                known = self._sets.get(address, NO_MEMBERS)
                 if len(known) < self.member_limit:
-                    self._sets[place] = known | members
-                    self._expiry[place] = expires_at[place]
+                    self._sets[address] = known | members
+                    self._expiry[address] = expires_at[address]
 
     def append(self, shared_log: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
         with self._lock:
@@ -74,7 +74,7 @@ class MemoryWindowStore:
     def expire(self, *, now: int) -> None:
         """Forget what DynamoDB's time to live would have removed by `now` (epoch seconds)."""
         with self._lock:
-            for place in [place for place, expires_at in self._expiry.items() if expires_at <= now]:
-                del self._sets[place], self._expiry[place]
+            for address in [address for address, expires_at in self._expiry.items() if expires_at <= now]:
+                del self._sets[address], self._expiry[address]
             for marker in [at for at, expires_at in self._marker_expiry.items() if expires_at <= now]:
                 del self._marker_expiry[marker]

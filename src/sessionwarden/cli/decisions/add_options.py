@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import click
+from pydantic_core import PydanticCustomError
 
-from sessionwarden.documents.durations import UNIT_SECONDS
+from sessionwarden.documents.durations import UNIT_SECONDS, parse_duration
 from sessionwarden.model.decision import Decision
 from sessionwarden.model.deny import MAX_BROAD_DENY_SECONDS
 from sessionwarden.policy.networks import operators_network
@@ -118,11 +119,10 @@ class AddOptions(NamedTuple):
 
 def duration(text: str) -> int:
     """`90s`, `30m`, `1h` or `7d`, as seconds."""
-    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
-    seconds = int(match[1]) * UNIT_SECONDS[match[2]] if match else 0
-    if not 0 < seconds <= MAX_SECONDS:
-        raise click.BadParameter(f"{text!r} is not a duration such as 90s, 30m, 1h or 7d, at most 3650d.")
-    return seconds
+    try:
+        return parse_duration(text, max_seconds=MAX_SECONDS)
+    except PydanticCustomError as error:
+        raise click.BadParameter(f"{error}; write it like 90s, 30m, 1h or 7d.") from error
 
 
 def client_id(text: str) -> str:

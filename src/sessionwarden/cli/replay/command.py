@@ -82,7 +82,7 @@ def replay(
     """Run the rules over LOGS (plain or gzip; `-` or none for standard input) and print findings.
 
     Without --fields, lines are access logs in Sessionwarden's formats and the authorizer's decision
-    lines. Nothing is sent anywhere and nobody is signed out.
+    lines. Nothing is sent anywhere and no user is signed out.
     """
     ruleset = compile_rules([rules])
     log_format = format_of(fields, now_ms=time.time_ns() // 1_000_000)
@@ -152,7 +152,7 @@ def _facts(reader: LineReader, run: Replay, *, spool_mib: int) -> dict[str, str]
         "late": f"{run.late:,}",
     }
     if run.refused:
-        facts["our refusals"] = f"{run.refused:,} (not counted against anybody)"
+        facts["our refusals"] = f"{run.refused:,} (not counted against any user)"
     if run.failed:
         facts["failed"] = f"{run.failed:,} (a rule raised on them)"
     if did_not_fit(run):

@@ -88,7 +88,7 @@ class Tally:
         touched = [
             f"{len(values):,} {scope} ({kind})" for (scope, kind), values in sorted(self._touched.items())
         ]
-        return {"findings": counted(self.findings), "would touch": ", ".join(touched) or "nobody"}
+        return {"findings": counted(self.findings), "would touch": ", ".join(touched) or "no principal"}
 
 
 class Report(Protocol):

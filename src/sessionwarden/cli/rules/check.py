@@ -13,10 +13,10 @@ import click
 from sessionwarden.authoring.catalog import Catalog, read_catalog
 from sessionwarden.authoring.words import line
 from sessionwarden.cli.default_rules import default_rules
-from sessionwarden.cli.diagnostics import describe
-from sessionwarden.cli.rules.files import write_whole
 from sessionwarden.cli.rules.options import OUTPUT, PATHS, POLICY, console, print_json
 from sessionwarden.cli.rules.tables import print_rules, rule_answer
+from sessionwarden.documents.diagnostics import describe
+from sessionwarden.documents.writing import write_whole
 from sessionwarden.errors import InputFileError
 from sessionwarden.ruleset.compiler.compile import compile_rules, dump_ruleset
 
@@ -65,7 +65,7 @@ def check(context: click.Context, paths: tuple[Path, ...], policy: Path | None, 
 def compile_command(paths: tuple[Path, ...], policy: Path | None, out: Path) -> None:
     """Check the rules of PATHS and write the compiled rule set.
 
-    PATHS (default: rules/) are rule files or folders. The same rules give the same bytes. Nothing is
+    PATHS (default: rules/) are rule files or folders. The same rules make the same bytes. Nothing is
     written if there is a mistake.
     """
     ruleset = compile_rules(paths or default_rules(), policy)

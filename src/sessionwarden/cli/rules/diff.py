@@ -7,12 +7,15 @@ from pathlib import Path
 
 import click
 
+from sessionwarden.authoring.ruleset_input import read_ruleset
 from sessionwarden.authoring.words import line
+from sessionwarden.cli.default_rules import default_rules
 from sessionwarden.cli.deployment import Output, target_options
 from sessionwarden.cli.exit_statuses import ANSWER_IS_NO
+from sessionwarden.cli.rules.deployment_report import in_words, short
 from sessionwarden.cli.rules.diff_report import as_json, as_lines
-from sessionwarden.cli.rules.live import Live, in_words, read_ruleset, short
 from sessionwarden.operations.deployment import Target
+from sessionwarden.operations.published_rules import Live
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.diff import differences
 
@@ -47,7 +50,7 @@ def diff(
 
     PATHS defaults to rules/.
     """
-    after = read_ruleset(paths, policy)
+    after = read_ruleset(paths or default_rules(), policy)
     if against is not None:
         same = _compare(read_ruleset((against,), None), after, output, before_words=line(str(against)))
     else:

@@ -1,7 +1,7 @@
 """`sessionwarden rules explain`: why a rule fires on an event, counts it, or leaves it alone.
 
 Enters: one event, the rules, perhaps the log before the event. Leaves: a tree for each rule, or JSON.
-Nothing is sent anywhere and nobody is signed out.
+Nothing is sent anywhere and no user is signed out.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Explanations on a terminal, as trees, and as JSON.
 
-Invariant: an event is a stranger's text and a rule file may be; all of it is made printable here. What
-did not match is told by the tests that failed it, each with what was wanted and what was found.
+Invariant: a client wrote the event, and another person may have written the rule file, so all text is made
+printable here. For what did not match, the tests that failed are shown, each with what was wanted and found.
 """
 
 from __future__ import annotations

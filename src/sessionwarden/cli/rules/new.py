@@ -13,11 +13,11 @@ from pathlib import Path
 
 import click
 
+from sessionwarden.authoring.schema_files import naming_schema
 from sessionwarden.authoring.template import NEW_KINDS, SAMPLES, NewKind, template
 from sessionwarden.authoring.words import line
-from sessionwarden.cli.rules.files import write_new
 from sessionwarden.cli.rules.options import OUTPUT, print_json
-from sessionwarden.cli.rules.schema import modeline, schema_file, with_modelines
+from sessionwarden.documents.writing import write_new
 from sessionwarden.model.event import Category
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -54,17 +54,9 @@ def new(name: str, category: Category, kind: NewKind, folder: Path, output: str)
         if file.exists():
             raise click.UsageError(f"{line(str(file))} is there already; nothing was written")
     for file, text in files.items():
-        write_new(file, _naming_schema(text, file).encode())
+        write_new(file, naming_schema(text, file).encode())
     if output == "json":
         print_json({"id": rule_id, "files": list(map(str, files))})
         return
     rule, cases = (line(str(file)) for file in files)
     click.echo(f"{rule}\n{cases}\n\nNext: sessionwarden rules test {rule}")
-
-
-def _naming_schema(text: str, file: Path) -> str:
-    """The text with its schema's comment, if a folder above the file has the schemas."""
-    for folder in file.parents:
-        if schema_file(folder, "rule").is_file():
-            return with_modelines(text, modeline(file, folder))
-    return text

@@ -1,44 +1,27 @@
 """`sessionwarden rules publish`: a rule set goes live without a deployment, after it was proved.
 
-Order: check, cases, replay, difference, consent; only then is anything written. Invariant: what is deployed
-is what was shown, over what was shown to be live: AppConfig refuses it if another person published in
-between. Only rules are published: who is protected and how much may happen changes with a deployment.
+Order: check, cases, replay, difference, consent; only then is anything written.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any
 
 import click
 
-from sessionwarden.adapters.aws.appconfig_publishing import DONE, MAX_BYTES, Deployment, History
 from sessionwarden.authoring.proof import Rehearsal, failing_cases, rehearse
 from sessionwarden.authoring.suite import read_suite
 from sessionwarden.cli.deployment import Output, refuse, target_options
+from sessionwarden.cli.rules.deployment_report import described, in_words, short
 from sessionwarden.cli.rules.diff_report import as_json, as_lines, impact_lines
-from sessionwarden.cli.rules.live import Live, described, in_words, short
-from sessionwarden.errors import PublishingError, PublishingRefusedError
+from sessionwarden.operations import publishing
 from sessionwarden.operations.deployment import Target
-from sessionwarden.ruleset.compiled import CompiledRuleset
-from sessionwarden.ruleset.compiler.compile import dump_ruleset
-from sessionwarden.ruleset.diff import Differences, differences
+from sessionwarden.operations.published_rules import Live
+from sessionwarden.operations.publishing import Plan
 
-WAIT_STEP_SECONDS = 5
-WAIT_SECONDS = 3_600
 SHOWN_CASES = 10
-
-
-class Plan(NamedTuple):
-    """What is about to happen. `differences` is `None` if nothing is published yet."""
-
-    ruleset: CompiledRuleset
-    rehearsal: Rehearsal
-    history: History
-    differences: Differences | None
 
 
 @click.command()
@@ -84,22 +67,21 @@ def publish(
     paths = paths or (Path("rules"),)
     suite = read_suite(paths, policy)
     ruleset = suite.catalog.ruleset
-    data = dump_ruleset(ruleset)
-    if len(data) > MAX_BYTES:
-        refuse(f"The rule set has {len(data):,} bytes; AppConfig takes {MAX_BYTES:,}. Nothing was published.")
+    data = publishing.published_bytes(ruleset)
     _refuse_failing_cases(failing_cases(suite))
     place = Target.named(target)
     live = Live.of(place)
-    plan = _plan(live, ruleset, rehearse(ruleset, logs, fields))
-    _show(plan, output)
+    rehearsal = rehearse(ruleset, logs, fields)
+    plan = publishing.plan_publishing(live, ruleset, data)
+    _show(plan, rehearsal, output)
     if plan.differences is not None and plan.differences.none:
         return _report(_nothing_to_do(plan), output, "It is live already.")
-    _refuse_too_much(plan.rehearsal, max_share)
+    _refuse_too_much(rehearsal, max_share)
     if not yes:
         click.confirm("Publish?", abort=True, err=True)
-    started = _publish(live, plan, data, by=place.caller(), message=message)
+    started = publishing.publish(live, plan, by=place.caller(), message=message)
     if wait:
-        started = await_end(lambda: live.publishing.deployment(started.number)[0])
+        started = publishing.await_end(lambda: live.publishing.deployment(started.number)[0])
     return _report(
         {"published": True, "deployment": described(started)},
         output,
@@ -107,28 +89,15 @@ def publish(
     )
 
 
-def _plan(live: Live, ruleset: CompiledRuleset, rehearsal: Rehearsal) -> Plan:
-    history = live.publishing.history()
-    if history.running is not None:
-        raise PublishingError(f"deployment {history.running.number} is under way: see `rules status`")
-    before = live.publishing.ruleset(history.live.version) if history.live is not None else None
-    return Plan(
-        ruleset=ruleset,
-        rehearsal=rehearsal,
-        history=history,
-        differences=differences(before, ruleset) if before is not None else None,
-    )
-
-
-def _show(plan: Plan, output: Output) -> None:
-    impact = plan.rehearsal.impact
+def _show(plan: Plan, rehearsal: Rehearsal, output: Output) -> None:
+    impact = rehearsal.impact
     if output == "json":
         facts: dict[str, Any] = {
             "digest": plan.ruleset.digest,
             "live": described(plan.history.live) if plan.history.live is not None else None,
             "differences": as_json(plan.differences) if plan.differences is not None else None,
             "impact": impact._asdict() | {"share": impact.share},
-            "quarantined": plan.rehearsal.quarantined,
+            "quarantined": rehearsal.quarantined,
         }
         click.echo(json.dumps(facts))
         return
@@ -139,8 +108,8 @@ def _show(plan: Plan, output: Output) -> None:
         click.echo(line)
     for line in impact_lines(impact, {rule.id: rule.title for rule in plan.ruleset.rules}):
         click.echo(line)
-    if plan.rehearsal.quarantined:
-        click.echo(f"lines not believed   {plan.rehearsal.quarantined:,}: see `sessionwarden replay`")
+    if rehearsal.quarantined:
+        click.echo(f"lines not believed   {rehearsal.quarantined:,}: see `sessionwarden replay`")
 
 
 def _refuse_failing_cases(failing: list[str]) -> None:
@@ -162,35 +131,6 @@ def _refuse_too_much(rehearsal: Rehearsal, max_share: float) -> None:
             f"It would have touched {what}{others}, more than {max_share:.2%}; nothing was published. "
             "If that is meant, say --max-share."
         )
-
-
-def _publish(live: Live, plan: Plan, data: bytes, *, by: str, message: str) -> Deployment:
-    try:
-        version = live.publishing.add(data, plan.ruleset.digest)
-        return live.publishing.start(
-            version,
-            strategy=live.staged,
-            after=plan.history.latest_number,
-            description=f"published by {by}" + (f": {message}" if message else ""),
-        )
-    except PublishingRefusedError as error:
-        _refused(error)
-
-
-def _refused(error: PublishingRefusedError) -> NoReturn:
-    refuse(f"{error}. What was live still is.")
-
-
-def await_end(look: Callable[[], Deployment]) -> Deployment:
-    """Wait until a deployment is over. Refuses with status 1 if it was taken back."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while (deployment := look()).running:
-        if time.monotonic() > deadline:
-            raise PublishingError(f"deployment {deployment.number} is still {deployment.state}")
-        time.sleep(WAIT_STEP_SECONDS)
-    if deployment.state != DONE:
-        refuse(f"Deployment {deployment.number} was taken back ({deployment.state}): see the alarms.")
-    return deployment
 
 
 def _nothing_to_do(plan: Plan) -> dict[str, object]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 
@@ -17,39 +16,13 @@ from sessionwarden.authoring.words import line
 from sessionwarden.cli.default_rules import RULES_FOLDER
 from sessionwarden.cli.deployment import Output, target_options
 from sessionwarden.cli.exit_statuses import ANSWER_IS_NO
-from sessionwarden.cli.rules.live import Live, described, in_words, short
+from sessionwarden.cli.rules.deployment_report import described, in_words, short
 from sessionwarden.operations.deployment import Target
-from sessionwarden.policy.compiled import policy_digest
+from sessionwarden.operations.published_rules import Live, PolicyComparison, compare_policy
 from sessionwarden.printable import printable
-from sessionwarden.ruleset.compiler.compile import compile_policy
 from sessionwarden.ruleset.compiler.files import policy_file
 
 TEXT_LIMIT = 200
-
-
-class PolicyComparison(NamedTuple):
-    """Digests of the deployed policy and of what `file` compiles to. No file: nothing was compared."""
-
-    deployed: str
-    file: str | None
-    compiled: str | None
-
-    @property
-    def same(self) -> bool | None:
-        """Whether the file says what is deployed; `None` without a file."""
-        return None if self.compiled is None else self.compiled == self.deployed
-
-    def in_words(self) -> str:
-        """The comparison on a line."""
-        if self.file is None or self.compiled is None:
-            return f"{short(self.deployed)} (not compared: there is no rules/policy.yml here, see --policy)"
-        file = line(self.file)
-        if self.same:
-            return f"{short(self.deployed)}, as in {file}"
-        return (
-            f"{short(self.deployed)}, but {file} compiles to {short(self.compiled)}: who is protected and "
-            "how much may happen in an hour changes with a deployment, never by publishing"
-        )
 
 
 @click.command()
@@ -76,7 +49,7 @@ def status(
 ) -> None:
     """Say which rule set is live, what was published before, and whether the policy file is deployed."""
     live = Live.of(Target.named(target))
-    compared = _compare(live.policy_digest, policy or policy_file([RULES_FOLDER]))
+    compared = compare_policy(live, policy or policy_file([RULES_FOLDER]))
     history = live.publishing.history()
     listed = [live.publishing.deployment(one.number) for one in history.deployments[:limit]]
     if output == "json":
@@ -96,12 +69,6 @@ def status(
         context.exit(ANSWER_IS_NO)
 
 
-def _compare(deployed: str, file: Path | None) -> PolicyComparison:
-    if file is None:
-        return PolicyComparison(deployed, None, None)
-    return PolicyComparison(deployed, str(file), policy_digest(compile_policy(file)))
-
-
 def _print(live: Live, history: History, compared: PolicyComparison) -> None:
     if history.live is not None:
         click.echo(f"live     {in_words(history.live)}")
@@ -110,9 +77,22 @@ def _print(live: Live, history: History, compared: PolicyComparison) -> None:
     if history.running is not None:
         click.echo(f"running  {_state(history.running)}")
     click.echo(f"shipped  {short(live.shipped_digest)}")
-    click.echo(f"policy   {compared.in_words()}")
+    click.echo(f"policy   {_policy_in_words(compared)}")
 
 
 def _state(deployment: Deployment) -> str:
     percent = f" {deployment.percent:.0f}%" if deployment.running else ""
     return f"#{deployment.number} {in_words(deployment)} {deployment.state}{percent}"
+
+
+def _policy_in_words(compared: PolicyComparison) -> str:
+    deployed = short(compared.deployed)
+    if compared.file is None or compared.compiled is None:
+        return f"{deployed} (not compared: there is no rules/policy.yml here, see --policy)"
+    file = line(compared.file)
+    if compared.same:
+        return f"{deployed}, as in {file}"
+    return (
+        f"{deployed}, but {file} compiles to {short(compared.compiled)}: who is protected and "
+        "how much may happen in an hour changes with a deployment, never by publishing"
+    )

@@ -6,44 +6,19 @@ if asked for a JUnit report; exit status 1 if a case failed. Nothing is sent any
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from sessionwarden.authoring.case_differences import differences
-from sessionwarden.authoring.case_runs import CaseRun, run_case
-from sessionwarden.authoring.cases import CaseFile
-from sessionwarden.authoring.suite import RuleCases, Suite, read_suite
+from sessionwarden.authoring.case_runs import CaseRun
+from sessionwarden.authoring.junit import junit_report
+from sessionwarden.authoring.suite import read_suite
+from sessionwarden.authoring.suite_runs import RuleResult, TimedRun, run_suite
 from sessionwarden.cli.default_rules import default_rules
-from sessionwarden.cli.rules.files import write_whole
-from sessionwarden.cli.rules.junit import COVERAGE_CASE, case_element, junit_xml, suite_element
 from sessionwarden.cli.rules.options import OUTPUT, PATHS, POLICY, console, print_json
 from sessionwarden.cli.rules.test_report import print_report
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimedRun:
-    """A case that ran: where it is written, what came of it, and how long it took."""
-
-    file: CaseFile
-    run: CaseRun
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleResult:
-    """What came of the cases of one rule."""
-
-    cases: RuleCases
-    runs: tuple[TimedRun, ...]
-
-    @property
-    def failed(self) -> tuple[TimedRun, ...]:
-        return tuple(timed for timed in self.runs if not timed.run.passed)
+from sessionwarden.documents.writing import write_whole
 
 
 @click.command()
@@ -71,50 +46,15 @@ def test(
     Exit status 0 if every case holds, 1 if one does not, 2 if rules or cases have mistakes.
     """
     suite = read_suite(paths or default_rules(), policy)
-    results = [_run(suite, cases) for cases in suite.rules]
+    results = run_suite(suite)
     if junit is not None:
-        write_whole(junit, _junit(results, suite.catalog.names, strict=strict))
+        write_whole(junit, junit_report(results, suite.catalog.names, strict=strict))
     if output == "json":
         print_json(_answer(results))
     else:
-        print_report(console(), [(one.cases, one.runs) for one in results], suite.catalog.names)
+        print_report(console(), results, suite.catalog.names)
     lacking = any(one.cases.lacking for one in results)
     context.exit(1 if any(one.failed for one in results) or (strict and lacking) else 0)
-
-
-def _run(suite: Suite, cases: RuleCases) -> RuleResult:
-    runs = []
-    for file, case in cases.cases:
-        started = time.perf_counter()
-        run = run_case(suite.catalog.ruleset, cases.rule, case)
-        runs.append(TimedRun(file=file, run=run, seconds=time.perf_counter() - started))
-    return RuleResult(cases=cases, runs=tuple(runs))
-
-
-def _junit(results: list[RuleResult], names: Mapping[str, str], *, strict: bool) -> bytes:
-    suites = []
-    for result in results:
-        title, elements = result.cases.rule.title, []
-        for timed in result.runs:
-            run = timed.run
-            elements.append(
-                case_element(
-                    f"{run.case.name} ({run.case.kind})",
-                    rule=title,
-                    file=timed.file.file,
-                    seconds=timed.seconds,
-                    failures=[
-                        f"{one.sign} {one.what} {one.key}: {one.why}" for one in differences(run, names)
-                    ],
-                    errors=[f"the rule raised {error!r}" for error in run.errors],
-                )
-            )
-        if strict:
-            lacking = [f"no {kind} case" for kind in result.cases.lacking]
-            file = str(result.cases.source.file)
-            elements.append(case_element(COVERAGE_CASE, rule=title, file=file, failures=lacking))
-        suites.append(suite_element(title, elements))
-    return junit_xml(suites)
 
 
 def _answer(results: list[RuleResult]) -> dict[str, Any]:

@@ -6,41 +6,26 @@ Invariant: names and errors come from files and are made printable here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from sessionwarden.authoring.case_differences import differences
-from sessionwarden.authoring.case_runs import CaseRun
-from sessionwarden.authoring.cases import CaseFile
 from sessionwarden.authoring.suite import RuleCases
+from sessionwarden.authoring.suite_runs import RuleResult, TimedRun
 from sessionwarden.authoring.words import line
 
 MAX_DIFFERENCES = 20
 
 
-class Ran(Protocol):
-    """A case that ran, and the file that holds it."""
-
-    @property
-    def file(self) -> CaseFile: ...
-
-    @property
-    def run(self) -> CaseRun: ...
-
-
-def print_report(
-    console: Console, results: Sequence[tuple[RuleCases, Sequence[Ran]]], names: Mapping[str, str]
-) -> None:
+def print_report(console: Console, results: Sequence[RuleResult], names: Mapping[str, str]) -> None:
     """The failed cases, the table of rules, what is lacking, and one line that sums up."""
-    for cases, runs in results:
-        for ran in runs:
-            if not ran.run.passed:
-                _print_failure(console, cases, ran, names)
+    for result in results:
+        for timed in result.failed:
+            _print_failure(console, result.cases, timed, names)
     console.print(_table(results))
-    for cases, _ in results:
+    for cases in (result.cases for result in results):
         if cases.lacking:
             where = f"{cases.source.file}:{cases.source.line}"
             kinds = ", ".join(cases.lacking)
@@ -49,9 +34,9 @@ def print_report(
     console.print(_sum(results), soft_wrap=True)
 
 
-def _print_failure(console: Console, cases: RuleCases, ran: Ran, names: Mapping[str, str]) -> None:
-    run = ran.run
-    where = f"{line(ran.file.file)}:{run.case.line}"
+def _print_failure(console: Console, cases: RuleCases, timed: TimedRun, names: Mapping[str, str]) -> None:
+    run = timed.run
+    where = f"{line(timed.file.file)}:{run.case.line}"
     head = Text.assemble(("FAILED", "bold red"), f" {where}: {line(run.case.name)} ({run.case.kind})")
     console.print(head, soft_wrap=True)
     console.print(Text(f"  {line(cases.rule.title)}"), soft_wrap=True)
@@ -67,26 +52,26 @@ def _print_failure(console: Console, cases: RuleCases, ran: Ran, names: Mapping[
     console.print()
 
 
-def _table(results: Sequence[tuple[RuleCases, Sequence[Ran]]]) -> Table:
+def _table(results: Sequence[RuleResult]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("rule", overflow="fold")
     for name in ("cases", "failed"):
         table.add_column(name, justify="right")
     table.add_column("lacking", overflow="fold")
-    for cases, runs in results:
-        failed = sum(not ran.run.passed for ran in runs)
+    for result in results:
+        cases, failed = result.cases, len(result.failed)
         table.add_row(
             Text(line(cases.rule.title)),
-            str(len(runs)),
+            str(len(result.runs)),
             Text(str(failed), style="bold red" if failed else ""),
             Text(", ".join(cases.lacking), style="yellow"),
         )
     return table
 
 
-def _sum(results: Sequence[tuple[RuleCases, Sequence[Ran]]]) -> Text:
-    total = sum(len(runs) for _, runs in results)
-    failed = sum(not ran.run.passed for _, runs in results for ran in runs)
+def _sum(results: Sequence[RuleResult]) -> Text:
+    total = sum(len(result.runs) for result in results)
+    failed = sum(len(result.failed) for result in results)
     rules = f"{len(results)} rule{'s' if len(results) != 1 else ''}"
     told = f"\n{total} case{'s' if total != 1 else ''} of {rules}: "
     return Text.assemble(

@@ -1,11 +1,10 @@
-"""Admission: how many new keys a window serves, so that an attacker who invents keys cannot run up the bill.
+"""Limits how many new keys a window serves, so that an attacker who invents keys cannot run up the bill.
 
-Enters: keys of a batch that cost calls of their own (a write and a read, or a look-up of suppression
-markers), and the time. Leaves: which of them are served. Invariants: a key that this process remembers is
-always served; of new ones, first those with the most events in the batch, because an attack worth finding
-repeats its key and invented keys come once; budgets are per window, so that a flood of addresses costs no
-user anything.
-A key that is left out is not counted in that batch: this fails open, and a metric says so.
+It concerns keys that cost calls of their own: a write and a read, or a read of suppression markers.
+Invariants: a key that this process remembers is always served. Among new keys, those with the most events in
+the batch come first, because an attack worth finding repeats its key and invented keys come once. Budgets are
+per window, so that a flood of addresses uses up no budget of users.
+A key that is not served is not counted in that batch: this fails open, and a metric counts it.
 docs/explanation/windows.md#bounds
 """
 
@@ -19,11 +18,11 @@ from sessionwarden.detection.batch import Work
 from sessionwarden.detection.windows.window import Window
 
 NEW_KEYS_PER_MINUTE = 6_000
-"""New keys of one window in one process, where clients can invent keys. As many may come at once, so that a
+"""New keys of one window in one process, where clients can invent keys. All may come at once, so that a
 new process, which remembers no key, is ready for 1,000 requests a second of ordinary visitors by itself."""
 
 VERIFIED_FACTOR = 10
-"""By how much the budget is larger where each key takes an account."""
+"""Factor of the budget where each key needs an account."""
 
 NOT_INVENTED = frozenset(
     {"user", "username", "session", "token", "client", "pool", "identity", "api_id", "stage", "route"}
@@ -34,10 +33,10 @@ MINUTE_MS = 60_000
 
 
 class Admission:
-    """Serves all keys that are known, and `new_keys_per_minute` others per window; with `None`, all.
+    """Serves all keys that are known, and `new_keys_per_minute` others per window.
 
-    `salt` (at most 64 bytes) decides between equals: it must be a secret of the process, or clients could
-    choose keys that win. Several threads may call it, each for other windows.
+    `None` is no limit. `salt` (at most 64 bytes) decides between equals: it must be a secret of the
+    process, or clients could choose keys that win. Several threads may call it, each for other windows.
     """
 
     def __init__(self, *, new_keys_per_minute: int | None = None, salt: bytes = b"") -> None:
@@ -48,11 +47,11 @@ class Admission:
         self._lock = Lock()
 
     def begin(self, *, now_ms: int) -> None:
-        """A batch begins. Time that passed since the last one fills the budgets; time never empties them."""
+        """Begin a batch at `now_ms`. The time since the last batch only adds to the budgets."""
         self._now_ms = now_ms
 
     def serve(self, works: Iterable[Work]) -> None:
-        """Mark works that are not served as `dropped`. A work may be asked for again: it is charged once."""
+        """Set `dropped` of works that are not served. A work that comes again is charged only once."""
         if self._per_minute is None:
             return
         new: dict[Window, list[Work]] = {}
@@ -69,7 +68,7 @@ class Admission:
         with self._lock:
             bucket = self._buckets.get(window)
             if bucket is None:
-                per_minute = (self._per_minute or 0) * (VERIFIED_FACTOR if takes_an_account(window) else 1)
+                per_minute = (self._per_minute or 0) * (VERIFIED_FACTOR if needs_an_account(window) else 1)
                 bucket = self._buckets[window] = _Bucket(per_minute, now_ms=self._now_ms)
             return bucket.take(wanted, now_ms=self._now_ms)
 
@@ -78,7 +77,7 @@ class Admission:
 
 
 class _Bucket:
-    """Tokens that come evenly, as whole numbers: a token is `MINUTE_MS` of credit."""
+    """The budget of a window: tokens that come evenly, in whole numbers. One is `MINUTE_MS` of credit."""
 
     def __init__(self, per_minute: int, *, now_ms: int) -> None:
         self._per_minute = per_minute
@@ -86,7 +85,7 @@ class _Bucket:
         self._at_ms = now_ms
 
     def take(self, wanted: int, *, now_ms: int) -> int:
-        """As many of the `wanted` tokens as there are."""
+        """Remove up to `wanted` tokens, as many as there are; returns their number."""
         passed_ms = max(0, now_ms - self._at_ms)
         # follow a clock that is put back: one wrong leap ahead would otherwise stop all refilling until then
         self._at_ms = now_ms
@@ -96,7 +95,7 @@ class _Bucket:
         return taken
 
 
-def takes_an_account(window: Window) -> bool:
-    """Whether each key of the window takes an account, because clients choose none of its fields."""
+def needs_an_account(window: Window) -> bool:
+    """Whether each key of the window needs an account, because clients choose none of its fields."""
     fields = {field for entry in window.entries for field in entry.fields}
-    return fields <= NOT_INVENTED and all(takes_an_account(inner) for inner in window.inner_windows)
+    return fields <= NOT_INVENTED and all(needs_an_account(inner) for inner in window.inner_windows)

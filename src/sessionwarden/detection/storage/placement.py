@@ -1,10 +1,9 @@
-"""Where members lie: in sets of their key's own, or on a shared log that many keys share.
+"""Decides whether members lie in sets of their own key or on a shared log, then writes and reads them.
 
-Enters: the keys of a batch with their members. Leaves: groups of keys that are written and read by one call,
-and the members that were read, key by key. Invariant: what a key has on a shared log, and in sets of its own
-if the shared log is full, is together what its own sets would have held: the theorem of
-docs/explanation/windows.md does not tell them apart. Only keys that stop growing once they have a finding are
-kept in a shared log. Figures: docs/explanation/cost.md
+Keys whose members lie on one shared log form a group, which one call writes and one call reads. Invariant:
+the members of a key on a shared log, with those in its own sets if the log is full, are the ones that its own
+sets would have held: the theorem of docs/explanation/windows.md covers both. Only keys that stop growing
+once they have a finding are kept in a shared log. Figures: docs/explanation/cost.md
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ from sessionwarden.detection.windows.window import Window
 from sessionwarden.ports import SharedLogStore
 
 SHARED_LOG_TIMESPAN_MS = 60 * 60_000
-"""The longest timespan of windows that are kept in a shared log: every process keeps what it reads of one."""
+"""The longest timespan of windows in a shared log: every process keeps what it reads of one."""
 
 SHARED_LOG_FORMAT = 2
 """The format of shared logs. It changes with `shared_log.pack`, `SHARED_LOG_LIMIT` and `is_in_shared_log`."""
 
 Read = Callable[[Work], Members]
-"""From a work to all members that are stored around its own."""
+"""Returns all members that are stored around those of a work."""
 
 
 class Group(NamedTuple):
@@ -47,7 +46,7 @@ class Placement:
         self._shared_logs = shared_logs
 
     def groups(self, works: Iterable[Work]) -> list[Group]:
-        """The works, those together that one call can serve."""
+        """The works, grouped so that one call can serve each group."""
         alone: list[Group] = []
         shared: dict[str, Group] = {}
         for work in works:
@@ -91,7 +90,7 @@ class Placement:
 
     @staticmethod
     def _append(name: str, works: Iterable[Work], shared_logs: SharedLogStore) -> set[int]:
-        """Append to a shared log, epoch by epoch; those that are full and took nothing."""
+        """Append to a shared log, epoch by epoch; returns the epochs that were full and stored nothing."""
         epochs: dict[int, list[Work]] = {}
         for work in works:
             for epoch in work.members:
@@ -107,9 +106,9 @@ class Placement:
         return full
 
     def read(self, group: Group) -> Read:
-        """A function from each work of the group to what is stored around its members.
+        """A function that returns, for each work of the group, what is stored around its members.
 
-        Raises `StoreError`; for a key with sets of its own, the function does.
+        Raises `StoreError`; for a key with sets of its own, the function raises it.
         """
         if group.name is None or self._shared_logs is None:
             return lambda work: self._own.read(work, _around(work))
@@ -144,10 +143,10 @@ def _united(shared: Members, own: Members) -> Members:
 
 
 def is_in_shared_log(window: Window) -> bool:
-    """Whether the window's keys share shared logs.
+    """Whether the keys of the window are kept in a shared log.
 
     A key must stop growing by itself, or it would fill the shared log. That excludes a key that no finding
-    silences, because other rules count its matches, and one of which more and more members are needed.
+    suppresses, because other rules count its matches, and a key that always needs more members.
     Ordered sequences have sets of their own.
     """
     encoding = window.encoding
@@ -161,12 +160,12 @@ def is_in_shared_log(window: Window) -> bool:
 
 
 def shared_log_name(timespan_ms: int, *, limit: int) -> str:
-    """The shared log of windows of a timespan: only then do their epochs have the same numbers and times.
+    """The shared log of all windows with one timespan: only these have epochs of the same numbers and times.
 
     The format is part of the name, and so is a limit other than `SHARED_LOG_LIMIT`: two processes that pack
-    members differently, or disagree on when a shared log is full, must not meet at one. The one with the
-    larger limit would not look beside a shared log that the other found full. While one kind replaces the
-    other, they do not see each other's members.
+    members differently, or disagree on when a shared log is full, must not use the same one. The
+    process with the larger limit would not read the own sets of keys whose log the other found full. While a
+    deployment replaces processes, the old and the new do not see each other's members.
     """
     size = "" if limit == SHARED_LOG_LIMIT else f"-{limit}"
     return f"shelf{SHARED_LOG_FORMAT}{size}#{timespan_ms}"

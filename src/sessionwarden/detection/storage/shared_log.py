@@ -1,14 +1,11 @@
-"""All members of one epoch of a shared log, by the key that owns them.
+"""Holds all members of one epoch of a shared log, and finds those of one owner.
 
-Enters: members as they lie on a shared log, the owner's hash before each. Leaves: those of one owner.
-Invariant: cost is that of the owner and its few neighbours alone, and memory about twice the members' bytes:
-whoever fills a shared log with invented keys must neither make every batch look at all of them, nor fill the
-process. Members of one length whose owners share a place lie behind each other in one byte string, found by a
-search through it: a dictionary with a key for each owner takes four times as much. Nobody can choose the
-place: it follows from a secret of this process, or keys could be invented that all lie in one, each dearer to
-add. `pack` and `add_packed` are how an item of a shared log carries members: for each length, that (1 byte),
-how many (4 bytes), and the members; reading a binary set costs twice as much. Figures:
-docs/explanation/cost.md
+A member begins with the hash of the key that owns it. Invariant: a lookup costs only its owner and a few
+neighbours, and memory is about twice the bytes of the members. So an attacker who fills a shared log with
+invented keys neither makes every batch read all of them nor fills the process. Members of one length whose
+owners share a place lie in one byte string; a dictionary with a key for each owner needs four times the
+memory. The place follows from a secret of the process, so that an attacker cannot invent keys for one place.
+Figures: docs/explanation/cost.md
 """
 
 from __future__ import annotations
@@ -19,18 +16,18 @@ from struct import Struct
 from sessionwarden.detection.windows.key_state import OWNER_BYTES
 
 PLACES = 1 << 16
-"""Of members of one length, each with some four on a full shared log of the usual size."""
+"""Places for members of one length: each has about four on a full shared log of the usual size."""
 
 _HEAD = Struct(">BI")
 
 NOTHING: frozenset[bytes] = frozenset()
 
 Places = dict[int, bytes]
-"""Members of one length, by `_place` of their owners."""
+"""Members of one length, by the `_place` of their owners."""
 
 
 class SharedLogEpoch:
-    """Grows only. `count` is the number of distinct members."""
+    """The members of an epoch, which only grows. `count` is the number of distinct members."""
 
     __slots__ = ("_by_length", "count")
 
@@ -40,7 +37,7 @@ class SharedLogEpoch:
         self.add(members)
 
     def add(self, members: Iterable[bytes]) -> None:
-        """Add members, known or not."""
+        """Add the members that are not yet known."""
         by_length = self._by_length
         for member in members:
             places = by_length.setdefault(len(member), {})
@@ -51,7 +48,7 @@ class SharedLogEpoch:
                 self.count += 1
 
     def add_packed(self, packed: bytes) -> None:
-        """Add the members of an item. None of them is known: whoever wrote it had read all items before."""
+        """Add the members of an item. All are new: the process that wrote it had read all items before."""
         at = 0
         while at < len(packed):
             length, number = _HEAD.unpack_from(packed, at)
@@ -84,7 +81,7 @@ class SharedLogEpoch:
 
 
 def _place(owner: bytes) -> int:
-    """Where an owner's members lie, in this process: Python salts the hash of bytes anew for each.
+    """Where the members of an owner lie in this process: each process has its own salt for hashes of bytes.
 
     https://docs.python.org/3/reference/datamodel.html#object.__hash__
     """
@@ -92,7 +89,11 @@ def _place(owner: bytes) -> int:
 
 
 def pack(members: Iterable[bytes]) -> bytes:
-    """The members as an item carries them, those of one length in the order in which they come."""
+    """The bytes of an item with these members; those of one length keep their order.
+
+    For each length: the length (1 byte), how many members (4 bytes), and the members. DynamoDB's binary set
+    costs twice as much to read.
+    """
     by_length: dict[int, list[bytes]] = {}
     for member in members:
         by_length.setdefault(len(member), []).append(member)
@@ -103,6 +104,6 @@ def pack(members: Iterable[bytes]) -> bytes:
 
 def _holds(known: bytes, member: bytes) -> bool:
     at = known.find(member)
-    while at % len(member) and at >= 0:  # the same bytes, across two members, are an accident
+    while at % len(member) and at >= 0:  # the same bytes across two members are a coincidence
         at = known.find(member, at + 1)
     return at >= 0

@@ -1,19 +1,18 @@
-"""How much an epoch of a shared log takes: as much as the memory of the processes that keep it allows.
+"""Limits an epoch of a shared log to what the memory of the processes that keep it allows.
 
-Enters: the memory of a process. Leaves: a limit in members. Invariants: all processes of one size come to one
-limit, and a full complement of epochs (`FULL_EPOCHS_KEPT`) takes no more than half of the memory. Whoever
-differs in the limit must not meet at a shared log: see `placement.shared_log_name`. Figures:
-docs/explanation/cost.md
+Invariants: all processes with the same memory compute the same limit, and `FULL_EPOCHS_KEPT` full epochs need
+at most half of the memory. Processes with different limits must not share a log: see
+`placement.shared_log_name`. Figures: docs/explanation/cost.md
 """
 
 from __future__ import annotations
 
 SMALLEST_MEMORY_MB = 512
-"""What `detect` has unless told otherwise, and the least that was measured."""
+"""Memory of the detect Lambda by default, and the least that was measured."""
 
 LARGEST_MEMORY_MB = 2_048
-"""More memory brings no more processor to one thread from 1,769 MB on, so that a new process would read a
-full shared log for longer than the time that a batch has.
+"""The most memory that raises the limit. From 1,769 MB on, one thread gets no more processor time, so a new
+process would need more time to read a full shared log than a batch has.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
 
 SHARED_LOG_LIMIT = 250_000
@@ -21,17 +20,18 @@ SHARED_LOG_LIMIT = 250_000
 read."""
 
 FULL_EPOCHS_KEPT = 12
-"""In a process: as many as six timespans need under flood. If they did not fit, each batch would read all."""
+"""Full epochs that a process keeps: six timespans need as many in a flood. If they did not fit, each
+batch would read all of them."""
 
 _OWN_MB = 80
-"""Of a process that keeps no shared log."""
+"""Memory of a process that keeps no shared log."""
 
 _STEP = 10_000
+"""Members: limits are multiples of this."""
 
 
 def shared_log_limit_for(*, memory_mb: int) -> int:
-    """Members of an epoch of a shared log for processes of this memory, in proportion to what is left of its
-    half.
+    """Members of an epoch of a shared log, in proportion to half of the memory minus what a process needs.
 
     >>> [shared_log_limit_for(memory_mb=size) for size in (512, 1_024, 2_048)]
     [250000, 610000, 1340000]

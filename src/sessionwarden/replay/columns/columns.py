@@ -77,7 +77,7 @@ def combined(numbers: Iterable[Numbers], *, rows: int) -> Numbers:
 
 
 class TextNumbers:
-    """Numbers for texts under a secret, which `seed` gives, by the NH hash of UMAC (RFC 4418, 5.2).
+    """Numbers for texts under a secret that follows from `seed`, by the NH hash of UMAC (RFC 4418, 5.2).
 
     That is a sum of products of the text's 32-bit halves of words, each plus a number of the secret.
     """

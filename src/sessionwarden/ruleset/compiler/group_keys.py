@@ -1,9 +1,9 @@
 """From which field of each rule a correlation takes each part of its group key.
 
-Enters: a correlation with the rules it refers to. Leaves: for each of them the fields that give the
+Enters: a correlation with the rules it refers to. Leaves: for each of them the fields that make the
 key, empty if they are called as in the group-by (Sigma's `aliases` say otherwise,
 https://sigmahq.io/docs/meta/correlations.html). Invariant: an alias can never stand for a field that
-must not group, and a rule that is built upon gives only what it groups by itself.
+must not group, and a rule that groups by itself offers only the fields of its own group-by.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class Links(NamedTuple):
     """What drafts mean to each other. Drafts are named by their `id()`, for two can say the same.
 
     `targets` are the rules of each correlation in its order, if all of them could be found. `unclear`
-    if some reference could not be resolved: then a rule that nobody refers to may be meant.
+    if some reference could not be resolved: then a rule to which no correlation seems to refer may be meant.
     """
 
     targets: Mapping[int, tuple[RuleDraft, ...]]
@@ -60,7 +60,7 @@ def link(drafts: Sequence[RuleDraft], filters: Sequence[FilterDraft], *, complet
 class Words:
     """All drafts of a rule set by the words they can be referred to with.
 
-    `doubtful` are those, by `id()`, that somebody may mean by a word which another has taken.
+    `doubtful` are those, by `id()`, that a rule author may mean by a word which another rule has taken.
     """
 
     def __init__(

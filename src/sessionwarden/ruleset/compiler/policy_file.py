@@ -126,9 +126,9 @@ class ProtectedSection(FileModel):
 class LimitsSection(FileModel):
     """What all rules together may do in an hour."""
 
-    enforcements_per_hour: Annotated[int, Field(ge=1), Hints(below="to act on nobody, deploy in observe")] = (
-        20
-    )
+    enforcements_per_hour: Annotated[
+        int, Field(ge=1), Hints(below="to act on no principal, deploy in observe")
+    ] = 20
     alerts_per_hour: Annotated[
         int, Field(ge=1), Hints(below="to be told nothing, leave alert out of the actions")
     ] = 60

@@ -101,7 +101,7 @@ def choose_scope(
     scope = requested.scope or next((scope for scope in SCOPES if scope in group_by), None)
     if scope is None:
         place = (*path, "correlation", "group-by")
-        check.refuse(place, f"nobody is named by {given}", f"add one of {', '.join(SCOPES)}")
+        check.refuse(place, f"no principal is named by {given}", f"add one of {', '.join(SCOPES)}")
     return scope
 
 

@@ -4,14 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from sessionwarden.cli import main as command
-from sessionwarden.cli.diagnostics import describe
-from sessionwarden.cli.rules.group import rules
-from sessionwarden.errors import Diagnostic
 from sessionwarden.ruleset.compiler.compile import compile_rules
 from sessionwarden.ruleset.load import load_ruleset
+from tests.support.command_line import invoke, run
 from tests.support.paths import PROJECT
 
 SHIPPED = PROJECT / "rules"
@@ -26,20 +22,12 @@ detection:
 """
 
 
-def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr("sys.argv", ["sessionwarden", *arguments])
-    with pytest.raises(SystemExit) as caught:
-        command.main()
-    assert isinstance(caught.value.code, int)
-    return caught.value.code
-
-
 def test_check_shows_the_line_a_caret_and_the_count_and_exits_with_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "wrong.yml"
     file.write_text(WRONG)
-    assert run_main(monkeypatch, "rules", "check", str(tmp_path)) == 2
+    assert run(["rules", "check", str(tmp_path)], monkeypatch) == 2
     assert capsys.readouterr().err.splitlines() == [
         f"{file}:5:9: detection.sel.statsu: no event has a field 'statsu' (did you mean status?)",
         "  5 |   sel: {statsu: 401}",
@@ -49,7 +37,7 @@ def test_check_shows_the_line_a_caret_and_the_count_and_exits_with_2(
 
 
 def test_check_of_good_rules_shows_what_they_do_and_the_digest() -> None:
-    result = CliRunner().invoke(rules, ["check", str(SHIPPED)])
+    result = invoke("rules", "check", str(SHIPPED))
     assert result.exit_code == 0
     rows = {line.split()[0]: line for line in result.output.splitlines() if line.count("-") >= 4}
     row = rows["c1f6f7a1-3c0e-4f0b-9a2e-1d9c5f1be6a4"]
@@ -68,16 +56,16 @@ def test_check_of_good_rules_shows_what_they_do_and_the_digest() -> None:
 
 
 def test_check_tells_programs_the_same() -> None:
-    result = CliRunner().invoke(rules, ["check", str(SHIPPED), "--output", "json"])
+    result = invoke("rules", "check", str(SHIPPED), "--output", "json")
     answer = json.loads(result.output)
     assert (result.exit_code, answer["valid"]) == (0, True)
     assert {rule.id for rule in compile_rules([SHIPPED]).rules} == {rule["id"] for rule in answer["rules"]}
-    assert answer["digest"] in CliRunner().invoke(rules, ["check", str(SHIPPED)]).output
+    assert answer["digest"] in invoke("rules", "check", str(SHIPPED)).output
 
 
 def test_check_tells_programs_each_mistake(tmp_path: Path) -> None:
     (tmp_path / "wrong.yml").write_text(WRONG)
-    result = CliRunner().invoke(rules, ["check", str(tmp_path), "--output", "json"])
+    result = invoke("rules", "check", str(tmp_path), "--output", "json")
     assert result.exit_code == 2
     assert json.loads(result.output) == {
         "valid": False,
@@ -96,7 +84,7 @@ def test_check_tells_programs_each_mistake(tmp_path: Path) -> None:
 
 def test_compile_writes_what_lambdas_load(tmp_path: Path) -> None:
     out = tmp_path / "ruleset.json"
-    result = CliRunner().invoke(rules, ["compile", str(SHIPPED), "--out", str(out)])
+    result = invoke("rules", "compile", str(SHIPPED), "--out", str(out))
     assert result.exit_code == 0
     assert load_ruleset(out.read_bytes()).digest in result.output
     assert [path.name for path in tmp_path.iterdir()] == ["ruleset.json"]
@@ -108,36 +96,15 @@ def test_compile_leaves_the_old_file_alone_if_there_is_a_mistake(tmp_path: Path)
     (folder / "wrong.yml").write_text(WRONG)
     out = tmp_path / "ruleset.json"
     out.write_text("old")
-    assert CliRunner().invoke(rules, ["compile", str(folder), "--out", str(out)]).exit_code != 0
+    assert invoke("rules", "compile", str(folder), "--out", str(out)).exit_code != 0
     assert out.read_text() == "old"
-
-
-def test_a_file_cannot_drive_the_terminal_through_its_mistakes(tmp_path: Path) -> None:
-    file = tmp_path / "x.yml"
-    file.write_text("a: \x1b[2J\n")
-    shown = describe([Diagnostic(str(file), 1, 4, "a\x1b[2J", "bad \x1b[31m", "no\x07")])
-    assert "\x1b" not in shown
-    assert "\x07" not in shown
-
-
-def test_the_caret_of_a_very_long_line_stands_under_its_place(tmp_path: Path) -> None:
-    file = tmp_path / "x.yml"
-    file.write_text("x" * 5000 + "HERE" + "y" * 5000 + "\n")
-    _, line, caret, _ = describe([Diagnostic(str(file), 1, 5001, "", "bad")]).splitlines()
-    assert line[caret.index("^") :].startswith("HERE")
-    assert len(line) < 120
-
-
-def test_a_mistake_of_a_file_that_is_gone_is_still_told(tmp_path: Path) -> None:
-    shown = describe([Diagnostic(str(tmp_path / "gone.yml"), 3, 1, "a", "bad")])
-    assert shown.splitlines() == [f"{tmp_path / 'gone.yml'}:3:1: a: bad", "1 mistake in 1 file"]
 
 
 def test_compile_to_a_place_that_cannot_be_written_exits_with_3(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "absent" / "ruleset.json"
-    assert run_main(monkeypatch, "rules", "compile", str(SHIPPED), "--out", str(out)) == 3
+    assert run(["rules", "compile", str(SHIPPED), "--out", str(out)], monkeypatch) == 3
     assert f"{out} cannot be written" in capsys.readouterr().err
 
 
@@ -146,9 +113,9 @@ def test_what_never_matches_is_noted_and_can_be_published(tmp_path: Path) -> Non
         "title: Cookie\nid: 00000000-0000-4000-8000-000000000001\nlogsource: {category: webserver}\n"
         "detection: {s: {cs-cookie|contains: x, sc-status: 200}, condition: s}\n"
     )
-    result = CliRunner().invoke(rules, ["check", str(tmp_path)])
+    result = invoke("rules", "check", str(tmp_path))
     assert result.exit_code == 0
     assert "cookie.yml:4:17: detection.s.cs-cookie|contains:" in result.output
     assert "1 note in 1 file" in result.output
-    answer = json.loads(CliRunner().invoke(rules, ["check", str(tmp_path), "--output", "json"]).output)
+    answer = json.loads(invoke("rules", "check", str(tmp_path), "--output", "json").output)
     assert [note["line"] for note in answer["notes"]] == [4]

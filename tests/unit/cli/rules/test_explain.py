@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from sessionwarden.cli.rules.group import rules
+from tests.support.command_line import invoke
 from tests.support.paths import PROJECT
 
 SHIPPED = PROJECT / "rules"
@@ -53,7 +53,7 @@ def run(event: str, *arguments: object, given: str = "") -> Result:
     words = ["explain", event, *map(str, arguments)]
     if "--rules" not in words:
         words += [word for file in FILES for word in ("--rules", str(SHIPPED / file))]
-    return CliRunner().invoke(rules, words, input=given)
+    return invoke("rules", *words, given=given)
 
 
 def told(event: str, *arguments: object) -> dict[str, Any]:

@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from sessionwarden.authoring.suite import read_suite
 from sessionwarden.authoring.template import NEW_KINDS, SAMPLES
-from sessionwarden.cli.rules.group import rules
+from tests.support.command_line import invoke
 
 
 def new(folder: Path, name: str, *arguments: str) -> Result:
-    return CliRunner().invoke(rules, ["new", name, "--into", str(folder), *arguments])
+    return invoke("rules", "new", name, "--into", str(folder), *arguments)
 
 
 @pytest.mark.parametrize("kind", NEW_KINDS)
@@ -24,8 +24,8 @@ def test_a_new_rule_passes_check_and_its_cases_and_lacks_none(
 ) -> None:
     result = new(tmp_path, "many-order-deletes", "--category", category, "--kind", kind)
     assert result.exit_code == 0, result.output
-    assert CliRunner().invoke(rules, ["check", str(tmp_path)]).exit_code == 0
-    tested = CliRunner().invoke(rules, ["test", str(tmp_path), "--strict"])
+    assert invoke("rules", "check", str(tmp_path)).exit_code == 0
+    tested = invoke("rules", "test", str(tmp_path), "--strict")
     assert tested.exit_code == 0, tested.output
     (rule,) = read_suite([tmp_path]).catalog.ruleset.rules
     assert (rule.title, rule.kind, rule.response.mode) == ("Many Order Deletes", kind, "observe")
@@ -65,9 +65,9 @@ def test_two_new_rules_have_different_ids(tmp_path: Path) -> None:
 
 
 def test_a_new_rule_names_the_schema_of_the_folder_above_it(tmp_path: Path) -> None:
-    CliRunner().invoke(rules, ["schema", "--write", str(tmp_path)])
+    invoke("rules", "schema", "--write", str(tmp_path))
     new(tmp_path / "abuse", "deletes", "--category", "api_access")
     rule, cases = (tmp_path / "abuse" / f"deletes{suffix}" for suffix in (".yml", ".cases.yml"))
     assert rule.read_text().count("# yaml-language-server: $schema=../schema/rule.schema.json\n") == 2
     assert cases.read_text().startswith("# yaml-language-server: $schema=../schema/cases.schema.json\n")
-    assert "0 files now name theirs" in CliRunner().invoke(rules, ["schema", "--write", str(tmp_path)]).output
+    assert "0 files now name theirs" in invoke("rules", "schema", "--write", str(tmp_path)).output

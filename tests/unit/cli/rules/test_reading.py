@@ -6,15 +6,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click import Context
+from click.testing import Result
 
-from sessionwarden.cli import main
-from sessionwarden.cli.lazy import LazyGroup
-from sessionwarden.cli.rules import options
-from sessionwarden.cli.rules.group import rules
-from sessionwarden.cli.rules.schema import with_modelines
+from sessionwarden.cli.main import cli
+from tests.support.command_line import invoke
 from tests.support.paths import PROJECT
 
 SHIPPED = PROJECT / "rules"
@@ -23,7 +22,7 @@ SESSION = "b7e1d0c4-92f8-4f6c-8a3e-5c2f0d9b7a18"
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(rules, list(map(str, arguments)))
+    return invoke("rules", *arguments)
 
 
 def test_the_list_says_what_each_rule_does() -> None:
@@ -50,7 +49,7 @@ def test_a_rule_is_one_line_in_a_pipe_however_long() -> None:
 
 
 def test_where_a_table_does_not_fit_ids_still_stand_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(options, "PIPE_WIDTH", 60)
+    monkeypatch.setattr("sessionwarden.cli.rules.options.PIPE_WIDTH", 60)
     result = run("list", FILE)
     lines = result.output.splitlines()
     start = lines.index("One Session From Many Addresses (high)")
@@ -140,21 +139,19 @@ def test_schemas_are_written_and_named_once_in_every_document(tmp_path: Path) ->
     assert "0 files now name theirs" in run("schema", "--write", tmp_path).output
 
 
-def test_a_schema_that_somebody_named_already_stays() -> None:
-    text = "# yaml-language-server: $schema=https://example.org/s.json\ntitle: A\n"
-    assert with_modelines(text, "# other") == text
-
-
 def test_a_misspelt_command_is_answered_with_the_nearest() -> None:
     result = run("chek")
     assert result.exit_code == 2
     assert "Did you mean 'check'?" in result.output
 
 
-@pytest.mark.parametrize("group", [main.cli, rules], ids=["sessionwarden", "rules"])
-def test_the_line_of_a_command_in_the_list_is_the_first_of_its_help(group: LazyGroup) -> None:
+GROUPS: dict[str, Any] = {"sessionwarden": cli, "rules": cli.get_command(Context(cli), "rules")}
+
+
+@pytest.mark.parametrize("group", GROUPS.values(), ids=GROUPS)
+def test_the_line_of_a_command_in_the_list_is_the_first_of_its_help(group: Any) -> None:
     for name, listed in group.subcommands.items():
-        command = group.get_command(None, name)  # type: ignore[arg-type]
+        command = group.get_command(None, name)
         assert command is not None
         assert command.name == name
         assert command.get_short_help_str(500) == listed.summary

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from sessionwarden.authoring.window_progress import figure_in_words, held, members_by_key
-from sessionwarden.cli.main import cli
 from sessionwarden.correlations.sampling import sample_of
 from sessionwarden.model.event import Event
 from sessionwarden.ruleset.compiler.compile import compile_rules
 from sessionwarden.sources.access_log.line import format_access_line
+from tests.support.command_line import invoke
 from tests.support.detection import START, events, rule
 
 RULE = """\
@@ -39,7 +39,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(cli, list(map(str, arguments)))
+    result = invoke(*arguments)
     assert result.exit_code == 0, result.output
     return result
 

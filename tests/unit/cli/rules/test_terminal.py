@@ -6,11 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from sessionwarden.authoring.proof import failing_cases
 from sessionwarden.authoring.suite import read_suite
-from sessionwarden.cli.rules.group import rules
+from tests.support.command_line import invoke
 
 ESCAPE = "\x1b[2J"
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]")
@@ -58,7 +57,7 @@ def folder(tmp_path: Path) -> Path:
 )
 def test_no_command_prints_what_a_terminal_obeys(folder: Path, arguments: list[str]) -> None:
     # color: else the runner would take escapes out, as a pipe does
-    run = CliRunner().invoke(rules, [one.format(folder) for one in arguments], color=True)
+    run = invoke("rules", *(one.format(folder) for one in arguments), color=True)
     assert run.exit_code in (0, 1)
     assert run.output.strip()
     assert not CONTROL.search(run.output)

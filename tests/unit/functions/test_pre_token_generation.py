@@ -15,6 +15,7 @@ from moto import mock_aws
 from functions.pre_token_generation import handler
 from sessionwarden.adapters.clock import system_clock
 from sessionwarden.adapters.dynamodb.denylist import DynamoDBDenylistStore
+from sessionwarden.errors import SettingsError
 from sessionwarden.model.deny import BroadDeny, DenyEntry
 from sessionwarden.model.principal import principal
 from tests.support.enforcement import DAY, POOL, SUB
@@ -185,6 +186,15 @@ def test_a_denylist_that_cannot_be_read_fails_open_and_is_counted(
     handler.denylist.cache_clear()
     assert invoke(trigger_event())["userName"] == "bob"
     assert '"DenylistUnavailable":[1.0]' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["SESSIONWARDEN_DENYLIST_TABLE", "SESSIONWARDEN_USER_POOLS"])
+@pytest.mark.usefixtures("denylist")
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")
+def test_a_trigger_without_settings_issues_no_tokens(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.delenv(name)
+    with pytest.raises(SettingsError, match=name):
+        invoke(trigger_event())
 
 
 def test_the_answer_leaves_within_the_five_seconds_that_cognito_waits(

@@ -255,8 +255,8 @@ def decisions(rounds: int, node: list[str] | None, against: Path | None) -> dict
         if against is not None:
             python, script = against / ".venv" / "bin" / "python", against / "benchmarks" / "authorizer.py"
             for name in OURS:
-                contestant = [str(python), str(script), "--contestant", name, "--setup", str(setup)]
-                commands[f"{name}, {against.name}"] = contestant
+                command = [str(python), str(script), "--contestant", name, "--setup", str(setup)]
+                commands[f"{name}, {against.name}"] = command
         if node is not None:
             commands["Node: aws-jwt-verify + SDK v3"] = [*node, str(setup)]
         environ = os.environ | {"NODE_EXTRA_CA_CERTS": str(certificate)}

@@ -84,8 +84,8 @@ PARTS = (
         "PyJWT and a boto3 client", "import boto3, jwt; boto3.client('dynamodb', region_name='eu-west-1')"
     ),
     Import(
-        "pydantic and the settings, after all else of pre_token_generation",
-        "import functions.pre_token_generation.settings",
+        "pydantic and a function's settings, after all else of pre_token_generation",
+        "import functions.settings",
         before=(
             "import aws_lambda_powertools, aws_lambda_powertools.metrics\n"
             "import sessionwarden.adapters.aws.clients, sessionwarden.adapters.dynamodb.denylist\n"

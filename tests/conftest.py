@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]
+# or each command that a test starts would compile its modules again
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",

@@ -35,8 +35,8 @@ DEFAULT_OUTDIR = "cdk.out"
 def build_app(settings: Settings, *, context: Mapping[str, object], outdir: str | None = None) -> App:
     """The app with Sessionwarden's stack. For AWS, CDK's own validation and cdk-nag check it at synthesis.
 
-    They judge what AWS makes of a template, and take more than half of a synthesis. The emulator's template is
-    spared them, because it differs from that for AWS in listed points only.
+    They judge what AWS makes of a template, and take more than half of a synthesis. The emulator's template
+    is spared them, because it differs from that for AWS in listed points only.
 
     Raises `BundleError` for a missing or stale bundle.
     """

@@ -58,7 +58,7 @@ def _closed_sockets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture(scope="session", autouse=True)
 def _service_descriptions() -> Iterator[None]:
-    """botocore's descriptions of services are parsed once a process, not by each session that a test makes."""
+    """botocore's descriptions of services are parsed once a process, not once a session of a test."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("botocore.session.create_loader", cache(create_loader))
         yield

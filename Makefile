@@ -9,6 +9,8 @@ UV := $(BIN)/uv
 # a company's own certificate authority is in the system's store, not in uv's
 export UV_SYSTEM_CERTS ?= 1
 export UV_NO_PROGRESS := 1
+# container images often set it, and then each process compiles CDK, boto3 and our own modules again
+unexport PYTHONDONTWRITEBYTECODE
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
   --no-emit-index-url --no-emit-find-links
 REQUIREMENTS := requirements/dev.txt requirements/uv.txt

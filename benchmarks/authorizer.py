@@ -1,12 +1,13 @@
-"""Measures the authorizer: CPU of its import beyond bare Python, and CPU of one warm decision over TLS.
+"""Measures the authorizer: CPU of one warm decision over TLS. `cold_start.py` measures its import.
 
-    python benchmarks/authorizer.py [--node FOLDER] [--rounds N]
+    python benchmarks/authorizer.py [--node FOLDER] [--against CHECKOUT] [--rounds N]
 
 A server in a separate process answers Queries over TLS like an empty DynamoDB table. Contestants run in fresh
 processes, in turn, round after round, so that a busy machine treats all alike; the median counts. CPU is user
 and system time of the contestant alone (getrusage). With `--node`, authorizer_node/package.json is installed
-into that folder, outside the checkout, and Node's contestant runs too. The interpreter that runs this is
-measured; one built without optimizations, as pyenv's default, is slower than Lambda's.
+into that folder, outside the checkout, and Node's contestant runs too. `--against` names another checkout
+with a `.venv` of its own, such as the commit before a change: its authorizer runs too. The interpreter that
+runs this is measured; one built without optimizations, as pyenv's default, is slower than Lambda's.
 """
 
 from __future__ import annotations
@@ -35,19 +36,6 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 EARLY = 50
 WARM_UP = 1500
 DECISIONS = 2000
-
-# Without bytecode, or with other roots, an import costs something else than in Lambda.
-NOT_LAMBDAS = {"PYTHONDONTWRITEBYTECODE", "AWS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"}
-
-IMPORTS = {
-    "bare Python": "pass",
-    "our handler": "import functions.authorizer.handler",
-    "of which ssl and cryptography": (
-        "import ssl\nfrom cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15"
-    ),
-    "ssl and the system's TLS roots": "import ssl; ssl.create_default_context()",
-    "PyJWT + boto3 client": "import boto3, jwt; boto3.client('dynamodb', region_name='eu-west-1')",
-}
 
 
 def cpu_seconds() -> float:
@@ -182,6 +170,7 @@ CONTESTANTS: dict[str, Callable[[dict[str, Any]], Callable[[], bool]]] = {
     "ours, token verified before": decide_ours_cached,
     "PyJWT + boto3": decide_usual,
 }
+OURS = ("ours", "ours, token verified before")
 
 
 def measure(name: str, setup: dict[str, Any]) -> dict[str, float]:
@@ -198,22 +187,6 @@ def measure(name: str, setup: dict[str, Any]) -> dict[str, float]:
     early = per_decision(setup["early"])
     per_decision(setup["warm_up"])
     return {"early": early, "warm": per_decision(setup["decisions"])}
-
-
-def import_cpu(statement: str, bytecode: str) -> float:
-    """Milliseconds of CPU of a fresh process that only runs `statement`, with bytecode in a folder."""
-    program = (
-        f"{statement}\nimport resource\nused = resource.getrusage(resource.RUSAGE_SELF)\n"
-        "print((used.ru_utime + used.ru_stime) * 1000)"
-    )
-    environ = {name: value for name, value in os.environ.items() if name not in NOT_LAMBDAS} | {
-        "PYTHONPYCACHEPREFIX": bytecode,
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", "")]),
-        "AWS_REGION": "eu-west-1",
-        "SESSIONWARDEN_DENYLIST_TABLE": "denylist",
-        "SESSIONWARDEN_USER_POOLS": '[{"pool_id":"eu-west-1_Ab12","client_ids":null}]',
-    }
-    return float(run([sys.executable, "-c", program], environ))
 
 
 def run(command: list[str], environ: dict[str, str]) -> str:
@@ -259,13 +232,13 @@ def prepare_node(folder: Path) -> list[str]:
     return [node, str(folder / "decide.mjs")]
 
 
-def decisions(rounds: int, node: list[str] | None) -> dict[str, dict[str, float]]:
+def decisions(rounds: int, node: list[str] | None, against: Path | None) -> dict[str, dict[str, float]]:
     """Median microseconds of each contestant."""
     from tests.support.certificates import write_certificate
 
     found: dict[str, list[dict[str, float]]] = {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
         certificate = write_certificate(folder, address="127.0.0.1")
         server = subprocess.Popen(
             [sys.executable, __file__, "--serve", str(folder)],
@@ -279,6 +252,11 @@ def decisions(rounds: int, node: list[str] | None) -> dict[str, dict[str, float]
             contestant: [sys.executable, __file__, "--contestant", contestant, "--setup", str(setup)]
             for contestant in CONTESTANTS
         }
+        if against is not None:
+            python, script = against / ".venv" / "bin" / "python", against / "benchmarks" / "authorizer.py"
+            for name in OURS:
+                command = [str(python), str(script), "--contestant", name, "--setup", str(setup)]
+                commands[f"{name}, {against.name}"] = command
         if node is not None:
             commands["Node: aws-jwt-verify + SDK v3"] = [*node, str(setup)]
         environ = os.environ | {"NODE_EXTRA_CA_CERTS": str(certificate)}
@@ -294,23 +272,11 @@ def decisions(rounds: int, node: list[str] | None) -> dict[str, dict[str, float]
     }
 
 
-def report(rounds: int, node: list[str] | None) -> None:
-    """Measure and print both tables."""
-    imports: dict[str, list[float]] = {name: [] for name in IMPORTS}
-    with tempfile.TemporaryDirectory() as bytecode:
-        for statement in IMPORTS.values():
-            import_cpu(statement, bytecode)  # the first one compiles
-        for _ in range(max(rounds, 7)):
-            for name, statement in IMPORTS.items():
-                imports[name].append(import_cpu(statement, bytecode))
-    bare = statistics.median(imports["bare Python"])
-    print("| import | CPU ms | over bare Python, ms |\n| --- | ---: | ---: |")
-    for name, values in imports.items():
-        middle = statistics.median(values)
-        print(f"| {name} | {middle:.0f} | {middle - bare:.0f} |")
-    found = decisions(rounds, node)
+def report(rounds: int, node: list[str] | None, against: Path | None) -> None:
+    """Measure and print the table."""
+    found = decisions(rounds, node, against)
     ours = found["ours"]["warm"]
-    print(f"\n| one decision over TLS | first {EARLY}, CPU µs | warm, CPU µs | times ours |")
+    print(f"| one decision over TLS | first {EARLY}, CPU µs | warm, CPU µs | times ours |")
     print("| --- | ---: | ---: | ---: |")
     for name, figures in found.items():
         print(f"| {name} | {figures['early']:.0f} | {figures['warm']:.0f} | {figures['warm'] / ours:.1f} |")
@@ -320,6 +286,7 @@ def main() -> None:
     """The command line; `--serve` and `--contestant` are for the processes started from here."""
     parser = argparse.ArgumentParser(description="what the authorizer costs")
     parser.add_argument("--node", type=Path, help="folder outside the checkout for Node's packages")
+    parser.add_argument("--against", type=Path, help="another checkout, with a .venv of its own")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--contestant", choices=CONTESTANTS, help=argparse.SUPPRESS)
@@ -331,7 +298,8 @@ def main() -> None:
         found = measure(options.contestant, json.loads(options.setup.read_text()))
         print(json.dumps(found), file=sys.__stdout__)
     else:
-        report(options.rounds, prepare_node(options.node) if options.node else None)
+        node = prepare_node(options.node) if options.node else None
+        report(options.rounds, node, options.against and options.against.resolve())
 
 
 if __name__ == "__main__":

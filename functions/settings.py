@@ -3,7 +3,7 @@
 Each field of a `FunctionSettings` is read from the variable `SESSIONWARDEN_<FIELD>`, or from the one that it
 names as its alias. docs/reference/data.md lists them all. Invariant: a wrong or missing setting stops the
 function before it touches an event, and the error names every such variable and shows no value. The
-authorizer reads its own settings, without pydantic.
+authorizer and the pre token generation trigger, which a client waits for, read theirs without pydantic.
 """
 
 from __future__ import annotations

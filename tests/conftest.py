@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.loaders import create_loader
 
 from tests.support.paths import PROJECT
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]
+# or each command that a test starts would compile its modules again
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -50,6 +54,14 @@ def _closed_sockets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
         raise AssertionError(f"a unit test tried to connect to {address!r}")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _service_descriptions() -> Iterator[None]:
+    """botocore's descriptions of services are parsed once a process, not once a session of a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", cache(create_loader))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -69,12 +69,6 @@ def denied_clients() -> Poll:
     return Poll(lambda now: BroadDenies(denylist().broad(now=now)))
 
 
-@cache
-def pools() -> frozenset[str]:
-    """The watched pools; the trigger of another one that calls us by mistake is left alone."""
-    return frozenset(pool.pool_id for pool in settings().user_pools)
-
-
 def new_session(asker: Asker, *, now: int) -> Claims:
     """The claims of a session that would begin now, as far as the denylist needs them."""
     return Claims(
@@ -121,7 +115,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
 def _refusal(event: dict[str, Any]) -> Verdict | None:
     pool, app_client = event["userPoolId"], event["callerContext"]["clientId"]
-    if pool not in pools():
+    if pool not in settings().pool_ids:  # the trigger of a pool that is not watched is left alone
         return None
     # a machine has no attributes
     sub = (event["request"].get("userAttributes") or {}).get("sub") or ""

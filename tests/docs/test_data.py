@@ -1,4 +1,4 @@
-"""The page of data names each metric and log message of the functions, and no other."""
+"""The page of data names each metric, log message and alert attribute, and no other."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ PAGE = PROJECT / "docs/reference/data.md"
 METRIC = re.compile(r'metric\(name="(\w+)"|counts\["(\w+)"\]|^        ([A-Z]\w+)=', re.MULTILINE)
 NAMES = re.compile(r"^ +name = (.+)$", re.MULTILINE)
 MESSAGE = re.compile(r'logger\.(?:info|warning|error)\(\s*"([^"]+)"')
+ATTRIBUTE = re.compile(r'^        "(\w+)": |attributes = .*\{"(\w+)": "true"\}', re.MULTILINE)
 FUNCTIONS = ("detect", "enforce", "ingest", "pre_token_generation", "validate_rules")
 
 
@@ -41,3 +42,11 @@ def test_the_page_names_the_metrics_that_a_function_counts(function: str) -> Non
 def test_the_page_names_the_messages_that_a_function_logs(function: str) -> None:
     messages = documented(("function", "`message`", "keys of its own"), r"`([a-z][\w ,]+)`")[function]
     assert messages == set(MESSAGE.findall(code_of(function)))
+
+
+def test_the_page_names_the_attributes_of_an_alert() -> None:
+    code = (PROJECT / "src/sessionwarden/enforcement/alert_text.py").read_text(encoding="utf-8")
+    written = code[code.index("def compose_notice") :].partition("\ndef _subject")[0]
+    written += code[code.index("def _attributes") :].partition("\ndef _outcome")[0]
+    attributes = {name for names in ATTRIBUTE.findall(written) for name in names if name}
+    assert {name.strip("`") for name, _ in rows(PAGE, header=("attribute", "value"))} == attributes

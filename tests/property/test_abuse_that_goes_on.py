@@ -118,8 +118,10 @@ def test_what_an_act_left_undone_is_not_silent_until_the_period_ends() -> None:
     play(api, [sacrificed, main], seconds=HOUR_S, random=Random(0))
     assert main.served < 10_000, "of 174,000"
     over = [act for act in api.acts if act.decision.reduced == "budget" and act.decision.user == "victim"]
-    assert over
-    assert all(act.decision.scope == "session" for act in over)
+    first, *later = over
+    assert (first.decision.scope, len(first.decision.more_sessions)) == ("session", 9), "all that took part"
+    assert {(act.decision.scope, act.decision.not_before) for act in later} == {("user", None)}
+    assert all(act.decision.actions == ("deny", "alert") for act in over), "short, and can be taken back"
 
 
 def test_after_the_kill_switch_abuse_that_goes_on_meets_an_act() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from sessionwarden.deploy.bundles import build_all
 from stacks.settings import Settings, read_settings
-from tests.support.templates import CONTEXT, LOCAL, ROOT, VARIED, Assembly, Synthesized
+from tests.support.templates import CONTEXT, LOCAL, REPORT, ROOT, VARIED, Assembly, Synthesized
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def assembly(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Assembly:
         local=_load(local_settings, local_out / "Sessionwarden.template.json"),
         varied=_load(varied, out / "Varied.template.json"),
         empty=_load(empty, out / "Empty.template.json"),
-        report=json.loads((out / "validation-report.json").read_text(encoding="utf-8")),
+        report=json.loads((out / REPORT).read_text(encoding="utf-8")),
     )
 
 

@@ -24,6 +24,12 @@ ELF_MACHINE_OFFSET = 18
 ELF_AARCH64 = 0xB7
 
 
+@pytest.fixture(scope="module")
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Beside the bundles, which hold none, and shared by the handlers, which import much of the same."""
+    return tmp_path_factory.mktemp("bytecode")
+
+
 @pytest.mark.parametrize("name", BUNDLES)
 def test_machine_code_for_aws_is_aarch64(built: Path, name: str) -> None:
     libraries = sorted(_bundle(built, "aws", name).rglob("*.so*"))
@@ -99,7 +105,9 @@ def test_bundles_hold_no_bytecode_and_are_what_their_record_says(built: Path, ta
 @pytest.mark.parametrize(
     ("name", "function"), [(name, function) for name, functions in BUNDLES.items() for function in functions]
 )
-def test_each_handler_imports_from_its_bundle_alone(built: Path, name: str, function: str) -> None:
+def test_each_handler_imports_from_its_bundle_alone(
+    built: Path, bytecode: Path, name: str, function: str
+) -> None:
     bundle = _bundle(built, "local", name)
     # -S and -I: neither the virtual environment nor the checkout can help out
     program = (
@@ -116,7 +124,7 @@ def test_each_handler_imports_from_its_bundle_alone(built: Path, name: str, func
     }
 
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-B", "-c", program],
+        [sys.executable, "-I", "-S", "-X", f"pycache_prefix={bytecode}", "-c", program],
         env=environment,
         capture_output=True,
         text=True,

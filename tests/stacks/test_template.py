@@ -19,6 +19,7 @@ from tests.support.templates import (
     APPSYNC_API,
     HTTP_API,
     POOL,
+    REPORT,
     REST_API,
     REST_TOKEN_API,
     ROOT,
@@ -532,6 +533,11 @@ def test_cdk_nag_finds_nothing_that_is_not_acknowledged_with_a_reason(assembly: 
         # on the resource itself, never on a stack
         assert item["acknowledgedAt"].count("/") >= 2
         assert item["reason"]
+
+
+def test_only_templates_for_aws_are_judged(assembly: Assembly) -> None:
+    assert assembly.aws.file.with_name(REPORT).exists()
+    assert not assembly.local.file.with_name(REPORT).exists()
 
 
 def test_cfn_lint_finds_nothing(aws: Synthesized) -> None:

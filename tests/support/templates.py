@@ -9,6 +9,7 @@ from stacks.settings import Settings
 from tests.support.paths import PROJECT
 
 ROOT = PROJECT
+REPORT = "validation-report.json"
 HTTP_API = "a1b2c3d4e5"
 REST_API = "f6g7h8i9j0"
 REST_TOKEN_API = "k1l2m3n4o5"

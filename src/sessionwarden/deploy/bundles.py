@@ -163,7 +163,7 @@ def imported_modules(tree: ast.AST) -> Iterator[str]:
             yield node.module
             # `from package import module`
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        else:
+        elif not isinstance(node, ast.expr):  # in which no import can be, and which most nodes are
             yield from imported_modules(node)
 
 

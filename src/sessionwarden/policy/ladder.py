@@ -89,6 +89,19 @@ def only_sessions(decision: Decision, sessions: tuple[str, ...]) -> Decision:
     )
 
 
+def kept_out(decision: Decision, policy: Policy) -> Decision:
+    """What remains of a repeated decision if it may only be short: it denies all, and ends no session."""
+    until = decision.created_at // 1000 + policy.repeat_deny_seconds[0]
+    return replace(
+        decision,
+        actions=("deny", "alert"),
+        not_before=None,
+        deny_until=until,
+        expires_at=until,
+        reduced="budget",
+    )
+
+
 def _means_sessions(response: Response) -> bool:
     return response.deny_seconds is None and NARROWED_FROM.issuperset(response.actions)
 

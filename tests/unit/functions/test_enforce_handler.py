@@ -283,6 +283,8 @@ def test_without_a_sound_policy_nothing_is_enforced_and_each_message_stays_in_th
             "m-0",
             "m-1",
         ]
+    (tmp_path / "policy.json").unlink()
+    assert invoke(msgspec.json.encode(account.finding())) == ["m-0"]
     assert account.denied() == []
     policy_file(tmp_path)
     assert invoke(msgspec.json.encode(account.finding())) == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -13,8 +15,10 @@ import pytest
 from moto import mock_aws
 
 from functions.pre_token_generation import handler
+from functions.pre_token_generation.settings import Settings
 from sessionwarden.adapters.clock import system_clock
 from sessionwarden.adapters.dynamodb.denylist import DynamoDBDenylistStore
+from sessionwarden.errors import SettingsError
 from sessionwarden.model.deny import BroadDeny, DenyEntry
 from sessionwarden.model.principal import principal
 from tests.support.enforcement import DAY, POOL, SUB
@@ -36,7 +40,7 @@ TRIGGERS = (
 )
 
 
-CACHED = (handler.settings, handler.denylist, handler.denied_clients, handler.pools)
+CACHED = (handler.settings, handler.denylist, handler.denied_clients)
 
 
 @pytest.fixture
@@ -185,6 +189,33 @@ def test_a_denylist_that_cannot_be_read_fails_open_and_is_counted(
     handler.denylist.cache_clear()
     assert invoke(trigger_event())["userName"] == "bob"
     assert '"DenylistUnavailable":[1.0]' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["SESSIONWARDEN_DENYLIST_TABLE", "SESSIONWARDEN_USER_POOLS"])
+@pytest.mark.usefixtures("denylist")
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")
+def test_a_trigger_without_settings_issues_no_tokens(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.delenv(name)
+    with pytest.raises(SettingsError, match=name):
+        invoke(trigger_event())
+
+
+@pytest.mark.parametrize(
+    "pools", ["", "pool", "7", "null", '["pool"]', "[{}]", '[{"pool_id":""}]', '[{"pool_id":7}]', "[[]]"]
+)
+def test_settings_that_are_wrong_are_named_all_at_once(pools: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment({"SESSIONWARDEN_DENYLIST_TABLE": "", "SESSIONWARDEN_USER_POOLS": pools})
+    assert [mistake.partition(" ")[0] for mistake in str(caught.value).split("; ")] == [
+        "SESSIONWARDEN_DENYLIST_TABLE",
+        "SESSIONWARDEN_USER_POOLS",
+    ]
+
+
+def test_the_trigger_loads_no_pydantic_because_a_sign_in_waits_for_it() -> None:
+    program = "import sys, functions.pre_token_generation.handler; print('pydantic' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_the_answer_leaves_within_the_five_seconds_that_cognito_waits(

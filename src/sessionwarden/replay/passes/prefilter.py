@@ -3,7 +3,7 @@
 Enters: a rule set, and the log as columns. Leaves: notes on each row, and in the end which rows are
 candidates. Invariant: an engine that is fed the candidates alone, in the same batches and at the same times,
 finds what it would have found in all rows. A row is a candidate if a rule that cannot be counted coarsely
-matches it, or if its key may fire, in any window. docs/explanation/windows.md
+matches it, or if its key may fire, in any window. Why: docs/explanation/windows-replay.md
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from tests.support.detection import MINUTE, rule, ruleset
 from tests.support.enforcement import deployed
 
 START = 1_800_000_000_000
-PLAYS = 150
+PLAYS = 100
 HOUR_S = 3600
 
 ANSWERS: dict[str, dict[str, Any]] = {

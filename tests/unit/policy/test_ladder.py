@@ -1,4 +1,4 @@
-"""The ladder: the narrowest act first, a wider and longer one if it comes again, and each answered for once."""
+"""The ladder: the narrowest act first, then wider and longer ones; each event is answered for once."""
 
 from __future__ import annotations
 

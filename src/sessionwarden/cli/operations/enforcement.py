@@ -59,9 +59,7 @@ def resume(*, output: Output, **target: str | None) -> None:
         return
     _report(None, output)
     if resumed and resumed.withheld:
-        click.echo(
-            f"Withheld since {_time(resumed.since_ms)}; what goes on is acted upon as it is found again:"
-        )
+        click.echo(f"Withheld since {_time(resumed.since_ms)}; what goes on is found again, and acted upon:")
         for line in as_lines(resumed.withheld):
             click.echo(line)
 

@@ -76,7 +76,7 @@ def test_a_finding_says_since_when_its_events_meet_the_rule_by_themselves() -> N
     finding, *_ = fed(acting(rule(threshold=4)), happened)
     assert finding.proved_since == START - 1
     (finding, *_) = fed(acting(rule(threshold=3)), happened, at_once=5)
-    assert finding.proved_since == START - 1, "the first time that the rule was met"
+    assert finding.proved_since == START + 10_000 - 1, "the fewest that meet it, the first time it was met"
     found = fed(acting(rule(threshold=3)), [*happened, event(9, at=45_000)], at_once=1)
     assert found[-1].reminder
     assert found[-1].proved_since == START + 20_000 - 1, (

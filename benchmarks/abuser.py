@@ -138,8 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=int, default=HOUR_S, help="how long each play lasts")
     seconds = parser.parse_args().seconds
-    heads = "play guarded served sign-ins findings reminders acts alerts USD beside".split()
-    print("| " + " | ".join(heads) + " |")
+    print("| play | guarded | served | sign-ins | findings | reminders | acts | alerts | USD | beside |")
     print("| --- | --- |" + " ---: |" * 7 + " --- |")
     for before, after in zip(plays(), plays(), strict=True):
         for play_, kind, name in ((before, OnceACooldown, "once a cooldown"), (after, GuardedApi, "now")):

@@ -51,7 +51,7 @@ def is_covered(finding: Finding, coverage: Coverage) -> bool:
 def repeats(finding: Finding, coverage: Coverage) -> int:
     """How often, within a day, the principal had been acted upon before the events behind the finding."""
     since = proved_since(finding)
-    return sum(since - DAY_MS < at <= since for by, at in coverage.acts.items() if by != finding.id)
+    return sum(since - DAY_MS < at <= since for by, at in coverage.enforced.items() if by != finding.id)
 
 
 def climb(decision: Decision, finding: Finding, policy: Policy, *, repeats: int) -> Decision:

@@ -105,14 +105,14 @@ def test_only_a_lockout_covers_a_lockout() -> None:
 
 def test_only_acts_of_the_day_before_the_evidence_are_repetitions() -> None:
     since = 10 * DAY_MS
-    acts = {
+    enforced = {
         "old": since - DAY_MS,
         "counts": since - DAY_MS + 1,
         "too": since,
         "later": since + 1,
         "f-1": since,
     }
-    assert repeats(finding(proved_since=since), Coverage(by="too", acts=acts)) == 2
+    assert repeats(finding(proved_since=since), Coverage(by="too", enforced=enforced)) == 2
 
 
 def test_a_user_is_named_by_the_value_of_the_decision() -> None:

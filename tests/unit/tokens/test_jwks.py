@@ -90,13 +90,36 @@ def test_a_withdrawn_key_is_dead_at_once_when_another_token_caused_the_fetch() -
     assert reason_of(store) == "unknown_key"
 
 
-def test_an_empty_set_withdraws_every_key() -> None:
+UNUSABLE = (
+    b'{"keys":[]}',
+    jwks(jwk(use="enc")),
+    jwks(jwk(kty="EC"), jwk("key-2", alg="ES256")),
+    jwks(jwk(), jwk()),
+    jwks(jwk(e="Aw")),
+    b'{"keys":[1,null,{}]}',
+)
+
+
+@pytest.mark.parametrize("document", UNUSABLE)
+def test_a_set_without_one_usable_key_is_a_failed_fetch_and_withdraws_nothing(document: bytes) -> None:
     server = Server()
-    store = server.store()
+    told: list[Exception] = []
+    store = KeyStore(server.fetch, lambda: server.now, on_failure=told.append)
     store.key(KID)
-    server.document = b'{"keys":[]}'
+    server.document = document
     server.now += 15 * 60
-    assert reason_of(store) == "unknown_key"
+    assert store.key(KID).key_size == 2048
+    # what cannot be known is no fault of the token
+    assert reason_of(store, "new") == "keys_unavailable"
+    assert len(told) == 1
+    server.now += 86_400
+    assert reason_of(store) == "keys_unavailable"
+
+
+@pytest.mark.parametrize("document", UNUSABLE)
+def test_a_set_without_one_usable_key_is_no_document_to_ship(document: bytes) -> None:
+    with pytest.raises(ValueError, match="no usable key"):
+        parse_jwks(document)
 
 
 def test_known_keys_serve_a_day_while_fetching_fails_and_no_longer() -> None:
@@ -167,6 +190,13 @@ def test_many_threads_make_one_fetch() -> None:
         {"alg": "HS256"},
         {"alg": None},
         {"key_ops": ["sign"]},
+        {"key_ops": ["verify", "sign"]},
+        {"key_ops": ["sign", "verify"]},
+        {"key_ops": ["verify", "encrypt"]},
+        {"key_ops": ["verify", "verify"]},
+        {"key_ops": []},
+        {"key_ops": "verify"},
+        {"key_ops": {"verify": True}},
         {"d": "AQAB"},
         {"n": None},
         {"n": 5},
@@ -175,7 +205,13 @@ def test_many_threads_make_one_fetch() -> None:
         {"e": "AA"},
         {"e": "Ag"},
         {"e": "AQ"},
+        {"e": "Aw"},  # 3
+        {"e": "EQ"},  # 17
+        {"e": "__8"},  # 65535
+        {"e": "AQAA"},  # 65536
+        {"e": "AQAC"},  # 65538, even
         {"e": "AQAB="},
+        {"e": b64(((1 << 256) + 1).to_bytes(33, "big"))},
         {"kid": None},
         {"kid": 7},
         {"kid": ""},
@@ -188,8 +224,16 @@ def test_a_key_that_may_not_check_rs256_signatures_is_left_out(changes: dict[str
 
 def test_a_modulus_just_under_the_least_size_is_left_out() -> None:
     small = (1 << 2047) - 1
-    document = jwks(jwk("bad", n=b64(small.to_bytes(256, "big"))))
-    assert parse_jwks(document) == {}
+    document = jwks(jwk("good"), jwk("bad", n=b64(small.to_bytes(256, "big"))))
+    assert set(parse_jwks(document)) == {"good"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"key_ops": ["verify"]}, {"e": "AQAD"}, {"e": b64(((1 << 256) - 1).to_bytes(32, "big"))}],
+)
+def test_a_key_that_may_check_rs256_signatures_and_nothing_else_is_used(changes: dict[str, Any]) -> None:
+    assert set(parse_jwks(jwks(jwk("good", **changes)))) == {"good"}
 
 
 def test_two_keys_of_one_name_are_both_left_out() -> None:

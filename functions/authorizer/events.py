@@ -26,6 +26,8 @@ _NOT_IN_PREFLIGHTS = frozenset(
 # An ARN ends in the path as the client wrote it, and these are wildcards and variables to IAM. If the
 # API's owner has switched on a result cache, an Allow for such an ARN would open other methods.
 _UNNAMEABLE = ("*", "?", "${")
+# What the request context of a WebSocket API holds, and that of no other API.
+_WEBSOCKET_KEYS = frozenset({"connectionId", "connectedAt", "eventType", "messageDirection", "messageId"})
 
 Answer = Literal["simple", "policy", "graphql", "unknown"]
 Event = Mapping[Any, Any]
@@ -73,21 +75,49 @@ def _read(event: object, options: EventOptions) -> ParsedEvent:
     if not isinstance(event, dict):
         return UNKNOWN
     version, kind = event.get("version"), event.get("type")
+    websocket = not _WEBSOCKET_KEYS.isdisjoint(_object(event, "requestContext"))
     if version == "2.0":
-        return _http_2(event, options)
+        return UNKNOWN if websocket else _http_2(event, options)
     arn = event.get("methodArn")
     if isinstance(arn, str) and 0 < len(arn) <= MAX_ARN_LENGTH:
+        if kind == "REQUEST" and version == "1.0":
+            return UNKNOWN if websocket else _http_1(event, arn, options)
+        # the method of a REST API's ARN is never a route of a WebSocket API, and these begin with a dollar
+        if websocket or _arn_parts(arn)[2].startswith("$"):
+            return _websocket(event, arn, options) if _connects(event, arn) else UNKNOWN
         if kind == "TOKEN":
             return _rest_token(event, arn)
-        if kind == "REQUEST" and version == "1.0":
-            return _http_1(event, arn, options)
-        if kind == "REQUEST" and _object(event, "requestContext").get("eventType") == "CONNECT":
-            return _websocket(event, arn, options)
         if kind == "REQUEST":
             return _rest_request(event, arn, options)
     if kind is None and version is None and isinstance(event.get("authorizationToken"), str):
-        return _appsync(event)
+        return UNKNOWN if websocket else _appsync(event)
     return UNKNOWN
+
+
+def _connects(event: Event, arn: str) -> bool:
+    """Whether a WebSocket API asks about `$connect`, and in every part of the event about nothing else.
+
+    API Gateway asks an authorizer at no other moment. An Allow for another route, or for an ARN of another
+    route, would be one that no connection was opened with.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html
+    """
+    context = _object(event, "requestContext")
+    return (
+        event.get("type") == "REQUEST"
+        and event.get("version") is None
+        and context.get("eventType") == "CONNECT"
+        and context.get("routeKey") == CONNECT
+        and _arn_parts(arn)[2:] == (CONNECT, "")
+    )
+
+
+def _arn_parts(arn: str) -> tuple[str, str, str, str]:
+    """API id, stage, method (or a WebSocket's route) and path of `arn:...:<api>/<stage>/<method>/<path>`.
+
+    It is split from the left because the client's path may hold colons; absent parts are empty.
+    """
+    api_id, stage, method, path = (*arn.split(":", 5)[-1].split("/", 3), "", "", "", "")[:4]
+    return api_id, stage, method, path
 
 
 def _http_2(event: Event, options: EventOptions) -> ParsedEvent:
@@ -143,9 +173,8 @@ def _rest_request(
 
 
 def _rest_token(event: Event, arn: str) -> ParsedEvent:
-    # the event holds only the token and the ARN, arn:...:<api>/<stage>/<method>/<path>, which is split
-    # from the left because the client's path may hold colons
-    api_id, stage, method, path = (*arn.split(":", 5)[-1].split("/", 3), "", "", "")[:4]
+    # the event holds only the token and the ARN
+    api_id, stage, method, path = _arn_parts(arn)
     token = event.get("authorizationToken")
     texts = {"api_id": api_id, "stage": stage, "method": method, "path": f"/{path}"}
     request = Request(Asked("", method, f"/{path}"), fields=line_fields(texts))

@@ -94,6 +94,8 @@ def test_an_entry_that_denies_neither_or_both_of_client_and_network_is_not_writt
     "changes",
     [
         {"unknown": {"S": "x"}},
+        {"principal": {"S": f"{POOL}#{SUB}"}},
+        {"principal": {"N": "5"}},
         {"decision_id": {"S": "d-2"}},
         {"decision_id": {"S": f"00{NOW + 61}#d-2"}},
         {"decision_id": {"S": f"00{NOW + 60}#"}},

@@ -26,9 +26,9 @@ from sessionwarden.denylist.broad import (
     end_key,
     from_broad_item,
 )
-from sessionwarden.denylist.item import from_item
-from sessionwarden.errors import DamagedItemError, StoreError
-from sessionwarden.model.deny import BroadDeny, DenyEntry
+from sessionwarden.denylist.item import entry_of
+from sessionwarden.errors import StoreError
+from sessionwarden.model.deny import DenyEntry
 
 DEADLINE_SECONDS = 0.3
 # Half of the deadline: if a kept connection has died silently, there is time left for a fresh one.
@@ -92,7 +92,7 @@ class LeanDenylist:
         item cannot be read. Costs one read unit for each 4 KB.
         """
         body = self._entries_body + encode_basestring_ascii(principal).encode("ascii") + b"}}}"
-        return tuple(_entry_of(principal, item) for item in self._items(body))
+        return tuple(entry_of(principal, item) for item in self._items(body))
 
     def broad(self, now: int) -> BroadDenies:
         """The clients and networks that are denied at `now` (epoch seconds) or later.
@@ -100,7 +100,7 @@ class LeanDenylist:
         Raises as `entries` does. Costs one read unit for each 4 KB of entries that are in force.
         """
         body = self._poll_body + encode_basestring_ascii(end_key(now)).encode("ascii") + b"}}}"
-        return BroadDenies(_broad_of(item) for item in self._items(body))
+        return BroadDenies(map(from_broad_item, self._items(body)))
 
     def _items(self, first_body: bytes) -> list[Any]:
         # before the clock starts: a restored environment has to fetch them first
@@ -235,16 +235,3 @@ def _parse_page(body: bytes) -> _Page:
     if not isinstance(items, list) or not (last_key is None or isinstance(last_key, dict)):
         raise StoreError("the denylist's answer is not a Query result")
     return _Page(items, last_key or None)
-
-
-def _entry_of(principal: str, item: Any) -> DenyEntry:
-    owner, entry = from_item(item)
-    if owner != principal:
-        raise DamagedItemError("the denylist answered for another principal")
-    return entry
-
-
-def _broad_of(item: Any) -> BroadDeny:
-    if not isinstance(item, dict) or item.get("principal") != {"S": PARTITION}:
-        raise DamagedItemError("the denylist answered for another partition")
-    return from_broad_item(item)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sessionwarden.errors import StoreError
+from sessionwarden.errors import StoreError, TokenError
 from sessionwarden.tokens.jwks import KeyStore, parse_jwks
 from tests.support.tokens import KID, b64, jwk, jwks, token_refusal
 
@@ -155,27 +155,109 @@ def test_a_clock_set_back_does_not_keep_a_withdrawn_key() -> None:
     assert reason_of(store) == "unknown_key"
 
 
-def test_many_threads_make_one_fetch() -> None:
-    server = Server()
-    entered, release = threading.Event(), threading.Event()
-    fetch = server.fetch
+class SlowServer(Server):
+    """Answers a fetch when the test says so, once `hold` was called."""
 
-    def slow() -> bytes:
-        entered.set()
-        assert release.wait(5)
-        return fetch()
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.release = threading.Event(), threading.Event()
+        self.release.set()
 
-    store = KeyStore(slow, lambda: server.now)
-    found: list[int] = []
-    threads = [threading.Thread(target=lambda: found.append(store.key(KID).key_size)) for _ in range(8)]
+    def hold(self) -> None:
+        self.release.clear()
+
+    def fetch(self) -> bytes:
+        self.entered.set()
+        assert self.release.wait(10)
+        return super().fetch()
+
+
+def ask(store: KeyStore, kid: str, found: list[str]) -> None:
+    try:
+        found.append(str(store.key(kid).key_size))
+    except TokenError as error:
+        found.append(error.reason)
+
+
+def started(count: int, store: KeyStore, found: list[str], kid: str = KID) -> list[threading.Thread]:
+    threads = [threading.Thread(target=ask, args=(store, kid.format(n), found)) for n in range(count)]
     for thread in threads:
         thread.start()
-    assert entered.wait(5)
-    release.set()
+    return threads
+
+
+def ended(threads: list[threading.Thread]) -> None:
     for thread in threads:
-        thread.join(5)
-    assert found == [2048] * 8
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(("document", "outcome"), [(jwks(), "2048"), (None, "keys_unavailable")])
+def test_threads_that_have_no_keys_wait_for_one_fetch_and_share_its_outcome(
+    document: bytes | None, outcome: str
+) -> None:
+    server = SlowServer()
+    server.document = document
+    server.hold()
+    store = server.store()
+    found: list[str] = []
+    threads = started(8, store, found)
+    assert server.entered.wait(10)
+    assert found == []
+    server.release.set()
+    ended(threads)
+    assert found == [outcome] * 8
     assert server.fetches == 1
+
+
+def test_invented_key_ids_hold_up_one_thread_and_no_others() -> None:
+    server = SlowServer()
+    store = server.store()
+    store.key(KID)
+    server.now += 10
+    server.hold()
+    server.entered.clear()
+    first: list[str] = []
+    fetching = started(1, store, first, "invented")
+    assert server.entered.wait(10)
+    others: list[str] = []
+    # none of these ends unless it waits for nothing, since the fetch goes on
+    ended(started(50, store, others, "invented-{}"))
+    assert others == ["keys_unavailable"] * 50
+    ended(started(50, store, others))
+    assert others[50:] == ["2048"] * 50
+    assert first == []
+    server.release.set()
+    ended(fetching)
+    assert first == ["unknown_key"]
+    assert server.fetches == 2
+
+
+def test_known_keys_that_are_due_for_renewal_serve_other_threads_meanwhile() -> None:
+    server = SlowServer()
+    store = server.store()
+    store.key(KID)
+    server.now += 3600
+    server.hold()
+    server.entered.clear()
+    first: list[str] = []
+    fetching = started(1, store, first)
+    assert server.entered.wait(10)
+    others: list[str] = []
+    ended(started(20, store, others))
+    assert others == ["2048"] * 20
+    server.release.set()
+    ended(fetching)
+    assert (first, server.fetches) == (["2048"], 2)
+
+
+def test_shipped_keys_serve_every_thread_of_a_cold_start_without_a_fetch() -> None:
+    server = Server()
+    server.document = None
+    found: list[str] = []
+    ended(started(20, shipped(server), found))
+    assert found == ["2048"] * 20
+    assert server.fetches == 0
 
 
 @pytest.mark.parametrize(

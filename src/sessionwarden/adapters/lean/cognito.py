@@ -45,8 +45,8 @@ class _Connections(local):
 class CognitoOnlineCheck:
     """Asks Cognito in each pool's own Region. Safe for threads.
 
-    They share the answers, and each keeps one connection per Region. `endpoint_of` returns a Region's endpoint
-    URL; `clock` is epoch seconds.
+    They share the answers, and each keeps one connection per Region. `endpoint_of` returns the endpoint URL
+    of a Region; `clock` is epoch seconds.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ from sessionwarden.authorizer import assemble, decide, web_request
 from sessionwarden.denylist.broad import BroadDenies
 from sessionwarden.errors import StoreError
 from sessionwarden.model.deny import BroadDeny, DenyEntry
-from sessionwarden.tokens import cognito
+from sessionwarden.tokens import cognito, jws
 from tests.support.paths import PROJECT
 from tests.support.tokens import CLIENT, NOW, POOL, jwks, token
 
@@ -67,7 +67,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(assemble, "fetch_jwks", world.fetch)
     monkeypatch.setattr(assemble, "lean_denylist", lambda environ, **settings: world)
     monkeypatch.setattr(assemble, "time", SimpleNamespace(time=lambda: float(world.now)))
-    real = cognito.verify_signature
+    real = jws.verify_signature
 
     def count(*arguments: object) -> None:
         world.checked += 1

@@ -18,14 +18,15 @@ from sessionwarden.routes.match import CATCH_ALL, Asked
 
 MAX_ARN_LENGTH = 2048
 CONNECT = "$connect"
-# Browsers send none of these with a preflight. An application that obeys the method overrides would run
-# a DELETE for a request that passed as a preflight, without a token.
-_NOT_IN_PREFLIGHTS = frozenset(
-    {"authorization", "x-http-method", "x-http-method-override", "x-method-override"}
-)
+# A browser sends no such header with a preflight, except the one that names the method to come. Applications
+# that obey one would run another method, or serve another path, for a request that passed without a token:
+# X-HTTP-Method-Override, X-Method, X-Original-Method, X-Original-URL, X-Rewrite-URL and more.
+_PREFLIGHT_METHOD = "access-control-request-method"
+_REDIRECTING = ("method", "override", "rewrite", "url", "uri", "path", "prefix", "verb")
 # An ARN ends in the path as the client wrote it, and these are wildcards and variables to IAM. If the
 # API's owner has switched on a result cache, an Allow for such an ARN would open other methods.
 _UNNAMEABLE = ("*", "?", "${")
+_DIVIDING = ("/", "?", "#")
 # What the request context of a WebSocket API holds, and that of no other API.
 _WEBSOCKET_KEYS = frozenset({"connectionId", "connectedAt", "eventType", "messageDirection", "messageId"})
 
@@ -137,7 +138,8 @@ def _http_2(event: Event, options: EventOptions) -> ParsedEvent:
         "user_agent": http.get("userAgent"),
     }
     fields = _fields(texts, context.get("timeEpoch"), headers, options)
-    request = _request(Asked(_text(route), _text(method), _text(path)), headers, fields)
+    asked = Asked(_text(route), _text(method), _as_written(event, _text(route), _text(path)))
+    request = _request(asked, headers, fields)
     authorization = headers.get("authorization", ())
     arn = _text(event.get("routeArn"))
     if options.http_api_answer == "policy" and 0 < len(arn) <= MAX_ARN_LENGTH:
@@ -168,7 +170,8 @@ def _rest_request(
         "path": event.get("path"),
     }
     fields = _fields(texts, context.get("requestTimeEpoch"), headers, options)
-    request = _request(Asked(route, method, _text(event.get("path"))), headers, fields)
+    path = _as_written(event, route, _text(event.get("path")))
+    request = _request(Asked(route, method, path), headers, fields)
     return ParsedEvent("policy", request, headers.get("authorization", ()), arn, raises=True)
 
 
@@ -206,6 +209,31 @@ def _appsync(event: Event) -> ParsedEvent:
     return ParsedEvent("graphql", request, (event["authorizationToken"],))
 
 
+def _as_written(event: Event, route: str, path: str) -> str:
+    """`path`, or what `route` and its parameters make of it if one of these holds what divides a path.
+
+    HTTP APIs decode the path of the event, and cut it at a decoded question mark. `/users/5%2fsecrets` then
+    reads like a longer path, whose beginning may be a stage, and only the parameter tells. Signs that were
+    decoded are encoded again, so that they are seen to be odd.
+    https://github.com/middleapi/standard-server/pull/93
+    """
+    values = event.get("pathParameters")
+    if not isinstance(values, dict) or not values or route.endswith("+}"):
+        return path
+    texts = {f"{{{name}}}": value for name, value in values.items() if isinstance(value, str)}
+    if not any(sign in value for value in texts.values() for sign in _DIVIDING):
+        return path
+    parts = route.partition(" ")[2].split("/")
+    return "/".join(_encoded(texts[part]) if part in texts else part for part in parts)
+
+
+def _encoded(text: str) -> str:
+    # the percent sign first, or it would encode the others' again
+    for sign in ("%", *_DIVIDING):
+        text = text.replace(sign, f"%{ord(sign):02X}")
+    return text
+
+
 def _gateway_texts(context: Event) -> dict[str, object]:
     identity = _object(context, "identity")
     return {
@@ -227,10 +255,21 @@ def _request(
     preflight = (
         asked.method == "OPTIONS"
         and any(headers.get("origin", ()))
-        and any(headers.get("access-control-request-method", ()))
-        and _NOT_IN_PREFLIGHTS.isdisjoint(headers)
+        and any(headers.get(_PREFLIGHT_METHOD, ()))
+        and "authorization" not in headers
+        and not any(map(_redirects, headers))
     )
     return Request(asked, preflight=preflight, fields=fields)
+
+
+def _redirects(header: str) -> bool:
+    """Whether an application may take another method or path from `header` (lower case).
+
+    The name is looked at, not a list of names, since frameworks and proxies invent new ones: one word of it
+    ends in a telling one. Many servers hold `_` for `-`.
+    """
+    words = header.replace("_", "-").split("-")
+    return header != _PREFLIGHT_METHOD and any(word.strip().endswith(_REDIRECTING) for word in words)
 
 
 def _fields(

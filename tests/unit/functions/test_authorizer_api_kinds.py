@@ -345,6 +345,16 @@ def test_a_route_that_asks_cognito_believes_it_and_fails_as_the_file_says(
     assert (found.status, found.reason, cognito.asked) == (status, reason, [30])
 
 
+@pytest.mark.parametrize(("seconds", "asked"), [(None, []), (0, [0]), (1, [1]), (30, [30])])
+def test_cognito_is_asked_on_each_request_where_the_route_says_always(
+    seconds: int | None, asked: list[int]
+) -> None:
+    cognito = Cognito(False)
+    found = ask_cognito(cognito, BASE._replace(online_seconds=seconds), token())
+    assert cognito.asked == asked
+    assert found.reason == ("revoked_online" if asked else "ok")
+
+
 def test_cognito_is_not_asked_where_no_route_says_so_nor_about_who_is_refused_anyway() -> None:
     cognito = Cognito(True)
     assert ask_cognito(cognito, BASE, token()).allowed

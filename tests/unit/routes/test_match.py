@@ -144,6 +144,24 @@ def test_the_tighter_of_two_policies_asks_all_that_both_ask() -> None:
     assert one.tighten(RoutePolicy()).online_open is True
 
 
+@pytest.mark.parametrize(
+    ("one", "two", "both"),
+    [
+        ((0, False), (30, True), (0, False)),
+        ((0, True), (30, True), (0, True)),
+        ((0, False), (None, True), (0, False)),
+        ((0, True), (None, False), (0, True)),
+        ((None, True), (None, True), (None, False)),
+    ],
+)
+def test_of_two_policies_one_that_always_asks_cognito_makes_both_ask_always(
+    one: tuple[int | None, bool], two: tuple[int | None, bool], both: tuple[int | None, bool]
+) -> None:
+    first, second = (BASE._replace(online_seconds=age, online_open=opened) for age, opened in (one, two))
+    for found in (first.tighten(second), second.tighten(first)):
+        assert (found.online_seconds, found.online_open) == both
+
+
 def test_scopes_and_groups_are_whole_names() -> None:
     assert ORDERS.refusal(claims(scope=("orders/read",))) == "insufficient_scope"
     assert ADMIN.refusal(claims(groups=("administrators",))) == "insufficient_group"

@@ -32,7 +32,7 @@ METHODS = ("GET", "ANY", "POST")
 
 segments = st.sampled_from((*WORDS, *WORDS, None))
 templates = st.lists(segments, min_size=1, max_size=4).map(tuple)
-keys = st.tuples(st.sampled_from(METHODS), templates, st.sampled_from((False, False, False, True)))
+keys = st.tuples(st.sampled_from(METHODS), templates, st.sampled_from((False, False, True)))
 tables = st.lists(keys, min_size=1, max_size=6, unique=True)
 Key = tuple[str, tuple[str | None, ...], bool]
 
@@ -183,6 +183,15 @@ def test_behind_a_stage_or_a_base_path(table: list[Key], path: str) -> None:
 def test_under_a_catch_all_that_the_file_does_not_list(table: list[Key], path: str, route: str) -> None:
     if ("GET", (), True) not in table and ("ANY", (), True) not in table:
         check(table, path, route)
+
+
+@given(tables, paths)
+def test_under_a_catch_all_that_the_file_lists(table: list[Key], path: str) -> None:
+    raw = path.removeprefix("/").removesuffix("/").split("/")
+    greedy = [key for key in table if key[2]]
+    chosen = routed(greedy, "GET", raw, fold=False)
+    if chosen is not None:
+        check(table, path, name(chosen, parameter="{id}", rest="{proxy+}"))
 
 
 @given(tables, st.lists(st.sampled_from(WORDS), min_size=1, max_size=4), st.integers(0, 3))

@@ -13,6 +13,7 @@ import pytest
 
 from sessionwarden.adapters.lean.container_credentials import ContainerCredentials
 from sessionwarden.adapters.lean.denylist import lean_denylist
+from sessionwarden.adapters.lean.sigv4 import Credentials
 from sessionwarden.errors import StoreError
 from tests.support.scripted_server import CLOSE, ScriptedServer, Turn, http, say, say_and_close
 
@@ -214,3 +215,20 @@ def test_while_one_thread_renews_the_known_credentials_serve_the_others(serve: S
     renewing.join(10)
     assert credentials().access_key == "A2"
     assert len(server.requests) == 2
+
+
+def test_a_thread_that_comes_just_after_a_fetch_makes_no_other(
+    serve: Serve, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(answer("A1"), answer("A2"))
+    credentials = ContainerCredentials(environ(server), clock=clock)
+    shared = credentials._shared
+
+    def after_another(call: Callable[[], Credentials]) -> Credentials:
+        monkeypatch.setattr(credentials, "_shared", shared)
+        credentials()
+        return shared(call)
+
+    monkeypatch.setattr(credentials, "_shared", after_another)
+    assert credentials().access_key == "A1"
+    assert len(server.requests) == 1

@@ -179,7 +179,8 @@ def _rsa_key(jwk: Mapping[str, Any]) -> RSAPublicKey | None:
         modulus, exponent = _number(jwk.get("n")), _number(jwk.get("e"))
         if not MIN_KEY_BITS <= modulus.bit_length() <= MAX_KEY_BITS:
             return None
-        if exponent < MIN_EXPONENT or exponent % 2 == 0 or exponent.bit_length() > MAX_EXPONENT_BITS:
+        # cryptography refuses an even one
+        if exponent < MIN_EXPONENT or exponent.bit_length() > MAX_EXPONENT_BITS:
             return None
         return RSAPublicNumbers(exponent, modulus).public_key()
     except ValueError:

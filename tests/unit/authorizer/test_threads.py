@@ -18,6 +18,7 @@ from sessionwarden.denylist.broad import BroadDenies
 from sessionwarden.errors import StoreError
 from sessionwarden.model.deny import BroadDeny, DenyEntry
 from sessionwarden.tokens import cognito, jws
+from sessionwarden.tokens import jwks as jwks_module
 from tests.support.paths import PROJECT
 from tests.support.tokens import CLIENT, NOW, POOL, jwks, token
 
@@ -112,7 +113,10 @@ def test_a_hundred_threads_with_invented_key_ids_make_one_fetch(
     assert world.fetches == 1
 
 
-def test_strangers_hold_up_no_request_whose_key_is_known(world: World) -> None:
+def test_strangers_hold_up_no_request_whose_key_is_known(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks_module, "WAIT_SECONDS", 60)
     good = token()
     assert decide(good, REQUEST).reason == "ok"
     world.now += 10

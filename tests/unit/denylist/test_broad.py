@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -181,6 +182,28 @@ def test_threads_share_one_reading_and_none_uses_an_older_one_meanwhile() -> Non
     ask_in_threads()
     # an entry that was written since the first reading refuses in every thread
     assert (found, asked) == ([True] * 20, 2)
+
+
+def test_a_thread_that_comes_just_after_a_reading_makes_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+
+    def read(_now: int) -> BroadDenies:
+        nonlocal asked
+        asked += 1
+        return BroadDenies([CLIENT_ENTRY])
+
+    poll = Poll(read, clock=lambda: float(NOW))
+    shared = poll._shared
+
+    def after_another(call: Callable[[], BroadDenies]) -> BroadDenies:
+        monkeypatch.setattr(poll, "_shared", shared)
+        poll()
+        return shared(call)
+
+    # this one has seen that a reading is due, and another thread makes it before this one begins
+    monkeypatch.setattr(poll, "_shared", after_another)
+    assert poll().refusal(CLAIMS, None, now=NOW) is not None
+    assert asked == 1
 
 
 def test_a_poll_begins_where_the_entries_begin_that_are_still_in_force() -> None:

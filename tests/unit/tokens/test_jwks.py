@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sessionwarden.errors import StoreError, TokenError
+from sessionwarden.tokens import jwks as jwks_module
 from sessionwarden.tokens.jwks import KeyStore, parse_jwks
 from tests.support.tokens import KID, b64, jwk, jwks, token_refusal
 
@@ -210,7 +211,9 @@ def test_threads_that_have_no_keys_wait_for_one_fetch_and_share_its_outcome(
     assert server.fetches == 1
 
 
-def test_invented_key_ids_hold_up_one_thread_and_no_others() -> None:
+def test_invented_key_ids_hold_up_one_thread_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    # longer than the test waits for a thread: one that waits for the fetch at all does not end
+    monkeypatch.setattr(jwks_module, "WAIT_SECONDS", 60)
     server = SlowServer()
     store = server.store()
     store.key(KID)
@@ -221,7 +224,6 @@ def test_invented_key_ids_hold_up_one_thread_and_no_others() -> None:
     fetching = started(1, store, first, "invented")
     assert server.entered.wait(10)
     others: list[str] = []
-    # none of these ends unless it waits for nothing, since the fetch goes on
     ended(started(50, store, others, "invented-{}"))
     assert others == ["keys_unavailable"] * 50
     ended(started(50, store, others))
@@ -233,7 +235,10 @@ def test_invented_key_ids_hold_up_one_thread_and_no_others() -> None:
     assert server.fetches == 2
 
 
-def test_known_keys_that_are_due_for_renewal_serve_other_threads_meanwhile() -> None:
+def test_known_keys_that_are_due_for_renewal_serve_other_threads_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jwks_module, "WAIT_SECONDS", 60)
     server = SlowServer()
     store = server.store()
     store.key(KID)

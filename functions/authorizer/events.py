@@ -76,7 +76,7 @@ def _read(event: object, options: EventOptions) -> ParsedEvent:
     if not isinstance(event, dict):
         return UNKNOWN
     version, kind = event.get("version"), event.get("type")
-    websocket = not _WEBSOCKET_KEYS.isdisjoint(_object(event, "requestContext"))
+    websocket = not _object(event, "requestContext").keys().isdisjoint(_WEBSOCKET_KEYS)
     if version == "2.0":
         return UNKNOWN if websocket else _http_2(event, options)
     arn = event.get("methodArn")
@@ -84,7 +84,7 @@ def _read(event: object, options: EventOptions) -> ParsedEvent:
         if kind == "REQUEST" and version == "1.0":
             return UNKNOWN if websocket else _http_1(event, arn, options)
         # the method of a REST API's ARN is never a route of a WebSocket API, and these begin with a dollar
-        if websocket or _arn_parts(arn)[2].startswith("$"):
+        if websocket or ("/$" in arn and _arn_parts(arn)[2].startswith("$")):
             return _websocket(event, arn, options) if _connects(event, arn) else UNKNOWN
         if kind == "TOKEN":
             return _rest_token(event, arn)
@@ -218,13 +218,14 @@ def _as_written(event: Event, route: str, path: str) -> str:
     https://github.com/middleapi/standard-server/pull/93
     """
     values = event.get("pathParameters")
-    if not isinstance(values, dict) or not values or route.endswith("+}"):
+    if not isinstance(values, dict) or not any(map(_divides, values.values())) or route.endswith("+}"):
         return path
-    texts = {f"{{{name}}}": value for name, value in values.items() if isinstance(value, str)}
-    if not any(sign in value for value in texts.values() for sign in _DIVIDING):
-        return path
-    parts = route.partition(" ")[2].split("/")
-    return "/".join(_encoded(texts[part]) if part in texts else part for part in parts)
+    texts = {f"{{{name}}}": _encoded(value) for name, value in values.items() if isinstance(value, str)}
+    return "/".join(texts.get(part, part) for part in route.partition(" ")[2].split("/"))
+
+
+def _divides(value: object) -> bool:
+    return isinstance(value, str) and ("/" in value or "?" in value or "#" in value)
 
 
 def _encoded(text: str) -> str:

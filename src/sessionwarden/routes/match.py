@@ -95,6 +95,8 @@ class Routes:
         ways that an application might; where that may be any path, every route of the method and the default
         hold.
         """
+        if not self.by_key:
+            return self.default
         named = self._named.get((asked.route, asked.method)) or self._look_up(asked)
         template = named.template
         if template is None:
@@ -128,7 +130,7 @@ class Routes:
         return found
 
     def _listed(self, asked: Asked) -> RoutePolicy | None:
-        if not asked.route or not self.by_key:
+        if not asked.route:
             return None
         method, space, path = asked.route.partition(" ")
         if not space:

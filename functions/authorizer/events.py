@@ -125,7 +125,7 @@ def _http_2(event: Event, options: EventOptions) -> ParsedEvent:
     context = _object(event, "requestContext")
     http = _object(context, "http")
     headers = _headers(event)
-    route, method, path = event.get("routeKey"), http.get("method"), event.get("rawPath")
+    route, method, path = _text(event.get("routeKey")), _text(http.get("method")), _text(event.get("rawPath"))
     texts = {
         "id": context.get("requestId"),
         "api_id": context.get("apiId"),
@@ -138,8 +138,7 @@ def _http_2(event: Event, options: EventOptions) -> ParsedEvent:
         "user_agent": http.get("userAgent"),
     }
     fields = _fields(texts, context.get("timeEpoch"), headers, options)
-    asked = Asked(_text(route), _text(method), _as_written(event, _text(route), _text(path)))
-    request = _request(asked, headers, fields)
+    request = _request(Asked(route, method, _as_written(event, route, path)), headers, fields)
     authorization = headers.get("authorization", ())
     arn = _text(event.get("routeArn"))
     if options.http_api_answer == "policy" and 0 < len(arn) <= MAX_ARN_LENGTH:

@@ -138,7 +138,7 @@ def _http_2(event: Event, options: EventOptions) -> ParsedEvent:
         "user_agent": http.get("userAgent"),
     }
     fields = _fields(texts, context.get("timeEpoch"), headers, options)
-    request = _request(Asked(route, method, _as_written(event, route, path)), headers, fields)
+    request = _request(Asked(route, method, _as_written(event, route, path)), event, headers, fields)
     authorization = headers.get("authorization", ())
     arn = _text(event.get("routeArn"))
     if options.http_api_answer == "policy" and 0 < len(arn) <= MAX_ARN_LENGTH:
@@ -170,7 +170,7 @@ def _rest_request(
     }
     fields = _fields(texts, context.get("requestTimeEpoch"), headers, options)
     path = _as_written(event, route, _text(event.get("path")))
-    request = _request(Asked(route, method, path), headers, fields)
+    request = _request(Asked(route, method, path), event, headers, fields)
     return ParsedEvent("policy", request, headers.get("authorization", ()), arn, raises=True)
 
 
@@ -246,7 +246,7 @@ def _gateway_texts(context: Event) -> dict[str, object]:
 
 
 def _request(
-    asked: Asked, headers: Mapping[str, tuple[str, ...]], fields: Mapping[str, str | int]
+    asked: Asked, event: Event, headers: Mapping[str, tuple[str, ...]], fields: Mapping[str, str | int]
 ) -> Request:
     """A request, which is a preflight if it has the form of a browser's.
 
@@ -258,6 +258,7 @@ def _request(
         and any(headers.get(_PREFLIGHT_METHOD, ()))
         and "authorization" not in headers
         and not any(map(_redirects, headers))
+        and not any(map(_overrides, _values(event, "QueryStringParameters")))
     )
     return Request(asked, preflight=preflight, fields=fields)
 
@@ -270,6 +271,11 @@ def _redirects(header: str) -> bool:
     """
     words = header.replace("_", "-").split("-")
     return header != _PREFLIGHT_METHOD and any(word.strip().endswith(_REDIRECTING) for word in words)
+
+
+def _overrides(parameter: str) -> bool:
+    """Whether an application may take another method from a query's parameter: `_method`, `$httpMethod`."""
+    return parameter[:1] in ("_", "$", "x", "X") and parameter.lower().endswith(("method", "override"))
 
 
 def _fields(

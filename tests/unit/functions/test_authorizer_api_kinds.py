@@ -464,3 +464,23 @@ def test_a_preflight_passes_without_a_token_only_where_the_file_says_so(
     assert answer(event)["isAuthorized"] is False
     if passes:
         assert found["context"] == {"decision": "allow", "reason": "preflight"}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "passes"),
+    [("_method", False), ("_METHOD", False), ("$httpMethod", False), ("x-http-method-override", False),
+     ("payment_method", True), ("page", True), ("_", True), ("", True)],
+)  # fmt: skip
+def test_a_preflight_whose_query_may_name_another_method_is_none(parameter: str, passes: bool) -> None:
+    routes = Routes(default=BASE._replace(preflight_open=True))
+    query = {parameter: "DELETE"}
+    event = http_event(headers=PREFLIGHT, routeKey="ANY /x", rawPath="/x", queryStringParameters=query)
+    event["requestContext"]["http"]["method"] = "OPTIONS"
+    assert answer(event, routes=routes)["isAuthorized"] is passes
+    rest = rest_event(
+        headers=PREFLIGHT,
+        multiValueHeaders={},
+        httpMethod="OPTIONS",
+        multiValueQueryStringParameters={parameter: ["DELETE"]},
+    )
+    assert read_event(rest).request.preflight is passes

@@ -21,6 +21,7 @@ from sessionwarden.replay.log_files import Log, read_blocks
 from sessionwarden.replay.log_lines import LineReader
 from sessionwarden.ruleset.vocabulary import field_hint
 from sessionwarden.sources.authorizer_log import is_decision_line
+from sessionwarden.sources.strict_json import UNREADABLE
 
 MAX_CHARACTERS = 1 << 20
 GIVEN_ID = "given"
@@ -59,7 +60,7 @@ def read_log(path: str) -> Iterator[Event]:
 def _from_object(text: str, log: str | None, now_ms: int) -> Event:
     try:
         given = msgspec.json.decode(text, type=dict)
-    except (msgspec.MsgspecError, UnicodeError) as error:
+    except UNREADABLE as error:
         raise WrongArgumentError(f"not JSON: {line(str(error))}") from error
     for key in given:
         if key not in FIELDS:

@@ -30,6 +30,7 @@ from sessionwarden.sources.access_log.line import (
     number,
     untrusted,
 )
+from sessionwarden.sources.redaction import holds_token, redacted
 from sessionwarden.sources.strict_json import UNREADABLE
 from sessionwarden.sources.values import (
     EARLIEST_MS,
@@ -161,6 +162,8 @@ def _tail_column(quoted: Sequence[bytes]) -> Sequence[str | None]:
         except UNREADABLE:
             values = []
         if len(values) == len(quoted):
+            if holds_token(text):
+                values = list(map(redacted, values))
             return _present(values, _ABSENT)
     if max(map(len, quoted)) > LONGEST_TAIL:
         raise SourceError("line_too_long")

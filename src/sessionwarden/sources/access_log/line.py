@@ -16,6 +16,7 @@ import msgspec
 
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import Event
+from sessionwarden.sources.redaction import redacted
 from sessionwarden.sources.strict_json import UNREADABLE, delimiters, explain
 from sessionwarden.sources.values import (
     MAX_FIELD_CHARS,
@@ -186,14 +187,14 @@ def _read_tail(tail: str) -> tuple[str | None, str | None]:
 
 
 def untrusted(quoted: str) -> str | None:
-    """The text of one field of the tail; `None` if it is absent or malformed."""
+    """The text of one field of the tail, without tokens; `None` if it is absent or malformed."""
     try:
         text = _decode_text(quoted)
         if "\\" in quoted:
             checked_text(text)
     except (*UNREADABLE, SourceError):
         return None
-    return present(text) if len(text) <= MAX_FIELD_CHARS else None
+    return present(redacted(text)) if len(text) <= MAX_FIELD_CHARS else None
 
 
 def is_ours(decision: str | None, pool: str | None) -> bool:

@@ -3,10 +3,10 @@
 Clients put tokens where they do not belong: into a query, a path, a referer. From an event such a token would
 go to the bus, into findings and into the mail of an alert, where people read it who must not sign in with it.
 Enters: a text. Leaves: the same text with `[jwt]` for each token, which rules can match like any other part.
-A token is three parts (RFC 7515, section 3.1; the last may be cut off) or five (RFC 7516, section 3.1, such as
-Cognito's refresh tokens), joined by dots that may be percent-encoded, however often. Invariant: linear time,
-since attackers write these texts (RE2). Left out: tokens that are not JWTs, and JWTs in fields that a client
-cannot write.
+A token is three parts (RFC 7515, section 3.1; the last may be cut off) or five (RFC 7516, section 3.1, such
+as Cognito's refresh tokens), joined by dots that may be percent-encoded, however often. Invariant: linear
+time, since attackers write these texts (RE2). Left out: tokens that are not JWTs, and JWTs in fields that a
+client cannot write.
 """
 
 from __future__ import annotations

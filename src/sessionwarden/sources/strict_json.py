@@ -25,8 +25,8 @@ Scalar = str | int | float | bool | None
 Flat = dict[str, Scalar | list[str]]
 
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
-"""What msgspec raises for a text that an attacker may have written: it is no JSON or of another type, holds half
-a character, or is nested as deeply as the stack. Every reader catches all three, so that a text fails alone."""
+"""What msgspec raises for a text that an attacker may have written: it is no JSON or of another type, holds
+half a character, or is nested as deeply as the stack. Readers catch all three, so that a text fails alone."""
 
 _decode_flat = msgspec.json.Decoder(Flat).decode
 

@@ -132,7 +132,7 @@ DECISION = json.dumps(
         "id": "1",
         "time": START,
         "decision": "deny",
-        **{name: f"x {SIGNED}" for name in ("path", "user_agent", "host", "claimed_user")},
+        **dict.fromkeys(("path", "user_agent", "host", "claimed_user"), f"x {SIGNED}"),
     }
 )
 MAPPED = json.dumps({"t": START, "session": SIGNED, **dict.fromkeys(sorted(CLIENT_TEXTS), f"x {SIGNED}")})

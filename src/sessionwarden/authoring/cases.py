@@ -88,7 +88,7 @@ def load_cases(path: Path) -> CaseFile:
     """The cases of one file. Raises `InputFileError` with every mistake."""
     documents, diagnostics = read_files([path])
     found = [_read_file(document, Check(document, diagnostics)) for document in documents[:1]]
-    diagnostics += [document.diagnostic((), "cases are one document") for document in documents[1:]]
+    diagnostics += [document.diagnostic((), "cases are one document") for document in documents[1:2]]
     if not documents and not diagnostics:
         diagnostics.append(Diagnostic(str(path), 0, 0, "", "no cases"))
     if diagnostics:

@@ -45,6 +45,10 @@ def rule(detection: str, *, more: str = "") -> str:
     )
 
 
+RULE = rule("    s: {path: /none}\n    condition: s\n")
+"""A rule without hostility."""
+
+
 def values(key: str, part: str, size: int) -> str:
     """A rule that tests one field against many values."""
     return rule(f"    s:\n        {key}:\n{rows(f'            - {part}', size)}    condition: s\n")

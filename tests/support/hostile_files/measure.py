@@ -21,7 +21,7 @@ from typing import NamedTuple
 import yaml
 
 from sessionwarden.documents.yaml import MAX_VALUES
-from tests.support.hostile_files.files import HOSTILE, Hostile
+from tests.support.hostile_files.files import HOSTILE, RULE, Hostile
 
 CPU_SECONDS = 10
 MEMORY_MB = 1024
@@ -60,8 +60,8 @@ def arguments(kind: str, folder: Path) -> list[str]:
     file = str(folder / NAMES[kind])
     return {
         "rules": ["rules", "check", file],
-        "policy": ["rules", "check", "rules/abuse/request-rate-per-user.yml", "--policy", file],
-        "cases": ["rules", "test", "rules/abuse/request-rate-per-user.yml", file],
+        "policy": ["rules", "check", str(folder / NAMES["rules"]), "--policy", file],
+        "cases": ["rules", "test", str(folder / NAMES["rules"])],
         "routes": ["routes", "check", file],
         "mapping": ["replay", "--fields", file, os.devnull],
     }[kind]
@@ -71,7 +71,7 @@ def run(hostile: Hostile, size: int) -> Cost:
     """Run the command that reads such a file, with bounds that no honest run meets."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / NAMES[hostile.kind]).write_text(hostile.text(size), encoding="utf-8", newline="")
+        write(hostile, size, folder)
         out = folder / "out"
         with out.open("wb") as file:
             process = subprocess.Popen(
@@ -84,6 +84,12 @@ def run(hostile: Hostile, size: int) -> Cost:
             process.returncode = os.waitstatus_to_exitcode(status)
         cpu = usage.ru_utime + usage.ru_stime
         return Cost(process.returncode, cpu, usage.ru_maxrss // 1024, out.read_bytes())
+
+
+def write(hostile: Hostile, size: int, folder: Path) -> None:
+    """Put the file into a folder, beside the rule that its cases are for."""
+    (folder / NAMES["rules"]).write_text(RULE)
+    (folder / NAMES[hostile.kind]).write_text(hostile.text(size), encoding="utf-8", newline="")
 
 
 def fitting(hostile: Hostile) -> int:

@@ -19,7 +19,7 @@ MAX_PATTERN_CHARACTERS = 100_000
 """Of all regular expressions: RE2 takes some 10 µs to compile one, and each process compiles all of them."""
 
 MAX_CONDITION_CHARACTERS = 50_000
-"""Of all conditions that differ: the grammar takes up to 100 µs for a character."""
+"""Of all conditions: the grammar takes up to 100 µs for a character."""
 
 MAX_DOCUMENTS = 5_000
 """Rules and filters of a set, far more than a rule set of AppConfig's size can hold."""
@@ -76,16 +76,12 @@ def _filters_fit(documents: Sequence[Document], diagnostics: list[Diagnostic]) -
 
 
 def _conditions_fit(documents: Sequence[Document], diagnostics: list[Diagnostic]) -> bool:
-    seen: set[str] = set()
     characters = 0
     for document in documents:
         for name in ("detection", "filter"):
             found = _part(document.data, name).get("condition")
-            texts = {
-                text for text in (found if isinstance(found, list) else [found]) if isinstance(text, str)
-            }
-            characters += sum(map(len, texts - seen))
-            seen |= texts
+            texts = found if isinstance(found, list) else [found]
+            characters += sum(len(text) for text in texts if isinstance(text, str))
             if characters > MAX_CONDITION_CHARACTERS:
                 message = (
                     f"more than {MAX_CONDITION_CHARACTERS:,} characters of conditions in one set of rules"

@@ -80,8 +80,8 @@ class Document(NamedTuple):
 
 def _diagnostic(file: str, position: Position, path: Path, message: str, hint: str = "") -> Diagnostic:
     """A diagnostic whose texts are short and printable, whatever the file says."""
-    texts = [shown(text, MAX_MESSAGE_CHARACTERS) for text in (format_path(path), message)]
-    return Diagnostic(file, *position, *texts, shown(hint, MAX_HINT_CHARACTERS))
+    at, said = (shown(text, MAX_MESSAGE_CHARACTERS) for text in (format_path(path), message))
+    return Diagnostic(file, *position, at, said, shown(hint, MAX_HINT_CHARACTERS))
 
 
 def shown(text: str, limit: int) -> str:
@@ -140,12 +140,18 @@ def read_documents(text: str, *, file: str) -> tuple[list[Document], list[Diagno
         diagnostics.append(_syntax_diagnostic(error, text, file))
     except _BeyondBoundsError as error:
         diagnostics.append(_diagnostic(file, error.position, (), str(error)))
-    except RecursionError:
-        diagnostics.append(Diagnostic(file, 0, 0, "", "nested too deeply"))
+    except (ValueError, OverflowError, LookupError, RecursionError):
+        # PyYAML converts some numbers unseen: of a %YAML directive, or of a \U escape beyond Unicode
+        diagnostics.append(_diagnostic(file, _reached(loader), (), "not YAML: cannot be read from here on"))
     finally:
         if loader is not None:
             loader.dispose()
     return documents, diagnostics
+
+
+def _reached(loader: _Loader | None) -> Position:
+    mark = None if loader is None else loader.get_mark()  # type: ignore[no-untyped-call]
+    return Position(1, 1) if mark is None else Position(mark.line + 1, mark.column + 1)
 
 
 class _BeyondBoundsError(Exception):
@@ -177,7 +183,7 @@ class _Loader(yaml.SafeLoader):
             return self._compose_deeper(parent, index)
         event: yaml.AliasEvent = self.get_event()  # type: ignore[no-untyped-call]
         node = yaml.ScalarNode(_ALIAS, "", event.start_mark, event.end_mark)  # type: ignore[arg-type]
-        message = f"alias *{shown(event.anchor, 76)} is not allowed"
+        message = f"alias *{shown(str(event.anchor), 76)} is not allowed"
         self._diagnostics.append(_diagnostic(self._file, _position(node), (), message, "write it out"))
         stop_at_too_many(self._diagnostics)
         return node

@@ -90,6 +90,20 @@ def rule_documents(size: int, more: str) -> str:
     return repeated(document + more + "---\n", size)
 
 
+def enforcing_rules(size: int) -> str:
+    """As many rules without a mistake as fit, each of which enforces."""
+    pieces: list[str] = []
+    length = 0
+    while length < size:
+        number = len(pieces)
+        pieces.append(
+            f"title: R{number}\nid: 00000000-0000-4000-8000-{number:012}\nlogsource: {{category: api_access}}\n"
+            f"detection: {{s: {{path: /x{number}}}, condition: s}}\nresponse: {{mode: enforce, actions: [deny]}}\n---\n"
+        )
+        length += len(pieces[-1])
+    return "".join(pieces)
+
+
 def chained(size: int, rules: str, name: str = "c{n}") -> str:
     """As many correlations as fit, each referring to others."""
     section = f"correlation: {{type: event_count, rules: {rules}, group-by: [user], timespan: 1m, condition: {{gte: 2}}}}\n"
@@ -197,6 +211,8 @@ _add(
     tag_long=lambda size: f"a: !{repeated('t', size)} 1\n",
     tag_percent=lambda size: f"a: !<{repeated('%41', size)}> 1\n",
     tag_directives=lambda size: repeated("%TAG !t{n}! tag:x,2000:\n", size) + "---\na: 1\n",
+    version_directive=lambda size: "%YAML 1." + repeated("1", size) + "\n---\na: 1\n",
+    escape_beyond_unicode=lambda size: repeated('- "\\Uffffffff"\n', size),
     directives=lambda size: repeated("%FOO bar\n", size) + "---\na: 1\n",
     documents_empty=lambda size: repeated("---\n", size),
     documents=lambda size: repeated("--- a\n", size),
@@ -367,6 +383,7 @@ _add(
         BY_USER, more="response:\n    actions:\n" + repeated("        - deny\n", size)
     ),
     many=lambda size: rule_documents(size, ""),
+    many_enforcing=enforcing_rules,
     many_same_name=lambda size: rule_documents(size, "").replace("name: r", "name: s #"),
     many_unknown=lambda size: rule_documents(size, "foo: 1\n"),
     many_filtered=lambda size: (

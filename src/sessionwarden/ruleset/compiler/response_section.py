@@ -176,7 +176,7 @@ def check_acknowledged(
         if word in requested.acknowledged:
             check.note(requested.acknowledged[word], f"acknowledged: {effect}")
             continue
-        place = ("response", "mode") if ("response", "mode") in check.document.positions else ("response",)
+        place: Path = ("response", "mode")  # or, if the policy says it, the nearest that is there
         hint = f"narrow the rule, let it observe, or add acknowledge: [{word}] to its response"
         check.refuse(place, effect, hint)
     for word, place in requested.acknowledged.items():

@@ -99,7 +99,7 @@ def fitting(hostile: Hostile) -> int:
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             values += isinstance(event, yaml.NodeEvent)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, OverflowError):
         pass
     return len(text) * (MAX_VALUES - 200) // values
 

@@ -32,7 +32,7 @@ from sessionwarden.ruleset.compiler.sampling import doubt_in_words
 from sessionwarden.ruleset.compiler.sigma_document import RuleDraft
 from sessionwarden.ruleset.compiler.size import MAX_VALUES_OF_SET, Weights
 from sessionwarden.ruleset.dangers.dangers import Dangers
-from sessionwarden.ruleset.matching.predicates import too_deep
+from sessionwarden.ruleset.matching.predicates import compile_expression, too_deep
 from sessionwarden.ruleset.window_fingerprint import window_digest
 
 DEFAULT_SCOPE: Scope = "source_ip"
@@ -52,12 +52,7 @@ def assemble(drafts: Sequence[RuleDraft], links: Links, defaults: Defaults) -> l
 def _check_dangers(compiled: Sequence[tuple[RuleDraft, CompiledRule]]) -> None:
     dangers = Dangers({rule.id: rule for _, rule in compiled})
     for draft, rule in compiled:
-        try:
-            found = list(dangers.of(rule))
-        except RulesetError as error:
-            draft.check.refuse((), f"cannot be run: {error}")
-        else:
-            check_acknowledged(draft.requested, found, rule.response.mode, draft.check)
+        check_acknowledged(draft.requested, dangers.of(rule), rule.response.mode, draft.check)
 
 
 class _Assembler:
@@ -189,6 +184,12 @@ class _Assembler:
         if too_deep(expression):
             draft.check.refuse(("detection", "condition"), "nested too deeply")
             return None
+        if not draft.check.diagnostics:  # else a part of it may be missing
+            try:
+                compile_expression(expression)
+            except RulesetError as error:
+                draft.check.refuse(("detection",), f"cannot be run: {error}")
+                return None
         return Selection(rule=draft.id or draft.names[0][0], category=draft.category, expression=expression)
 
     def _fits(self, draft: RuleDraft, selections: Sequence[Selection]) -> bool:

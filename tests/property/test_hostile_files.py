@@ -90,6 +90,7 @@ def test_a_bomb_of_a_megabyte_is_refused_where_it_becomes_one(
         ("rules-list-used-often", "too large"),
         ("rules-list-in-many-correlations", "the set holds more than 300,000 tests and values"),
         ("rules-regexes-optional", "more than 1,000 regular expressions"),
+        ("cases-events-numbered", "texts with {n} become more than 20,000,000 characters"),
         ("rules-many-filtered", "filters apply to more than 20,000 rules together"),
     ],
 )

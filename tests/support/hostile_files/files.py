@@ -438,6 +438,15 @@ _add(
     events_long=lambda size: cases(
         "      - {as: m, repeat: 10000, user_agent: '" + "{n}" * (size // 3 - 100) + "'}\n"
     ),
+    events_numbered=lambda size: (
+        cases("      - as: m\n")
+        + (
+            "  - {name: x, kind: matching, expect: none, events: [{as: m, repeat: 9999, user_agent: '"
+            + "{n}" * 6_000
+            + "'}]}\n"
+        )
+        * (size // 18_200)
+    ),
     events_of_lists=lambda size: cases(
         f"      - {{as: m, repeat: 10000, groups: [{repeated('g,', size)}]}}\n"
     ),

@@ -25,7 +25,7 @@ from tests.support.hostile_files.files import HOSTILE, RULE, Hostile
 
 CPU_SECONDS = 10
 MEMORY_MB = 1024
-OUTPUT_BYTES = 150_000
+OUTPUT_BYTES = 250_000
 SAMPLE = 60_000
 
 NAMES = {

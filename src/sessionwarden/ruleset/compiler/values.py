@@ -117,6 +117,8 @@ class _Item:
         before = len(self._check.diagnostics)
         if value is not None and not isinstance(value, str | int | float):
             self._refuse(path, f"must be text or a number, not {describe(value)}", quote_hint(value, str))
+        elif "exists" in self._modifiers and not isinstance(value, bool):
+            self._refuse(path, f"exists is true or false, not {describe(value)}")
         elif isinstance(value, bool) and "exists" not in self._modifiers:
             self._refuse(path, "true and false match nothing", "quote it if it is text")
         elif value == "" and TEXT_MODIFIERS.intersection(self._modifiers):

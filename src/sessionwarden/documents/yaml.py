@@ -150,7 +150,7 @@ def read_documents(text: str, *, file: str) -> tuple[list[Document], list[Diagno
 
 
 def _reached(loader: _Loader | None) -> Position:
-    mark = None if loader is None else loader.get_mark()  # type: ignore[no-untyped-call]
+    mark = None if loader is None else loader.get_mark()
     return Position(1, 1) if mark is None else Position(mark.line + 1, mark.column + 1)
 
 

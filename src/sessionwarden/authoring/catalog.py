@@ -21,7 +21,7 @@ from sessionwarden.model.policy import Policy
 from sessionwarden.model.rules import CompiledRule
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import check_rules
-from sessionwarden.ruleset.compiler.detection_section import compile_detection
+from sessionwarden.ruleset.compiler.detection_section import compile_definition
 from sessionwarden.ruleset.matching.explain import Names, named
 
 SERVES_OTHERS = "serves other rules"
@@ -61,9 +61,7 @@ class Source:
         category = self.data.get("logsource", {}).get("category")
         return named(
             {
-                name: compile_detection(
-                    {name: definition, "condition": name}, category, check, ("detection",)
-                )
+                name: compile_definition(definition, category, check, ("detection", name))
                 for name, definition in self.data.get("detection", {}).items()
                 if name != "condition"
             }

@@ -34,7 +34,7 @@ def compile_detection(section: dict[str, Any], category: str | None, check: Chec
         elif name in RESERVED_NAMES - {"condition"} or not _NAME_CHARACTERS.issuperset(name):
             check.refuse(here, f"{quoted(name)} cannot be the name of a detection")
         elif name != "condition":
-            detections[name] = _compile_definition(definition, category, check, here)
+            detections[name] = compile_definition(definition, category, check, here)
     if not detections:
         check.refuse(path, "has no detection")
     expression = _compile_conditions(section, detections, check, path)
@@ -74,7 +74,8 @@ def _compile_conditions(section: dict[str, Any], detections: dict[str, Any], che
     return expressions[0] if len(expressions) == 1 else ["or", *expressions]
 
 
-def _compile_definition(definition: Any, category: str | None, check: Check, path: Path) -> Any:
+def compile_definition(definition: Any, category: str | None, check: Check, path: Path) -> Any:
+    """The expression of one detection; `None` if `check` has a new diagnostic."""
     if isinstance(definition, dict):
         return _compile_map(definition, category, check, path)
     if isinstance(definition, list):

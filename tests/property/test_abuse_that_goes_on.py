@@ -57,6 +57,7 @@ def test_abuse_that_goes_on_is_stopped_and_what_followed_the_last_act_justifies_
         START,
         random=random,
         processes=random.choice((1, 3)),
+        jitter=random.random() < 0.5,
     )
     # over the limit, nothing is left to do about a denied session where no authorizer of ours asks
     guarded = limit < 20 or random.random() < 0.8

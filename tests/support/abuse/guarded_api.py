@@ -2,7 +2,7 @@
 
 Everything between is the product's own: engines that share one store, the enforcer, the denylist's verdict.
 What the loop adds is time: an event reaches detection `DELAY_MS` after its request, and its finding reaches
-enforcement `DELAY_MS` later.
+enforcement `DELAY_MS` later or, with `jitter`, somewhat later still, out of order and now and then twice.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from sessionwarden.ruleset.compiled import CompiledRuleset
 from tests.support.enforcement import POOL, World
 
 DELAY_MS = 2_000
+JITTER_MS = 4_000
+"""Findings overtake each other by up to so much, and every fifth is delivered twice."""
 STEP_MS = 1_000
 """The loop's resolution: requests have times of their own, deliveries happen once a step."""
 
@@ -61,6 +63,7 @@ class GuardedApi:
     start_ms: int
     random: Random = field(default_factory=lambda: Random(0))
     processes: int = 2
+    jitter: bool = False
 
     def __post_init__(self) -> None:
         users = {(POOL, user): PoolUser(user, ()) for user in ("victim", "other")}
@@ -122,10 +125,16 @@ class GuardedApi:
             outcome = self.random.choice(self._engines).process(batch, now_ms=self.now_ms)
             assert not outcome.failures
             for finding in outcome.findings:
-                heapq.heappush(self._queue, (self.now_ms + DELAY_MS, next(self._numbers), finding))
+                self._send(finding)
             outcome.commit(outcome.findings)
         while self._queue and self._queue[0][0] <= self.now_ms:
             self._enforce(heapq.heappop(self._queue)[2])
+
+    def _send(self, finding: Finding) -> None:
+        twice = self.jitter and self.random.random() < 0.2
+        for _ in range(1 + twice):
+            late = self.random.randrange(JITTER_MS) if self.jitter else 0
+            heapq.heappush(self._queue, (self.now_ms + DELAY_MS + late, next(self._numbers), finding))
 
     def _batches(self, events: Sequence[Event]) -> Iterator[list[Event]]:
         size = self.random.choice((5, 50, 500))
@@ -137,7 +146,8 @@ class GuardedApi:
         self.findings += not finding.reminder
         self.reminders += finding.reminder
         done = enforcer.remind(finding) if finding.reminder else enforcer.enforce(finding)
-        if done is not None and done.decision.enforced:
+        known = {act.decision.id for act in self.acts}
+        if done is not None and done.decision.enforced and done.decision.id not in known:
             self.acts.append(Act(done.decision, finding, self.now_ms))
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from sessionwarden.model.event import Event
 from sessionwarden.model.rules import CompiledRule
-from tests.support.abuse.guarded_api import DELAY_MS, STEP_MS, Act, GuardedApi
+from tests.support.abuse.guarded_api import DELAY_MS, JITTER_MS, STEP_MS, Act, GuardedApi
 
-SLACK_MS = 2 * DELAY_MS + 3 * STEP_MS
+SLACK_MS = 2 * DELAY_MS + JITTER_MS + 3 * STEP_MS
 """From a request to the act on it, with the loop's resolution."""
 
 

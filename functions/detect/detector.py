@@ -99,7 +99,8 @@ class Detector:
         return undelivered | _each_alone(self._copy_to_bus, emitted)
 
     def _copy_to_bus(self, findings: Sequence[Finding]) -> None:
-        self._bus.publish("Finding", [msgspec.json.encode(finding) for finding in findings])
+        # a reminder tells subscribers nothing new: the Enforcement event will, if it is acted on
+        self._bus.publish("Finding", [msgspec.json.encode(one) for one in findings if not one.reminder])
 
 
 def _each_alone(
@@ -157,7 +158,8 @@ def _count(report: Report, events: Sequence[Event], outcome: Outcome) -> None:
         EventsRefused=outcome.refused,
         WindowsFull=outcome.full,
         KeysDropped=outcome.dropped_keys,
-        Findings=len(outcome.findings),
+        Findings=sum(not finding.reminder for finding in outcome.findings),
+        Reminders=sum(finding.reminder for finding in outcome.findings),
         MessagesFailed=len(report.errors),
         SuppressionsFailed=int(report.suppress_error is not None),
         RulesFailed=sum(not isinstance(failure.error, StoreError) for failure in outcome.failures),

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessionwarden.denylist.verdict import judge as verdict
+from sessionwarden.enforcement.acted import Acted
 from sessionwarden.enforcement.actions import Actions
 from sessionwarden.enforcement.alert_text import DeploymentName
 from sessionwarden.enforcement.enforcer import Enforcer
@@ -76,8 +77,8 @@ class Fuse:
             raise CrashError
 
 
-crashes = st.tuples(st.just("deliver"), st.integers(0, 24), st.booleans())
-overtaken = st.tuples(st.just("deliver_while_lifting"), st.integers(0, 24), st.just(False))
+crashes = st.tuples(st.just("deliver"), st.integers(0, 34), st.booleans())
+overtaken = st.tuples(st.just("deliver_while_lifting"), st.integers(0, 34), st.just(False))
 delivery = st.tuples(st.just("deliver"), st.just(NEVER), st.just(False))
 others = st.tuples(st.sampled_from(["lift", "stop", "resume", "wait"]), st.just(0), st.just(False))
 half_lifts = st.tuples(st.just("lift"), st.integers(0, 6), st.booleans())
@@ -113,6 +114,7 @@ class History:
             decisions=Crashing(world.decisions, fuse),
             denylist=Crashing(world.denylist, fuse),
             control=Crashing(world.control, fuse),
+            acted=Acted(Crashing(world.coverage, fuse)),
             users=Crashing(world.users, fuse),
             clock=lambda: world.now_ms,
         )
@@ -132,6 +134,7 @@ class History:
         lift = Lift(
             decisions=Crashing(world.decisions, fuse),
             denylist=Crashing(world.denylist, fuse),
+            acted=Acted(Crashing(world.coverage, fuse)),
             users=Crashing(world.users, fuse),
         )
         with suppress(CrashError):
@@ -193,7 +196,7 @@ def test_from_a_lift_on_no_history_keeps_a_new_sign_in_out(steps: list[tuple[str
             assert not history.world.users.disabled
 
 
-@given(st.integers(0, 24), st.booleans())
+@given(st.integers(0, 34), st.booleans())
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_a_delivery_that_crashes_anywhere_is_completed_by_the_next(at: int, acknowledged: bool) -> None:
     history = History()

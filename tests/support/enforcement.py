@@ -8,11 +8,13 @@ from typing import Any
 from sessionwarden.adapters.memory.enforcement import (
     MemoryAlertSink,
     MemoryControlStore,
+    MemoryCoverageStore,
     MemoryDecisionStore,
     MemoryDenylistStore,
     MemoryPublisher,
     MemoryUserPool,
 )
+from sessionwarden.enforcement.acted import Acted
 from sessionwarden.enforcement.actions import Actions
 from sessionwarden.enforcement.alert_text import DeploymentName
 from sessionwarden.enforcement.enforcer import Enforcer
@@ -81,6 +83,15 @@ def finding(*, answer: Response | None = None, **changes: Any) -> Finding:
     return Finding(**(fields | changes))
 
 
+def about(name: str, *, answer: Response | None = None, **changes: Any) -> Finding:
+    """A finding with the id `name`, about a user and a session that no other finding is about."""
+    answer = answer or response()
+    sub, session = f"sub-{name}", f"session-{name}"
+    key = {"session": session} if answer.scope == "session" else {"user": sub}
+    own = {"id": name, "user": sub, "session": session, "key": key, "username": name}
+    return finding(answer=answer, **(own | changes))
+
+
 def deployed(
     *,
     mode: Mode = "enforce",
@@ -114,6 +125,7 @@ class World:
     decisions: MemoryDecisionStore = field(default_factory=MemoryDecisionStore)
     denylist: MemoryDenylistStore = field(default_factory=MemoryDenylistStore)
     control: MemoryControlStore = field(default_factory=MemoryControlStore)
+    coverage: MemoryCoverageStore = field(default_factory=MemoryCoverageStore)
     users: MemoryUserPool = field(
         default_factory=lambda: MemoryUserPool({(POOL, SUB): PoolUser("bob", ("staff",))})
     )
@@ -126,6 +138,7 @@ class World:
             decisions=self.decisions,
             denylist=self.denylist,
             control=self.control,
+            acted=Acted(self.coverage),
             users=self.users,
             clock=lambda: self.now_ms,
         )
@@ -142,4 +155,6 @@ class World:
 
     @property
     def lift(self) -> Lift:
-        return Lift(decisions=self.decisions, denylist=self.denylist, users=self.users)
+        return Lift(
+            decisions=self.decisions, denylist=self.denylist, acted=Acted(self.coverage), users=self.users
+        )

@@ -13,8 +13,10 @@ from msgspec.structs import replace
 from sessionwarden.adapters.aws.cognito import CognitoUserPool
 from sessionwarden.adapters.clock import system_clock
 from sessionwarden.adapters.dynamodb.control import DynamoDBControlStore
+from sessionwarden.adapters.dynamodb.coverage import DynamoDBCoverageStore
 from sessionwarden.adapters.dynamodb.decisions import DynamoDBDecisionStore
 from sessionwarden.adapters.dynamodb.denylist import DynamoDBDenylistStore
+from sessionwarden.enforcement.acted import Acted
 from sessionwarden.enforcement.actions import Actions
 from sessionwarden.model.decision import Decision
 from sessionwarden.model.deny import BroadDeny, DenyEntry
@@ -63,6 +65,7 @@ def enforced(stack: DeployedStack, **changes: Any) -> Decision:
         decisions=store,
         denylist=DynamoDBDenylistStore(stack.dynamodb, stack.denylist),
         control=DynamoDBControlStore(stack.dynamodb, stack.control),
+        acted=Acted(DynamoDBCoverageStore(stack.dynamodb, stack.control)),
         users=CognitoUserPool(stack.cognito),
         clock=system_clock,
     ).carry_out(store.record(decision))

@@ -119,8 +119,9 @@ def test_a_late_finding_that_only_alerts_withholds_nothing() -> None:
 def test_over_the_budget_only_the_session_is_denied() -> None:
     answer = response(actions=("deny", "sign_out", "disable_user"), deny_seconds=3600)
     full = decide(finding(answer=answer), deployed(), now_ms=NOW_MS)
-    reduced = reduce_for_budget(full, session=SESSION)
+    reduced = reduce_for_budget(full, sessions=(SESSION, "second"))
     assert (reduced.scope, reduced.value, reduced.session) == ("session", SESSION, SESSION)
+    assert reduced.more_sessions == ("second",)
     assert reduced.actions == ("deny", "alert")
     assert (reduced.not_before, reduced.deny_until) == (None, None)
     assert (reduced.simulated, reduced.withheld, reduced.reduced) == (False, None, "budget")
@@ -128,10 +129,9 @@ def test_over_the_budget_only_the_session_is_denied() -> None:
     assert (reduced.id, reduced.pool, reduced.user) == (full.id, POOL, SUB)
 
 
-@pytest.mark.parametrize("session", [None, ""])
-def test_over_the_budget_without_a_session_nothing_is_left(session: str | None) -> None:
+def test_over_the_budget_without_a_session_nothing_is_left() -> None:
     full = decide(finding(), deployed(), now_ms=NOW_MS)
-    left = reduce_for_budget(full, session=session)
+    left = reduce_for_budget(full, sessions=())
     assert (left.simulated, left.withheld, left.reduced) == (True, "budget", None)
 
 

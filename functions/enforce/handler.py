@@ -20,12 +20,12 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.enforce.settings import Settings
+from functions.service_clock import ServiceClock, queue_times
 from sessionwarden.adapters.aws.clients import client
 from sessionwarden.adapters.aws.cognito import CognitoUserPool
 from sessionwarden.adapters.aws.deadline import Deadline
 from sessionwarden.adapters.aws.eventbridge import EventBridgePublisher
 from sessionwarden.adapters.aws.sns import SNSAlertSink
-from sessionwarden.adapters.clock import system_clock
 from sessionwarden.adapters.dynamodb.control import DynamoDBControlStore
 from sessionwarden.adapters.dynamodb.coverage import DynamoDBCoverageStore
 from sessionwarden.adapters.dynamodb.decisions import DynamoDBDecisionStore
@@ -45,6 +45,7 @@ before Lambda kills the function, which would answer for no message at all."""
 
 logger = Logger()
 metrics = Metrics()
+clock = ServiceClock()
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 findings = msgspec.json.Decoder(Finding)
 cognito_deadline = Deadline(seconds=COGNITO_SECONDS)
@@ -62,7 +63,7 @@ def enforcer() -> Enforcer:
         control=DynamoDBControlStore(dynamodb, settings.control_table),
         acted=Acted(DynamoDBCoverageStore(dynamodb, settings.control_table)),
         users=CognitoUserPool(cognito_deadline.guard(client("cognito-idp"))),
-        clock=system_clock,
+        clock=clock,
     )
     return Enforcer(
         deployment=settings.read_deployment(),
@@ -103,6 +104,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """SQS batch in, partial batch response out."""
     cognito_deadline.start()
     calls_deadline.start()
+    clock.heed_and_report(queue_times(event["Records"]), metrics=metrics, logger=logger)
     metrics.add_metric(name="FindingsReceived", unit=MetricUnit.Count, value=len(event["Records"]))
     return process_partial_response(
         event=event, record_handler=handle_record, processor=processor, context=context

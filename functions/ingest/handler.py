@@ -17,8 +17,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.ingest.records import Delivery, read_records
 from functions.ingest.settings import Settings
+from functions.service_clock import ServiceClock, ServiceTimes
 from sessionwarden.adapters.aws.eventbridge import EventBridgePublisher
-from sessionwarden.adapters.clock import system_clock
 from sessionwarden.ports import Publisher
 from sessionwarden.sources.cloudwatch import open_payload
 from sessionwarden.sources.event_packs import pack_events
@@ -28,6 +28,7 @@ MAX_LOGGED_LINES = 20
 
 logger = Logger()
 metrics = Metrics()
+clock = ServiceClock()
 
 
 @cache
@@ -48,8 +49,10 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Publish one delivery's events; raises `SourceError` or `DeliveryError`, so that Lambda retries."""
     metrics.add_metric(name="Deliveries", unit=MetricUnit.Count, value=1)
     batch = open_payload(event)
+    written = max((record.timestamp for record in batch.records), default=0)
+    clock.heed_and_report(ServiceTimes(written), metrics=metrics, logger=logger)
     kind = settings().log_groups.get(batch.log_group)
-    delivery = read_records(batch.records, kind, now_ms=system_clock())
+    delivery = read_records(batch.records, kind, now_ms=clock())
     publisher().publish("Events", pack_events(delivery.events))
     _report(delivery)
 

@@ -18,6 +18,7 @@ from moto import mock_aws
 
 from functions.enforce import handler
 from functions.enforce.settings import Settings
+from functions.service_clock import ServiceClock
 from sessionwarden.adapters.aws.deadline import Deadline
 from sessionwarden.adapters.clock import system_clock
 from sessionwarden.errors import SettingsError
@@ -86,12 +87,15 @@ class Account:
         return finding(**(fields | changes))
 
     def denied(self) -> list[str]:
+        return [item["decision_id"]["S"] for item in self.entries()]
+
+    def entries(self) -> list[dict[str, Any]]:
         answer = self.dynamodb.query(
             TableName=self.denylist,
             KeyConditionExpression="principal = :p",
             ExpressionAttributeValues={":p": {"S": principal(self.pool, self.sub)}},
         )
-        return [item["decision_id"]["S"] for item in answer["Items"]]
+        return [*map(dict, answer["Items"])]
 
     def received(self) -> list[dict[str, Any]]:
         answer = self.sqs.receive_message(QueueUrl=self.inbox, MaxNumberOfMessages=10)
@@ -109,14 +113,14 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account
         handler.enforcer.cache_clear()
 
 
-def invoke(*bodies: bytes | str) -> list[str]:
+def invoke(*bodies: bytes | str, attributes: dict[str, str] | None = None) -> list[str]:
     """The ids of the messages that failed."""
     records = [
         {
             "messageId": f"m-{number}",
             "receiptHandle": "r",
             "body": body if isinstance(body, str) else body.decode(),
-            "attributes": {},
+            "attributes": attributes or {},
             "messageAttributes": {},
             "eventSource": "aws:sqs",
             "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:findings",
@@ -156,6 +160,16 @@ def test_the_same_finding_twice_in_a_batch_alerts_once(account: Account) -> None
     body = msgspec.json.encode(account.finding())
     assert invoke(body, body) == []
     assert len([message for message in account.received() if message.get("Type") == "Notification"]) == 1
+
+
+def test_a_clock_that_is_minutes_behind_cuts_off_all_that_was_signed_in_when_the_finding_was_sent(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = system_clock()
+    monkeypatch.setattr(handler, "clock", ServiceClock(lambda: sent - 20 * 60_000))
+    assert invoke(msgspec.json.encode(account.finding()), attributes={"SentTimestamp": str(sent)}) == []
+    (item,) = account.entries()
+    assert int(item["not_before"]["N"]) == sent // 1000
 
 
 def test_an_observing_deployment_touches_no_user(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from functions.ingest import handler as ingest
 from functions.ingest.settings import Settings
+from functions.service_clock import ServiceClock
 from sessionwarden.errors import DeliveryError, SettingsError, SourceError
 from sessionwarden.model.event import Event, EventPack
 from sessionwarden.sources.access_log.line import format_access_line
@@ -65,7 +66,7 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> Bus:
     environment = {"SESSIONWARDEN_LOG_GROUPS": json.dumps(GROUPS), "SESSIONWARDEN_BUS": "bus"}
     monkeypatch.setattr(ingest, "settings", lambda: Settings.from_environment(environment))
     monkeypatch.setattr(ingest, "publisher", lambda: bus)
-    monkeypatch.setattr(ingest, "system_clock", lambda: NOW)
+    monkeypatch.setattr(ingest, "clock", ServiceClock(lambda: NOW))
     return bus
 
 
@@ -193,3 +194,12 @@ def metric(output: str, name: str, **dimensions: str) -> float:
             found.append(value[0] if isinstance(value, list) else value)
     [only] = found
     return float(only)
+
+
+def test_a_clock_that_is_minutes_behind_quarantines_no_line_and_is_reported(
+    bus: Bus, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "clock", ServiceClock(lambda: NOW - 20 * 60_000))
+    ingest.lambda_handler(delivery("/access/http", access_line()), CONTEXT)
+    assert [event.id for event in bus.events] == ["r0"]
+    assert '"ClockDiffers":[1.0]' in capsys.readouterr().out.replace(" ", "")

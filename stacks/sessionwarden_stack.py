@@ -225,13 +225,54 @@ class SessionwardenStack(Stack):
         alarms.watch_throttles("Authorizer", self.authorizer.authorizer.function)
         alarms.watch_count("AuthorizerMalfunctions", self.authorizer.malfunctions)
         alarms.watch_count("AuthorizerStaleKeys", self.authorizer.stale_keys)
-        alarms.watch_count("IngestQuarantined", self.ingest.quarantined)
-        alarms.watch_count("KeysDropped", self.detection.keys_dropped)
-        alarms.watch_count("RulesetUnavailable", self.detection.ruleset_unavailable)
-        alarms.watch_count("RulesetFallback", self.detection.ruleset_fallback)
-        return (
-            alarms.watch_count("RulesetRefused", self.detection.ruleset_refused),
-            alarms.watch_count("RulesFailed", self.detection.rules_failed),
+        alarms.watch_count("AuthorizerDenylistUnavailable", self.authorizer.denylist_unavailable)
+        for (name, construct), metrics in self._counted().items():
+            for metric in metrics:
+                alarms.watch_count(f"{name}{metric}", construct.metric(metric))
+        self._watch_silence()
+        detect = self.detection.detect
+        return tuple(
+            alarms.watch_count(metric, detect.metric(metric)) for metric in ("RulesetRefused", "RulesFailed")
+        )
+
+    def _counted(self) -> Mapping[tuple[str, WardenFunction], Sequence[str]]:
+        """What must not happen even once, by the name that the alarm begins with and the function."""
+        return {
+            ("Ingest", self.ingest.ingest): ("Quarantined", "ClockDiffers"),
+            ("Detect", self.detection.detect): ("ClockDiffers",),
+            ("", self.detection.detect): (
+                "EventsFuture",
+                "EventsLate",
+                "KeysDropped",
+                "RulesetFallback",
+                "RulesetUnavailable",
+                "WindowsFull",
+            ),
+            ("Enforce", self.enforcement.enforce): ("ClockDiffers",),
+            ("", self.enforcement.enforce): ("ActionsFailed",),
+            ("PreTokenGeneration", self.pre_token_generation.trigger): ("DenylistUnavailable",),
+        }
+
+    def _watch_silence(self) -> None:
+        """Alarm when a log that is watched falls silent while there are requests."""
+        ingest, minutes = self.ingest.ingest, self.settings.log_silence_minutes
+        for api_id, log_group in self.ingest.access_log_names.items():
+            # API Gateway counts a REST API's requests by the API's name, which is not known here
+            requests = (
+                cloudwatch.Metric(
+                    namespace="AWS/ApiGateway", metric_name="Count", dimensions_map={"ApiId": api_id}
+                )
+                if api_id in self.settings.http_api_ids
+                else ingest.metric("Decisions", api_id=api_id)
+            )
+            lines = ingest.metric("Lines", log_group=log_group)
+            self.alarms.watch_silence(f"LogSilent{api_id}", requests=requests, lines=lines, minutes=minutes)
+        authorizer = self.authorizer.authorizer
+        self.alarms.watch_silence(
+            "LogSilentAuthorizer",
+            requests=authorizer.function.metric_invocations(),
+            lines=ingest.metric("Lines", log_group=authorizer.log_group_name),
+            minutes=minutes,
         )
 
     def _watch_function(self, name: str, construct: WardenFunction) -> None:

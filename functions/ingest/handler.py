@@ -55,14 +55,29 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
     delivery = read_records(batch.records, kind, now_ms=clock())
     publisher().publish("Events", pack_events(delivery.events))
     _report(delivery)
+    if kind is not None:
+        _count("Lines", len(batch.records), log_group=batch.log_group)
+    if kind == "authorizer":
+        _count_decisions(delivery)
+
+
+def _count_decisions(delivery: Delivery) -> None:
+    """Count decisions by REST API: an alarm compares them with the lines of the API's own log."""
+    for api_id, decisions in Counter(event.api_id for event in delivery.events).items():
+        if api_id in settings().rest_api_ids:
+            _count("Decisions", decisions, api_id=api_id)
+
+
+def _count(name: str, value: int, **dimension: str) -> None:
+    with single_metric(name=name, unit=MetricUnit.Count, value=value, default_dimensions=dimension):
+        pass
 
 
 def _report(delivery: Delivery) -> None:
     metrics.add_metric(name="Events", unit=MetricUnit.Count, value=len(delivery.events))
     metrics.add_metric(name="Quarantined", unit=MetricUnit.Count, value=len(delivery.quarantined))
     for reason, count in Counter(line.reason for line in delivery.quarantined).items():
-        with single_metric(name="QuarantinedByReason", unit=MetricUnit.Count, value=count) as metric:
-            metric.add_dimension(name="reason", value=reason)
+        _count("QuarantinedByReason", count, reason=reason)
     for line in delivery.quarantined[:MAX_LOGGED_LINES]:
         # the line itself is hostile text and may hold a token, so it is never logged
         logger.warning("quarantined", extra={"log_event_id": line.record_id, "reason": line.reason})

@@ -23,6 +23,7 @@ from sessionwarden.constructs.authorizer import Authorizer
 from sessionwarden.constructs.detection import Detection
 from sessionwarden.constructs.enforcement import Enforcement, FindingsQueue
 from sessionwarden.constructs.function import WardenFunction
+from sessionwarden.constructs.grouped_alerts import GroupedAlerts
 from sessionwarden.constructs.ingest import ApiKind, Ingest
 from sessionwarden.constructs.live_rules import LiveRules
 from sessionwarden.constructs.pre_token_generation import PreTokenGeneration
@@ -36,6 +37,8 @@ SNAP_START: Mapping[SnapStart, lambda_.SnapStartConf | None] = {
 }
 EVENTS_MAX_AGE_SECONDS = 300
 FINDINGS_MAX_AGE_SECONDS = 120
+# twice the time for which acts are collected
+ACTS_MAX_AGE_SECONDS = 600
 
 
 class Bundle(Protocol):
@@ -138,6 +141,14 @@ class SessionwardenStack(Stack):
             new_keys_per_minute=settings.new_keys_per_minute,
             memory_mb=settings.detect_memory_mb,
         )
+        self.grouped_alerts = GroupedAlerts(
+            self,
+            "GroupedAlerts",
+            stack_name=settings.stack_name,
+            code=functions_code,
+            alerts=self.alerts.topic,
+            batching_window_seconds=profile.grouped_alerts_seconds,
+        )
         self.enforcement = Enforcement(
             self,
             "Enforcement",
@@ -147,6 +158,7 @@ class SessionwardenStack(Stack):
             state=self.state,
             findings=self.findings,
             alerts=self.alerts.topic,
+            grouped_alerts=self.grouped_alerts.acts.queue,
             mode=settings.mode,
             user_pools_json=pools_json,
             user_pool_arns=[*pool_arns.values()],
@@ -212,13 +224,18 @@ class SessionwardenStack(Stack):
         alarms.watch_dead_letters("Rule", self.detection.undelivered)
         alarms.watch_dead_letters("Events", self.detection.events.dead_letters)
         alarms.watch_dead_letters("Findings", self.findings.dead_letters)
+        alarms.watch_dead_letters("GroupedAlerts", self.grouped_alerts.acts.dead_letters)
         alarms.watch_age("Events", self.detection.events.queue, max_age_seconds=EVENTS_MAX_AGE_SECONDS)
         alarms.watch_age("Findings", self.findings.queue, max_age_seconds=FINDINGS_MAX_AGE_SECONDS)
+        alarms.watch_age(
+            "GroupedAlerts", self.grouped_alerts.acts.queue, max_age_seconds=ACTS_MAX_AGE_SECONDS
+        )
         alarms.watch_async("Ingest", self.ingest.ingest.function)
         for name, construct in {
             "Ingest": self.ingest.ingest,
             "Detect": self.detection.detect,
             "Enforce": self.enforcement.enforce,
+            "GroupAlerts": self.grouped_alerts.group_alerts,
             "PreTokenGeneration": self.pre_token_generation.trigger,
         }.items():
             self._watch_function(name, construct)

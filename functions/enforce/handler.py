@@ -26,6 +26,7 @@ from sessionwarden.adapters.aws.cognito import CognitoUserPool
 from sessionwarden.adapters.aws.deadline import Deadline
 from sessionwarden.adapters.aws.eventbridge import EventBridgePublisher
 from sessionwarden.adapters.aws.sns import SNSAlertSink
+from sessionwarden.adapters.aws.sqs_acts import SQSGroupedAlerts
 from sessionwarden.adapters.dynamodb.control import DynamoDBControlStore
 from sessionwarden.adapters.dynamodb.coverage import DynamoDBCoverageStore
 from sessionwarden.adapters.dynamodb.decisions import DynamoDBDecisionStore
@@ -69,6 +70,7 @@ def enforcer() -> Enforcer:
         deployment=settings.read_deployment(),
         actions=actions,
         alerts=SNSAlertSink(calls_deadline.guard(client("sns")), settings.alert_topic_arn),
+        grouped=SQSGroupedAlerts(calls_deadline.guard(client("sqs")), settings.grouped_alerts_queue_url),
         bus=EventBridgePublisher(
             client=calls_deadline.guard(client("events")), bus=settings.bus, source="sessionwarden.enforce"
         ),

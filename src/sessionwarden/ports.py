@@ -276,3 +276,11 @@ class AlertSink(Protocol):
     """Notifies operators. `subject` is at most 100 ASCII characters."""
 
     def alert(self, *, subject: str, message: str, attributes: Mapping[str, str]) -> None: ...
+
+
+class GroupedAlerts(Protocol):
+    """Tells operators of acts some minutes later, many in one message. Each act is told at least once."""
+
+    def add(self, act: Enforcement) -> None:
+        """Have the act told; raises `DeliveryError` unless that is certain."""
+        ...

@@ -15,7 +15,7 @@ METRIC = re.compile(r'metric\(name="(\w+)"|counts\["(\w+)"\]|^        ([A-Z]\w+)
 NAMES = re.compile(r"^ +name = (.+)$", re.MULTILINE)
 MESSAGE = re.compile(r'logger\.(?:info|warning|error)\(\s*"([^"]+)"')
 ATTRIBUTE = re.compile(r'^        "(\w+)": |attributes = .*\{"(\w+)": "true"\}', re.MULTILINE)
-FUNCTIONS = ("detect", "enforce", "ingest", "pre_token_generation", "validate_rules")
+FUNCTIONS = ("detect", "enforce", "group_alerts", "ingest", "pre_token_generation", "validate_rules")
 
 
 def documented(header: tuple[str, ...], pattern: str) -> dict[str, set[str]]:

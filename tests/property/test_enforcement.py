@@ -122,6 +122,7 @@ class History:
             deployment=world.deployment,
             actions=actions,
             alerts=Crashing(world.alerts, fuse),
+            grouped=Crashing(world.grouped, fuse),
             bus=Crashing(world.bus, fuse),
             name=DeploymentName(stack="s", region="r"),
         )

@@ -51,6 +51,12 @@ GRANTS: dict[str, dict[str, set[str]]] = {
             "cognito-idp:ListUsers",
         },
         "FindingsQueue": CONSUME,
+        "GroupedAlertsActsQueue": {"sqs:SendMessage"},
+    },
+    "GroupedAlertsFunction": {
+        "GroupedAlertsFunctionLog": OWN_LOG,
+        "AlertsTopic": {"sns:Publish"},
+        "GroupedAlertsActsQueue": CONSUME,
     },
     "Authorizer": {"AuthorizerLog": OWN_LOG, "StateDenylist": {"dynamodb:Query"}},
     "RulesValidator": {"RulesValidatorLog": OWN_LOG},

@@ -33,6 +33,7 @@ FUNCTIONS = {
     "ingest": "Ingest",
     "detect": "DetectionDetect",
     "enforce": "EnforcementEnforce",
+    "group_alerts": "GroupedAlerts",
     "authorizer": "Authorizer",
     "pre_token_generation": "PreTokenGeneration",
     "validate_rules": "RulesValidator",
@@ -315,14 +316,30 @@ def test_every_queue_with_a_consumer_has_dead_letters_after_five_tries(aws: Synt
     functions = {item.logical_id: item.properties for item in aws.of_type("AWS::Lambda::Function")}
     mappings = aws.of_type("AWS::Lambda::EventSourceMapping")
 
-    assert len(mappings) == 2
+    assert len(mappings) == 3
     for mapping in mappings:
         queue = queues[mapping.properties["EventSourceArn"]["Fn::GetAtt"][0]]
         timeout = functions[mapping.properties["FunctionName"]["Ref"]]["Timeout"]
         assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
-        assert queue["VisibilityTimeout"] >= 6 * timeout
+        window = mapping.properties.get("MaximumBatchingWindowInSeconds", 0)
+        # detect's batches are collected for a second, which the six times hold easily
+        assert queue["VisibilityTimeout"] >= 6 * timeout + (window if window > 1 else 0)
         assert mapping.properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
         assert mapping.properties["ScalingConfig"]["MaximumConcurrency"] <= 10
+
+
+def test_acts_beyond_the_limit_of_alerts_are_collected_for_minutes_and_told_together(
+    aws: Synthesized,
+) -> None:
+    (mapping,) = [
+        item.properties
+        for item in aws.of_type("AWS::Lambda::EventSourceMapping")
+        if "GroupedAlerts" in item.properties["FunctionName"]["Ref"]
+    ]
+    assert (mapping["MaximumBatchingWindowInSeconds"], mapping["BatchSize"]) == (300, 100)
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}, "each reader sends messages of its own"
+    queue = mapping["EventSourceArn"]["Fn::GetAtt"][0]
+    assert aws.environment("EnforcementEnforce")["SESSIONWARDEN_GROUPED_ALERTS_QUEUE_URL"] == {"Ref": queue}
 
 
 def test_every_queue_without_a_consumer_has_an_alarm_on_its_first_message(aws: Synthesized) -> None:
@@ -339,7 +356,7 @@ def test_every_queue_without_a_consumer_has_an_alarm_on_its_first_message(aws: S
         for dimension in alarm.properties["Dimensions"]
     }
 
-    assert len(dead_letters) == 4
+    assert len(dead_letters) == 5
     assert dead_letters == alarmed
 
 

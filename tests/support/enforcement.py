@@ -11,6 +11,7 @@ from sessionwarden.adapters.memory.enforcement import (
     MemoryCoverageStore,
     MemoryDecisionStore,
     MemoryDenylistStore,
+    MemoryGroupedAlerts,
     MemoryPublisher,
     MemoryUserPool,
 )
@@ -130,6 +131,7 @@ class World:
         default_factory=lambda: MemoryUserPool({(POOL, SUB): PoolUser("bob", ("staff",))})
     )
     alerts: MemoryAlertSink = field(default_factory=MemoryAlertSink)
+    grouped: MemoryGroupedAlerts = field(default_factory=MemoryGroupedAlerts)
     bus: MemoryPublisher = field(default_factory=MemoryPublisher)
 
     @property
@@ -149,6 +151,7 @@ class World:
             deployment=self.deployment,
             actions=self.actions,
             alerts=self.alerts,
+            grouped=self.grouped,
             bus=self.bus,
             name=DeploymentName(stack="warden", region="eu-west-1"),
         )

@@ -2,8 +2,8 @@
 
 The order is: decide, record, denylist, Cognito, alert, event (docs/explanation/enforcement-order.md).
 Invariants: the decision is recorded before its first action, and a later delivery reads it back, so
-`not_before` never moves; the brakes are read before anything is written; an alert within the rule's hourly
-limit is sent at least once and, barring a crash between sending and noting, once.
+`not_before` never moves; the brakes are read before anything is written; what was done to a principal is told
+at least once and, barring a crash between telling and noting, once, beyond the rule's hourly limit too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sessionwarden.model.finding import BROAD_SCOPES, Finding
 from sessionwarden.policy.decide import decide, needs_user_facts, reduce_for_budget, sessions_of
 from sessionwarden.policy.deployment import Deployment
 from sessionwarden.policy.ladder import climb
-from sessionwarden.ports import AlertSink, Publisher
+from sessionwarden.ports import AlertSink, GroupedAlerts, Publisher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,7 @@ class Enforcer:
     deployment: Deployment
     actions: Actions
     alerts: AlertSink
+    grouped: GroupedAlerts
     bus: Publisher
     name: DeploymentName
 
@@ -132,6 +133,8 @@ class Enforcer:
         form = self._budgets.alert_form(enforcement.decision, rule=finding.rule, hour=hour)
         if form == "alert":
             self._send(compose(alert, self.name))
+        elif form == "grouped":
+            self.grouped.add(enforcement)
         elif form == "notice":
             self._send(compose_notice(alert, self.name, until_ms=(hour + 1) * MS_PER_HOUR))
         result = self._alert_result(form)
@@ -145,4 +148,6 @@ class Enforcer:
         now_ms = self.actions.clock()
         if form == "alert":
             return ActionResult(action="alert", outcome="done", time=now_ms)
+        if form == "grouped":
+            return ActionResult(action="alert", outcome="done", time=now_ms, detail="grouped")
         return ActionResult(action="alert", outcome="skipped", time=now_ms, detail="budget")

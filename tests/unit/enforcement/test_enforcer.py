@@ -11,6 +11,7 @@ import pytest
 from sessionwarden.adapters.memory.enforcement import (
     MemoryAlertSink,
     MemoryControlStore,
+    MemoryGroupedAlerts,
     MemoryPublisher,
     MemoryUserPool,
 )
@@ -240,13 +241,44 @@ def test_enforcements_that_always_alert_take_no_alert_from_the_rule() -> None:
     assert all("held_back" not in sent.attributes for sent in world.alerts.sent)
 
 
-def test_a_session_is_denied_also_when_its_alert_is_held_back() -> None:
+def test_what_is_done_to_a_session_is_told_also_beyond_the_limit_of_alerts() -> None:
+    world = World(deployment=deployed(alerts=60))
+    for number in range(61):
+        # the attacker's own, which a victim's follows
+        world.enforcer.enforce(about(f"f-{number}", answer=SESSION_DENY))
+    done = world.enforcer.enforce(about("victim", answer=SESSION_DENY))
+    assert world.denylist.entries(f"{POOL}#sub-victim")
+    assert outcomes(done) == [("deny", "done", ""), ("alert", "done", "grouped")]
+    assert len(world.alerts.sent) == 60
+    assert [act.decision.id for act in world.grouped.acts] == ["f-60", "victim"]
+    assert outcomes(world.grouped.acts[1]) == [("deny", "done", "")], "what was done goes along"
+
+
+def test_strangers_who_use_up_a_rules_alerts_leave_no_act_untold() -> None:
     world = World(deployment=deployed(alerts=1))
-    for number in range(4):
-        done = world.enforcer.enforce(about(f"f-{number}", answer=SESSION_DENY))
-        assert world.denylist.entries(f"{POOL}#sub-f-{number}")
-    assert outcomes(done) == [("deny", "done", ""), ("alert", "skipped", "budget")]
-    assert len(world.alerts.sent) == 2
+    for number in range(9):
+        world.enforcer.enforce(finding(id=f"noise-{number}", answer=STRANGER))
+    world.enforcer.enforce(about("victim", answer=SESSION_DENY))
+    assert [act.decision.id for act in world.grouped.acts] == ["victim"]
+
+
+def test_an_act_that_the_group_did_not_take_is_told_by_the_retry() -> None:
+    class Flaky(MemoryGroupedAlerts):
+        refusals = 1
+
+        def add(self, act: Enforcement) -> None:
+            if self.refusals:
+                self.refusals -= 1
+                raise DeliveryError("grouped alerts: Throttled")
+            super().add(act)
+
+    world = World(deployment=deployed(alerts=1), grouped=Flaky())
+    world.enforcer.enforce(about("first", answer=SESSION_DENY))
+    with pytest.raises(DeliveryError):
+        world.enforcer.enforce(about("second", answer=SESSION_DENY))
+    for _ in range(2):
+        world.enforcer.enforce(about("second", answer=SESSION_DENY))
+    assert [act.decision.id for act in world.grouped.acts] == ["second"]
 
 
 def test_withheld_decisions_share_the_limit_of_alerts() -> None:

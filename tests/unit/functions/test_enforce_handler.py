@@ -22,6 +22,7 @@ from functions.service_clock import ServiceClock
 from sessionwarden.adapters.aws.deadline import Deadline
 from sessionwarden.adapters.clock import system_clock
 from sessionwarden.errors import SettingsError
+from sessionwarden.model.decision import Enforcement
 from sessionwarden.model.finding import Finding
 from sessionwarden.model.policy import Policy, Protected
 from sessionwarden.model.principal import principal
@@ -57,6 +58,7 @@ class Account:
         self.sub = next(str(pair["Value"]) for pair in user["Attributes"] if pair["Name"] == "sub")
         self.denylist = make_table(self.dynamodb, denylist_table)
         self.inbox = self.sqs.create_queue(QueueName="inbox")["QueueUrl"]
+        self.acts = self.sqs.create_queue(QueueName="acts")["QueueUrl"]
         topic = boto3.client("sns").create_topic(Name="alerts")["TopicArn"]
         inbox_arn = self.sqs.get_queue_attributes(QueueUrl=self.inbox, AttributeNames=["QueueArn"])
         arn = inbox_arn["Attributes"]["QueueArn"]
@@ -73,6 +75,7 @@ class Account:
             "SESSIONWARDEN_DECISIONS_TABLE": make_table(self.dynamodb, decisions_table),
             "SESSIONWARDEN_CONTROL_TABLE": make_table(self.dynamodb, control_table),
             "SESSIONWARDEN_ALERT_TOPIC_ARN": topic,
+            "SESSIONWARDEN_GROUPED_ALERTS_QUEUE_URL": self.acts,
             "SESSIONWARDEN_STACK": "warden",
             "SESSIONWARDEN_USER_POOLS": json.dumps([{"pool_id": self.pool, "client_ids": None}]),
         }
@@ -170,6 +173,20 @@ def test_a_clock_that_is_minutes_behind_cuts_off_all_that_was_signed_in_when_the
     assert invoke(msgspec.json.encode(account.finding()), attributes={"SentTimestamp": str(sent)}) == []
     (item,) = account.entries()
     assert int(item["not_before"]["N"]) == sent // 1000
+
+
+def test_an_act_beyond_the_limit_of_alerts_waits_in_the_queue_of_acts_that_are_told_together(
+    account: Account, tmp_path: Path
+) -> None:
+    policy_file(tmp_path, alerts_per_hour=1)
+    session = response(scope="session", actions=("deny", "alert"))
+    findings = [
+        account.finding(id=name, answer=session, session=name, key={"session": name}, username="\ufffe")
+        for name in ("s-1", "s-2")
+    ]
+    assert invoke(*map(msgspec.json.encode, findings)) == []
+    (message,) = account.sqs.receive_message(QueueUrl=account.acts)["Messages"]
+    assert msgspec.json.decode(message["Body"], type=Enforcement).decision.id == "s-2"
 
 
 def test_an_observing_deployment_touches_no_user(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,6 +207,16 @@ class MemoryAlertSink:
         self.sent.append(SentAlert(subject, message, dict(attributes)))
 
 
+class MemoryGroupedAlerts:
+    """`ports.GroupedAlerts` that keeps the acts."""
+
+    def __init__(self) -> None:
+        self.acts: list[Enforcement] = []
+
+    def add(self, act: Enforcement) -> None:
+        self.acts.append(act)
+
+
 class MemoryPublisher:
     """`ports.Publisher` that keeps what was published."""
 

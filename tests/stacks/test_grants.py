@@ -49,6 +49,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
             "cognito-idp:AdminListGroupsForUser",
             "cognito-idp:AdminUserGlobalSignOut",
             "cognito-idp:ListUsers",
+            "cognito-idp:ListUsersInGroup",
         },
         "FindingsQueue": CONSUME,
         "GroupedAlertsActsQueue": {"sqs:SendMessage"},

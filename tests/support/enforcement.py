@@ -20,6 +20,7 @@ from sessionwarden.enforcement.actions import Actions
 from sessionwarden.enforcement.alert_text import DeploymentName
 from sessionwarden.enforcement.enforcer import Enforcer
 from sessionwarden.enforcement.lift import Lift
+from sessionwarden.enforcement.protected_users import ProtectedUsers
 from sessionwarden.model.finding import Finding, Mode, Response
 from sessionwarden.model.policy import Policy, Protected
 from sessionwarden.policy.deployment import Deployment
@@ -150,6 +151,9 @@ class World:
         return Enforcer(
             deployment=self.deployment,
             actions=self.actions,
+            protected_users=ProtectedUsers(
+                directory=self.users, deployment=self.deployment, clock=lambda: self.now_ms
+            ),
             alerts=self.alerts,
             grouped=self.grouped,
             bus=self.bus,

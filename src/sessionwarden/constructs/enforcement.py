@@ -116,5 +116,6 @@ class Enforcement(Construct):
                 "cognito-idp:AdminListGroupsForUser",
                 "cognito-idp:AdminUserGlobalSignOut",
                 "cognito-idp:ListUsers",
+                "cognito-idp:ListUsersInGroup",
                 on=[*user_pool_arns],
             )

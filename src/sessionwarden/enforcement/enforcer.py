@@ -18,6 +18,7 @@ from sessionwarden.enforcement.actions import Actions, Progress, with_result
 from sessionwarden.enforcement.alert_text import Alert, DeploymentName, Message, compose, compose_notice
 from sessionwarden.enforcement.budgets import MS_PER_HOUR, AlertForm, Budgets
 from sessionwarden.enforcement.deny_entries import principal_of, user_of
+from sessionwarden.enforcement.protected_users import ProtectedUsers
 from sessionwarden.model.decision import ActionResult, Decision, Enforcement
 from sessionwarden.model.finding import BROAD_SCOPES, Finding
 from sessionwarden.policy.decide import decide, needs_user_facts, reduce_for_budget, sessions_of
@@ -34,6 +35,7 @@ class Enforcer:
 
     deployment: Deployment
     actions: Actions
+    protected_users: ProtectedUsers
     alerts: AlertSink
     grouped: GroupedAlerts
     bus: Publisher
@@ -73,12 +75,20 @@ class Enforcer:
         now_ms = self.actions.clock()
         decision = decide(finding, self.deployment, now_ms=now_ms)
         if decision.enforced and needs_user_facts(finding, self.deployment):
-            decision = decide(self._with_user_facts(finding, decision), self.deployment, now_ms=now_ms)
+            decision = self._unless_protected(finding, decision)
         if not decision.enforced:
             return decision
         if self.actions.control.stopped():
             return replace(decision, simulated=True, withheld="stopped")
         return self._on_the_ladder(finding, decision)
+
+    def _unless_protected(self, finding: Finding, decision: Decision) -> Decision:
+        """The decision, withheld if the user is protected by a name or a group that the finding lacks."""
+        protected = self.protected_users.includes(*user_of(decision))
+        if protected is None:
+            facts = self._with_user_facts(finding, decision)
+            return decide(facts, self.deployment, now_ms=decision.created_at)
+        return replace(decision, simulated=True, withheld="protected") if protected else decision
 
     def _with_user_facts(self, finding: Finding, decision: Decision) -> Finding:
         """The finding with the user's name and groups, as the user pool has them now.

@@ -304,6 +304,20 @@ def test_who_is_protected_is_read_from_the_policy(account: Account, tmp_path: Pa
     assert account.denied() == []
 
 
+def test_who_is_in_a_protected_group_is_listed_and_the_lists_age_is_counted(
+    account: Account, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy_file(tmp_path, protected=Protected(groups=("admins",)))
+    account.cognito.create_group(UserPoolId=account.pool, GroupName="admins")
+    account.cognito.admin_add_user_to_group(UserPoolId=account.pool, GroupName="admins", Username="bob")
+    unsaid = {"username": None, "groups": None}
+    assert invoke(msgspec.json.encode(account.finding(**unsaid))) == []
+    assert account.denied() == []
+    written = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line][-1]
+    assert written["ProtectedLookUps"] == [0]
+    assert 0 <= written["ProtectedListAge"][0] < 60
+
+
 def test_without_a_sound_policy_nothing_is_enforced_and_each_message_stays_in_the_queue(
     account: Account, tmp_path: Path
 ) -> None:

@@ -18,14 +18,17 @@ from sessionwarden.routes.match import CATCH_ALL, Asked
 
 MAX_ARN_LENGTH = 2048
 CONNECT = "$connect"
-# Browsers send none of these with a preflight. An application that obeys the method overrides would run
-# a DELETE for a request that passed as a preflight, without a token.
-_NOT_IN_PREFLIGHTS = frozenset(
-    {"authorization", "x-http-method", "x-http-method-override", "x-method-override"}
-)
+# A browser sends no such header with a preflight, except the one that names the method to come. Applications
+# that obey one would run another method, or serve another path, for a request that passed without a token:
+# X-HTTP-Method-Override, X-Method, X-Original-Method, X-Original-URL, X-Rewrite-URL and more.
+_PREFLIGHT_METHOD = "access-control-request-method"
+_REDIRECTING = ("method", "override", "rewrite", "url", "uri", "path", "prefix", "verb")
 # An ARN ends in the path as the client wrote it, and these are wildcards and variables to IAM. If the
 # API's owner has switched on a result cache, an Allow for such an ARN would open other methods.
 _UNNAMEABLE = ("*", "?", "${")
+_DIVIDING = ("/", "?", "#")
+# What the request context of a WebSocket API holds, and that of no other API.
+_WEBSOCKET_KEYS = frozenset({"connectionId", "connectedAt", "eventType", "messageDirection", "messageId"})
 
 Answer = Literal["simple", "policy", "graphql", "unknown"]
 Event = Mapping[Any, Any]
@@ -73,28 +76,56 @@ def _read(event: object, options: EventOptions) -> ParsedEvent:
     if not isinstance(event, dict):
         return UNKNOWN
     version, kind = event.get("version"), event.get("type")
+    websocket = not _object(event, "requestContext").keys().isdisjoint(_WEBSOCKET_KEYS)
     if version == "2.0":
-        return _http_2(event, options)
+        return UNKNOWN if websocket else _http_2(event, options)
     arn = event.get("methodArn")
     if isinstance(arn, str) and 0 < len(arn) <= MAX_ARN_LENGTH:
+        if kind == "REQUEST" and version == "1.0":
+            return UNKNOWN if websocket else _http_1(event, arn, options)
+        # the method of a REST API's ARN is never a route of a WebSocket API, and these begin with a dollar
+        if websocket or ("/$" in arn and _arn_parts(arn)[2].startswith("$")):
+            return _websocket(event, arn, options) if _connects(event, arn) else UNKNOWN
         if kind == "TOKEN":
             return _rest_token(event, arn)
-        if kind == "REQUEST" and version == "1.0":
-            return _http_1(event, arn, options)
-        if kind == "REQUEST" and _object(event, "requestContext").get("eventType") == "CONNECT":
-            return _websocket(event, arn, options)
         if kind == "REQUEST":
             return _rest_request(event, arn, options)
     if kind is None and version is None and isinstance(event.get("authorizationToken"), str):
-        return _appsync(event)
+        return UNKNOWN if websocket else _appsync(event)
     return UNKNOWN
+
+
+def _connects(event: Event, arn: str) -> bool:
+    """Whether a WebSocket API asks about `$connect`, and in every part of the event about nothing else.
+
+    API Gateway asks an authorizer at no other moment. An Allow for another route, or for an ARN of another
+    route, would be one that no connection was opened with.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html
+    """
+    context = _object(event, "requestContext")
+    return (
+        event.get("type") == "REQUEST"
+        and event.get("version") is None
+        and context.get("eventType") == "CONNECT"
+        and context.get("routeKey") == CONNECT
+        and _arn_parts(arn)[2:] == (CONNECT, "")
+    )
+
+
+def _arn_parts(arn: str) -> tuple[str, str, str, str]:
+    """API id, stage, method (or a WebSocket's route) and path of `arn:...:<api>/<stage>/<method>/<path>`.
+
+    It is split from the left because the client's path may hold colons; absent parts are empty.
+    """
+    api_id, stage, method, path = (*arn.split(":", 5)[-1].split("/", 3), "", "", "", "")[:4]
+    return api_id, stage, method, path
 
 
 def _http_2(event: Event, options: EventOptions) -> ParsedEvent:
     context = _object(event, "requestContext")
     http = _object(context, "http")
     headers = _headers(event)
-    route, method, path = event.get("routeKey"), http.get("method"), event.get("rawPath")
+    route, method, path = _text(event.get("routeKey")), _text(http.get("method")), _text(event.get("rawPath"))
     texts = {
         "id": context.get("requestId"),
         "api_id": context.get("apiId"),
@@ -107,7 +138,7 @@ def _http_2(event: Event, options: EventOptions) -> ParsedEvent:
         "user_agent": http.get("userAgent"),
     }
     fields = _fields(texts, context.get("timeEpoch"), headers, options)
-    request = _request(Asked(_text(route), _text(method), _text(path)), headers, fields)
+    request = _request(Asked(route, method, _as_written(event, route, path)), event, headers, fields)
     authorization = headers.get("authorization", ())
     arn = _text(event.get("routeArn"))
     if options.http_api_answer == "policy" and 0 < len(arn) <= MAX_ARN_LENGTH:
@@ -138,14 +169,14 @@ def _rest_request(
         "path": event.get("path"),
     }
     fields = _fields(texts, context.get("requestTimeEpoch"), headers, options)
-    request = _request(Asked(route, method, _text(event.get("path"))), headers, fields)
+    path = _as_written(event, route, _text(event.get("path")))
+    request = _request(Asked(route, method, path), event, headers, fields)
     return ParsedEvent("policy", request, headers.get("authorization", ()), arn, raises=True)
 
 
 def _rest_token(event: Event, arn: str) -> ParsedEvent:
-    # the event holds only the token and the ARN, arn:...:<api>/<stage>/<method>/<path>, which is split
-    # from the left because the client's path may hold colons
-    api_id, stage, method, path = (*arn.split(":", 5)[-1].split("/", 3), "", "", "")[:4]
+    # the event holds only the token and the ARN
+    api_id, stage, method, path = _arn_parts(arn)
     token = event.get("authorizationToken")
     texts = {"api_id": api_id, "stage": stage, "method": method, "path": f"/{path}"}
     request = Request(Asked("", method, f"/{path}"), fields=line_fields(texts))
@@ -177,6 +208,32 @@ def _appsync(event: Event) -> ParsedEvent:
     return ParsedEvent("graphql", request, (event["authorizationToken"],))
 
 
+def _as_written(event: Event, route: str, path: str) -> str:
+    """`path`, or what `route` and its parameters make of it if one of these holds what divides a path.
+
+    HTTP APIs decode the path of the event, and cut it at a decoded question mark. `/users/5%2fsecrets` then
+    reads like a longer path, whose beginning may be a stage, and only the parameter tells. Signs that were
+    decoded are encoded again, so that they are seen to be odd.
+    https://github.com/middleapi/standard-server/pull/93
+    """
+    values = event.get("pathParameters")
+    if not isinstance(values, dict) or not any(map(_divides, values.values())) or route.endswith("+}"):
+        return path
+    texts = {f"{{{name}}}": _encoded(value) for name, value in values.items() if isinstance(value, str)}
+    return "/".join(texts.get(part, part) for part in route.partition(" ")[2].split("/"))
+
+
+def _divides(value: object) -> bool:
+    return isinstance(value, str) and ("/" in value or "?" in value or "#" in value)
+
+
+def _encoded(text: str) -> str:
+    # the percent sign first, or it would encode the others' again
+    for sign in ("%", *_DIVIDING):
+        text = text.replace(sign, f"%{ord(sign):02X}")
+    return text
+
+
 def _gateway_texts(context: Event) -> dict[str, object]:
     identity = _object(context, "identity")
     return {
@@ -189,7 +246,7 @@ def _gateway_texts(context: Event) -> dict[str, object]:
 
 
 def _request(
-    asked: Asked, headers: Mapping[str, tuple[str, ...]], fields: Mapping[str, str | int]
+    asked: Asked, event: Event, headers: Mapping[str, tuple[str, ...]], fields: Mapping[str, str | int]
 ) -> Request:
     """A request, which is a preflight if it has the form of a browser's.
 
@@ -198,10 +255,27 @@ def _request(
     preflight = (
         asked.method == "OPTIONS"
         and any(headers.get("origin", ()))
-        and any(headers.get("access-control-request-method", ()))
-        and _NOT_IN_PREFLIGHTS.isdisjoint(headers)
+        and any(headers.get(_PREFLIGHT_METHOD, ()))
+        and "authorization" not in headers
+        and not any(map(_redirects, headers))
+        and not any(map(_overrides, _values(event, "QueryStringParameters")))
     )
     return Request(asked, preflight=preflight, fields=fields)
+
+
+def _redirects(header: str) -> bool:
+    """Whether an application may take another method or path from `header` (lower case).
+
+    The name is looked at, not a list of names, since frameworks and proxies invent new ones: one word of it
+    ends in a telling one. Many servers hold `_` for `-`.
+    """
+    words = header.replace("_", "-").split("-")
+    return header != _PREFLIGHT_METHOD and any(word.strip().endswith(_REDIRECTING) for word in words)
+
+
+def _overrides(parameter: str) -> bool:
+    """Whether an application may take another method from a query's parameter: `_method`, `$httpMethod`."""
+    return parameter[:1] in ("_", "$", "x", "X") and parameter.lower().endswith(("method", "override"))
 
 
 def _fields(

@@ -169,7 +169,7 @@ class Act(NamedTuple):
     lockout: bool
 
 
-MOST_ACTS = 20
+MOST_REMEMBERED = 20
 """Acts of a day that are kept for one name: what follows an act changes with the first few only."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,7 +16,18 @@ from tests.support.scripted_server import CLOSE, ScriptedServer, Turn, http, say
 from tests.support.tokens import CLIENT, NOW, POOL, SUB
 
 CLAIMS = Claims(POOL, "access", SUB, CLIENT, SUB, "alice", None, None, NOW, NOW, NOW + 60)
-YES = say(http(json.dumps({"Username": "alice", "UserAttributes": []}).encode()))
+
+
+def user(attributes: object) -> Turn:
+    return say(http(json.dumps({"Username": "alice", "UserAttributes": attributes}).encode()))
+
+
+def subs(*values: object) -> Turn:
+    named = [{"Name": "sub", "Value": value} for value in values]
+    return user([{"Name": "email", "Value": SUB}, *named])
+
+
+YES = subs(SUB)
 
 
 def no(kind: str, status: str = "400 Bad Request") -> Turn:
@@ -123,6 +135,17 @@ def test_answers_of_one_token_are_not_those_of_another_and_the_oldest_makes_room
         say(http(b"[]")),
         say(http(b"{}")),
         say(http(b'{"Username":5}')),
+        say(http(json.dumps({"UserAttributes": [{"Name": "sub", "Value": SUB}]}).encode())),
+        subs(),
+        subs("5f0c2a10-aaaa-4bbb-8ccc-0123456789ac"),
+        subs(SUB.upper()),
+        subs(SUB, SUB),
+        subs("another", SUB),
+        subs(None),
+        subs([SUB]),
+        user(None),
+        user({"Name": "sub", "Value": SUB}),
+        user([SUB, ["sub", SUB], {"name": "sub", "value": SUB}]),
         say(http(b"[" * 50_000)),
         say(b"no HTTP at all\r\n\r\n"),
         CLOSE,
@@ -182,3 +205,39 @@ def test_the_endpoint_is_that_of_the_pools_region_unless_the_environment_names_o
     assert online_check({})._connection("eu-west-1").endpoint.host == "cognito-idp.eu-west-1.amazonaws.com"
     named = online_check({"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"})
     assert named._connection("eu-west-1").endpoint.port == 4566
+
+
+def test_threads_share_the_answers_and_a_no_outlasts_a_yes_that_was_under_way() -> None:
+    asked, revoked = threading.Event(), threading.Event()
+
+    def yes_after_the_no(peer: socket.socket) -> bool:
+        asked.set()
+        assert revoked.wait(5)
+        return YES(peer)
+
+    server = ScriptedServer(yes_after_the_no)
+    other = ScriptedServer(no("NotAuthorizedException"))
+    urls = {threading.main_thread(): other.url}
+    check = CognitoOnlineCheck(
+        endpoint_of=lambda region: urls.get(threading.current_thread(), server.url),
+        clock=lambda: float(NOW),
+        deadline_seconds=10,
+    )
+    found: list[bool] = []
+
+    def ask() -> None:
+        found.append(check.confirms(CLAIMS, "a.b.c", max_age_seconds=60))
+        check.close()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert asked.wait(5)
+    assert check.confirms(CLAIMS, "a.b.c", max_age_seconds=60) is False
+    revoked.set()
+    thread.join(5)
+    assert found == [False]
+    assert check.confirms(CLAIMS, "a.b.c", max_age_seconds=60) is False
+    assert (len(server.requests), len(other.requests)) == (1, 1)
+    check.close()
+    server.close()
+    other.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 from sessionwarden.adapters.lean.container_credentials import ContainerCredentials
 from sessionwarden.adapters.lean.denylist import lean_denylist
+from sessionwarden.adapters.lean.sigv4 import Credentials
 from sessionwarden.errors import StoreError
 from tests.support.scripted_server import CLOSE, ScriptedServer, Turn, http, say, say_and_close
 
@@ -166,3 +169,66 @@ def test_the_denylist_is_read_with_them_and_not_without(serve: Serve) -> None:
     head = table.requests[0][0]
     assert "Credential=A2/" in head
     assert "\r\nX-Amz-Security-Token: T\r\n" in head
+
+
+def test_threads_share_one_fetch(serve: Serve, clock: Clock) -> None:
+    entered, release = threading.Event(), threading.Event()
+    turn = answer("A1")
+
+    def when_released(peer: socket.socket) -> bool:
+        entered.set()
+        assert release.wait(5)
+        return turn(peer)
+
+    server = serve(when_released)
+    credentials = ContainerCredentials(environ(server), clock=clock)
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda: found.append(credentials().access_key)) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    assert entered.wait(5)
+    release.set()
+    for thread in threads:
+        thread.join(10)
+    assert found == ["A1"] * 20
+    assert len(server.requests) == 1
+
+
+def test_while_one_thread_renews_the_known_credentials_serve_the_others(serve: Serve, clock: Clock) -> None:
+    entered, release = threading.Event(), threading.Event()
+    turn = answer("A2", expires="2026-11-22T14:00:00Z")
+
+    def when_released(peer: socket.socket) -> bool:
+        entered.set()
+        assert release.wait(5)
+        return turn(peer)
+
+    server = serve(answer("A1"), when_released)
+    credentials = ContainerCredentials(environ(server), clock=clock)
+    credentials()
+    clock.now += 3_400
+    renewing = threading.Thread(target=credentials)
+    renewing.start()
+    assert entered.wait(5)
+    assert credentials().access_key == "A1"
+    release.set()
+    renewing.join(10)
+    assert credentials().access_key == "A2"
+    assert len(server.requests) == 2
+
+
+def test_a_thread_that_comes_just_after_a_fetch_makes_no_other(
+    serve: Serve, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(answer("A1"), answer("A2"))
+    credentials = ContainerCredentials(environ(server), clock=clock)
+    shared = credentials._shared
+
+    def after_another(call: Callable[[], Credentials]) -> Credentials:
+        monkeypatch.setattr(credentials, "_shared", shared)
+        credentials()
+        return shared(call)
+
+    monkeypatch.setattr(credentials, "_shared", after_another)
+    assert credentials().access_key == "A1"
+    assert len(server.requests) == 1

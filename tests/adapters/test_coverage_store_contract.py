@@ -9,7 +9,7 @@ import pytest
 from sessionwarden.adapters.dynamodb.coverage import DynamoDBCoverageStore
 from sessionwarden.adapters.memory.enforcement import MemoryCoverageStore
 from sessionwarden.model.coverage import NOT_COVERED
-from sessionwarden.ports import MOST_ACTS, Act, CoverageStore
+from sessionwarden.ports import MOST_REMEMBERED, Act, CoverageStore
 from tests.support.tables import BACKENDS, control_table, dynamodb, make_table
 
 NAME = "user#pool#sub"
@@ -32,7 +32,7 @@ def test_a_claim_covers_what_was_done_before_it(store: CoverageStore) -> None:
     assert store.read(NAME) == NOT_COVERED
     assert store.claim(NAME, act("a", 1000), since=500)
     known = store.read(NAME)
-    assert (known.until, known.by, known.lockout, dict(known.acts)) == (1000, "a", False, {"a": 1000})
+    assert (known.until, known.by, known.lockout, dict(known.enforced)) == (1000, "a", False, {"a": 1000})
     assert store.read("user#pool#other") == NOT_COVERED
 
 
@@ -45,13 +45,13 @@ def test_of_two_claims_over_the_same_events_one_is_granted(store: CoverageStore)
 def test_a_claim_on_what_followed_the_last_act_is_granted(store: CoverageStore) -> None:
     assert store.claim(NAME, act("a", 1000), since=500)
     assert store.claim(NAME, act("b", 2000), since=1000), "equality: the events are after it"
-    assert dict(store.read(NAME).acts) == {"a": 1000, "b": 2000}
+    assert dict(store.read(NAME).enforced) == {"a": 1000, "b": 2000}
 
 
 def test_a_claim_that_was_granted_is_granted_again_and_keeps_its_time(store: CoverageStore) -> None:
     assert store.claim(NAME, act("a", 1000), since=500)
     assert store.claim(NAME, act("a", 1700), since=500)
-    assert dict(store.read(NAME).acts) == {"a": 1000}
+    assert dict(store.read(NAME).enforced) == {"a": 1000}
 
 
 def test_the_first_lockout_is_granted_over_a_lesser_act_and_no_second(store: CoverageStore) -> None:
@@ -64,7 +64,7 @@ def test_an_extension_never_shortens(store: CoverageStore) -> None:
     store.extend(NAME, act("a", 1000, until=5000))
     store.extend(NAME, act("b", 2000))
     known = store.read(NAME)
-    assert (known.until, known.by, dict(known.acts)) == (5000, "a", {"a": 1000, "b": 2000})
+    assert (known.until, known.by, dict(known.enforced)) == (5000, "a", {"a": 1000, "b": 2000})
 
 
 def test_a_lift_forgets_the_act_and_what_it_covered_ahead(store: CoverageStore) -> None:
@@ -72,7 +72,7 @@ def test_a_lift_forgets_the_act_and_what_it_covered_ahead(store: CoverageStore) 
     store.lift(NAME, "a", until=3000)
     store.lift(NAME, "a", until=3000)
     known = store.read(NAME)
-    assert (known.until, dict(known.acts)) == (3000, {})
+    assert (known.until, dict(known.enforced)) == (3000, {})
 
 
 def test_a_lift_leaves_the_coverage_of_a_later_act(store: CoverageStore) -> None:
@@ -80,7 +80,7 @@ def test_a_lift_leaves_the_coverage_of_a_later_act(store: CoverageStore) -> None
     assert store.claim(NAME, act("b", 2000), since=1500)
     store.lift(NAME, "a", until=9000)
     known = store.read(NAME)
-    assert (known.until, known.by, dict(known.acts)) == (2000, "b", {"b": 2000})
+    assert (known.until, known.by, dict(known.enforced)) == (2000, "b", {"b": 2000})
 
 
 def test_a_lift_of_what_never_acted_changes_nothing(store: CoverageStore) -> None:
@@ -89,6 +89,6 @@ def test_a_lift_of_what_never_acted_changes_nothing(store: CoverageStore) -> Non
 
 
 def test_the_newest_acts_are_kept(store: CoverageStore) -> None:
-    for number in range(MOST_ACTS + 5):
+    for number in range(MOST_REMEMBERED + 5):
         assert store.claim(NAME, act(f"d-{number}", 1000 * (number + 1)), since=1000 * number)
-    assert set(store.read(NAME).acts) == {f"d-{number}" for number in range(5, MOST_ACTS + 5)}
+    assert set(store.read(NAME).enforced) == {f"d-{number}" for number in range(5, MOST_REMEMBERED + 5)}

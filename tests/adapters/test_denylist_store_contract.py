@@ -9,7 +9,8 @@ import pytest
 
 from sessionwarden.adapters.dynamodb.denylist import DynamoDBDenylistStore
 from sessionwarden.adapters.memory.enforcement import MemoryDenylistStore
-from sessionwarden.errors import StoreError
+from sessionwarden.denylist.item import to_item
+from sessionwarden.errors import DamagedItemError, StoreError
 from sessionwarden.model.deny import BroadDeny, DenyEntry
 from sessionwarden.ports import DenylistStore
 from tests.support.tables import BACKENDS, denylist_table, dynamodb, make_table
@@ -154,6 +155,22 @@ def test_a_damaged_item_is_an_error_and_not_skipped(request: pytest.FixtureReque
         client.put_item(TableName=table, Item={"principal": {"S": WHO}, "decision_id": {"S": "d-1"}})
         with pytest.raises(StoreError):
             DynamoDBDenylistStore(client, table).entries(WHO)
+
+
+def test_items_of_another_owner_are_an_error_and_never_believed() -> None:
+    class Mixed:
+        """A table that answers every query with the items of another principal."""
+
+        def get_paginator(self, operation: str) -> Any:
+            return self
+
+        def paginate(self, **request: Any) -> Any:
+            return [{"Items": [to_item("pool#another", ENTRY)]}]
+
+    store = DynamoDBDenylistStore(Mixed(), "denylist")  # type: ignore[arg-type]
+    for read in (lambda: store.entries(WHO), lambda: store.broad(now=0)):
+        with pytest.raises(DamagedItemError):
+            read()
 
 
 def test_entries_are_read_strongly_consistent() -> None:

@@ -128,6 +128,19 @@ def test_one_connection_serves_many_reads(serve: Serve) -> None:
     assert server.connections == 1
 
 
+def test_each_thread_has_a_connection_of_its_own_and_leaves_none_open(serve: Serve) -> None:
+    server = serve(GOOD, GOOD, GOOD)
+    denylist = reader(server.url)
+    found: list[object] = []
+    for _ in range(3):
+        thread = threading.Thread(target=lambda: found.append(denylist.entries("p#u")))
+        thread.start()
+        thread.join(10)
+    assert found == [(ENTRY,)] * 3
+    # one conversation at a time: the server accepts the next when the one before has hung up
+    assert server.connections == 3
+
+
 def test_every_page_is_read(serve: Serve) -> None:
     key = {"principal": {"S": "p#u"}, "decision_id": {"S": "d-1"}}
     server = serve(say(http(page(ENTRY, last=key))), say(http(page(last=key))), say(http(page(OTHER))))

@@ -16,7 +16,7 @@ from tests.support.detection import MINUTE, rule, ruleset
 from tests.support.enforcement import deployed
 
 START = 1_800_000_000_000
-PLAYS = 60
+PLAYS = 100
 HOUR_S = 3600
 
 ANSWERS: dict[str, dict[str, Any]] = {
@@ -105,7 +105,7 @@ def test_the_owner_who_signs_in_after_the_thief_was_cut_is_not_taken_for_the_thi
     fast = rate_rule("user", threshold=300)
     both = [slow, rule("fast", response=fast.response, threshold=300)]
     api = GuardedApi(ruleset(*both), deployed(), START)
-    thief = Actor("victim", rate=100, gives_up=True, source_ip="198.51.100.7")
+    thief = Actor("victim", rate=30, gives_up=True, source_ip="198.51.100.7")
     owner = Actor("victim", rate=0.8, start_s=30)
     play(api, [thief, owner], seconds=1200, random=Random(0))
     assert [act.decision.value for act in api.acts] == [thief.sessions[0] or "victim-0"]
@@ -118,8 +118,10 @@ def test_what_an_act_left_undone_is_not_silent_until_the_period_ends() -> None:
     play(api, [sacrificed, main], seconds=HOUR_S, random=Random(0))
     assert main.served < 10_000, "of 174,000"
     over = [act for act in api.acts if act.decision.reduced == "budget" and act.decision.user == "victim"]
-    assert over
-    assert all(act.decision.scope == "session" for act in over)
+    first, *later = over
+    assert (first.decision.scope, len(first.decision.more_sessions)) == ("session", 9), "all that took part"
+    assert {(act.decision.scope, act.decision.not_before) for act in later} == {("user", None)}
+    assert all(act.decision.actions == ("deny", "alert") for act in over), "short, and can be taken back"
 
 
 def test_after_the_kill_switch_abuse_that_goes_on_meets_an_act() -> None:

@@ -21,22 +21,41 @@ from sessionwarden.authorizer.request import Request, web_request
 
 __all__ = ["Decision", "Request", "decide", "shape_context", "shape_line", "web_request"]
 
-_here = threading.local()
+
+class _Process:
+    """The authorizer of this process, built at the first decision."""
+
+    def __init__(self) -> None:
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """Forget the authorizer. A forked worker needs locks and connections that no other process has."""
+        self.authorizer: Authorizer | None = None
+        self.building = threading.Lock()
+
+    def build(self) -> Authorizer:
+        # imported on first use, so that a program which only needs the types pays for nothing else
+        from sessionwarden.authorizer.assemble import build_authorizer
+        from sessionwarden.authorizer.settings import read_settings
+
+        with self.building:
+            if self.authorizer is None:
+                self.authorizer = build_authorizer(read_settings(os.environ), os.environ)
+            return self.authorizer
+
+
+_process = _Process()
+os.register_at_fork(after_in_child=_process.start_anew)
 
 
 def decide(token: str | tuple[str, ...] | None, request: Request) -> Decision:
     """Whether `request` may pass: status 200, 401 (get a new token) or 403, with a reason.
 
     `token` is the Authorization header's value (`Bearer x` or `x`), all its values, or `None`. Safe for
-    threads: each keeps its own connection. Waits up to 300 ms for the denylist, and up to 2 s when
-    signing keys must be fetched. Raises only `SettingsError` and `RoutesError`, for an invalid environment.
-    Write `shape_line` of the decision to a log that Sessionwarden reads, so that rules can see it.
+    threads: they share keys, verified tokens, and what is known of denied clients and networks, so that one
+    thread fetches for all; each keeps its own connections. Waits up to 300 ms for the denylist, and up to 2 s
+    if this thread fetches signing keys; others wait for that only while no keys are known, up to 3 s.
+    Raises only `SettingsError` and `RoutesError`, for an invalid environment. Write `shape_line` of the
+    decision to a log that Sessionwarden reads, so that rules can see it.
     """
-    authorizer: Authorizer | None = getattr(_here, "authorizer", None)
-    if authorizer is None:
-        # imported on first use, so that a program which only needs the types pays for nothing else
-        from sessionwarden.authorizer.assemble import build_authorizer
-        from sessionwarden.authorizer.settings import read_settings
-
-        authorizer = _here.authorizer = build_authorizer(read_settings(os.environ), os.environ)
-    return authorizer.decide(token, request)
+    return (_process.authorizer or _process.build()).decide(token, request)

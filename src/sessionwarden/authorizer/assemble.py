@@ -19,7 +19,8 @@ def build_authorizer(settings: Settings, environ: Mapping[str, str]) -> Authoriz
     """An authorizer with `settings`; endpoints and credentials come from `environ`.
 
     Raises `ValueError` for an endpoint that is no URL or shipped keys that are no JWK Set. The authorizer
-    is for one thread at a time.
+    is safe for threads: keys, verified tokens, the poll, Cognito's answers and credentials are shared, and
+    only connections are each thread's own.
     """
     denylist = lean_denylist(
         environ,
@@ -42,5 +43,6 @@ def build_authorizer(settings: Settings, environ: Mapping[str, str]) -> Authoriz
         report=note,
         routes=settings.routes,
         online=online_check(environ),
-        broad=Poll(denylist.broad),
+        # the thread that polls is done after one deadline; parsing many entries takes a little longer
+        broad=Poll(denylist.broad, wait_seconds=2 * settings.denylist_deadline_seconds),
     )

@@ -65,7 +65,7 @@ class Authorizer(NamedTuple):
     """Decides on requests. `clock` is epoch seconds; `report` receives errors that operators must repair.
 
     `broad` returns the denied clients and networks, a few seconds old at most; it raises `StoreError`.
-    Safe for threads only if its parts are; the lean denylist reader keeps one connection and is not.
+    Safe for threads if its parts are, as those of `assemble` are.
     """
 
     verifier: Verifier

@@ -61,8 +61,10 @@ def web_request(
 ) -> Request:
     """A request as a load balancer or a web framework sees it.
 
-    `route` is the matched route's template (`GET /orders/{id}`). Leave it empty if the framework has not
-    matched one: every route that the path may mean then applies, and the strictest requirements hold.
+    `path` is the whole path as the client wrote it: a spelling that other software may read differently asks
+    for more, and a decoded one hides it. `route` is the matched route's template (`GET /orders/{id}`,
+    `{name+}` for a parameter of several segments). Leave it empty if the framework has not matched one:
+    every route that the path may mean then applies, and the strictest requirements hold.
 
     >>> web_request(method="GET", path="/orders/5", route="GET /orders/{id}").asked.route
     'GET /orders/{id}'

@@ -67,7 +67,10 @@ def to_broad_item(entry: BroadDeny) -> Item:
 
 
 def from_broad_item(item: Mapping[str, Any]) -> BroadDeny:
-    """The entry of `item`; raises `DamagedItemError` for an item that `to_broad_item` cannot have written."""
+    """The entry of `item`.
+
+    Raises `DamagedItemError` for an item that `to_broad_item` cannot have written, and for a principal's.
+    """
     known = {"principal", "decision_id", "deny_until", "expires_at", "client", "network", "lifted_at"}
     if (
         not isinstance(item, Mapping)
@@ -75,6 +78,8 @@ def from_broad_item(item: Mapping[str, Any]) -> BroadDeny:
         or ("client" in item) == ("network" in item)
     ):
         raise DamagedItemError("a broad deny item names neither a client nor a network, or both")
+    if read_text(item, "principal") != PARTITION:
+        raise DamagedItemError("the denylist answered for another partition")
     deny_until = read_epoch(item, "deny_until")
     key = read_text(item, "decision_id")
     decision_id = key.removeprefix(end_key(deny_until))

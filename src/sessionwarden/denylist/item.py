@@ -57,6 +57,18 @@ def from_item(item: Mapping[str, Any]) -> tuple[str, DenyEntry]:
     )
 
 
+def entry_of(principal: str, item: Mapping[str, Any]) -> DenyEntry:
+    """The entry of `item`, which was read for `principal`; raises `DamagedItemError` as `from_item` does.
+
+    An item of another principal is an error too: neither may its deny refuse this one, nor can an answer
+    that mixes up its items be believed to hold all of this one's.
+    """
+    owner, entry = from_item(item)
+    if owner != principal:
+        raise DamagedItemError("the denylist answered for another principal")
+    return entry
+
+
 def read_text(item: Mapping[str, Any], name: str) -> str:
     """The text of an attribute; raises `DamagedItemError`."""
     value = _value(item, name, "S")

@@ -31,11 +31,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """A finding or a reminder, and the period to suppress once it was emitted."""
+    """A finding or a reminder, and the periods to suppress once it was emitted."""
 
     state: KeyState
-    cadence: Cadence
-    period: int
+    periods: tuple[tuple[Cadence, int], ...]
     finding: Finding
 
 
@@ -211,7 +210,8 @@ class Outcome:
                 uncommitted.add(raised.state)
                 continue
             try:
-                self._markers.suppress(raised.state, raised.cadence, raised.period)
+                for cadence, period in raised.periods:
+                    self._markers.suppress(raised.state, cadence, period)
             except StoreError as error:
                 failed = error
         for work in self._evaluated:

@@ -94,7 +94,7 @@ class Evaluator:
                     proof = Proof(at - 1)
                     seen = [window.seen(event)]
                     finding = build.finding(cadence, crossing, seen, trigger=event, latest=event, proof=proof)
-                    yield Raised(work.state, cadence, period, finding)
+                    yield Raised(work.state, _periods_told(rule, cadence, at), finding)
 
     def untold(
         self, state: KeyState, cadence: Cadence, periods: Iterable[int], told: Iterable[int]
@@ -207,7 +207,7 @@ class _Key:
             finding = build.finding(
                 cadence, crossing, self._evidence, trigger=trigger, latest=latest, proof=proof
             )
-            yield Raised(state, cadence, period, finding)
+            yield Raised(state, _periods_told(rule, cadence, crossing.time), finding)
 
     def _proof(self, rule: WindowRule, crossing: Crossing) -> Proof:
         """How few of the latest members of the crossing's interval meet the rule, and whose they all are."""
@@ -239,6 +239,12 @@ class _Key:
         else:
             which = trigger_at(crossing, self._arrived)
         return None if which is None else self._events[self._work.arrivals[which][0]]
+
+
+def _periods_told(rule: WindowRule, cadence: Cadence, time: int) -> tuple[tuple[Cadence, int], ...]:
+    """The periods that need no word any more: a finding stands for the reminder of its time too."""
+    told = (one for one in rule.cadences if one == cadence or (one.reminds and not cadence.reminds))
+    return tuple((one, time // one.period_ms) for one in told)
 
 
 def _named(tags: Counter[bytes], sessions: Mapping[bytes, str]) -> tuple[tuple[str, int], ...]:

@@ -225,10 +225,8 @@ def _how_far(finding: Finding, decision: Decision) -> Iterator[str]:
     requested = ", ".join(action for action in finding.response.actions if action != "alert")
     asked = f"  The rule asks for: {requested} (scope {finding.response.scope})."
     if decision.reduced:
-        sessions = 1 + len(decision.more_sessions)
-        which = "this one session" if sessions == 1 else f"the {sessions} sessions that took part"
-        yield f"REDUCED to a deny of {which}, because this hour's enforcement budget is spent."
-        yield f"{asked} Other sessions go on."
+        yield f"REDUCED to {_what_is_left(decision)}, because this hour's enforcement budget is spent."
+        yield f"{asked} Other sessions go on{' afterwards' if decision.scope == 'user' else ''}."
     if decision.narrowed:
         yield "NARROWED to a deny of this one session, which made nearly all of the requests."
         yield f"{asked} It follows if the abuse goes on."
@@ -236,6 +234,15 @@ def _how_far(finding: Finding, decision: Decision) -> Iterator[str]:
         times = "once" if decision.repeats == 1 else f"{decision.repeats} times"
         yield f"REPEATED: within a day there had been an act {times}, and the abuse went on after it."
         yield f"{asked} This deny is wider or longer."
+
+
+def _what_is_left(decision: Decision) -> str:
+    if decision.scope == "user":
+        return "a short deny of the user"
+    sessions = 1 + len(decision.more_sessions)
+    return (
+        "a deny of this one session" if sessions == 1 else f"a deny of the {sessions} sessions that took part"
+    )
 
 
 def _why_withheld(decision: Decision, withheld: Withheld) -> str:

@@ -114,7 +114,8 @@ class Enforcer:
         repeats = repeats_of(decision, finding, known)
         decision = climb(decision, finding, self.deployment.policy, repeats=repeats)
         if not self._budgets.may_enforce(decision, hour=decision.created_at // MS_PER_HOUR):
-            decision = reduce_for_budget(decision, sessions=self._not_denied(finding, decision))
+            sessions = self._not_denied(finding, decision)
+            decision = reduce_for_budget(decision, self.deployment.policy, sessions=sessions)
         if decision.enforced and not acted.claim(decision, finding):
             # another finding of the same events was decided at the same moment
             return replace(decision, simulated=True, withheld="covered")

@@ -10,21 +10,21 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-NO_ACTS: Mapping[str, int] = MappingProxyType({})
+NOTHING_DONE: Mapping[str, int] = MappingProxyType({})
 
 
 class Coverage(NamedTuple):
     """What is covered of one principal, or of one series of findings. Times are epoch ms.
 
     Events up to `until` are, by the decision `by`. `lockout` if that decision kept new sign-ins out, or
-    disabled the account: it covers findings that ask for as much. `acts` are the times of the last acts, by
-    the ids of their decisions.
+    disabled the account: it covers findings that ask for as much. `enforced` are the times of the last
+    acts, by the ids of their decisions.
     """
 
     until: int = 0
     by: str = ""
     lockout: bool = False
-    acts: Mapping[str, int] = NO_ACTS
+    enforced: Mapping[str, int] = NOTHING_DONE
 
 
 NOT_COVERED = Coverage()

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from sessionwarden.model.decision import Decision, Withheld
 from sessionwarden.model.deny import MAX_BROAD_DENY_SECONDS
 from sessionwarden.model.finding import BROAD_SCOPES, Action, Finding
+from sessionwarden.model.policy import Policy
 from sessionwarden.policy.deployment import Deployment
-from sessionwarden.policy.ladder import only_sessions
+from sessionwarden.policy.ladder import kept_out, only_sessions
 from sessionwarden.policy.networks import Network, grouped_network
 from sessionwarden.policy.protected import is_protected, is_protected_network, lacks_facts
 
@@ -70,18 +71,20 @@ def sessions_of(finding: Finding) -> tuple[str, ...]:
     return named or (() if finding.session is None else (finding.session,))
 
 
-def reduce_for_budget(decision: Decision, *, sessions: tuple[str, ...]) -> Decision:
-    """What remains of a decision when the limit of its hour is spent.
+def reduce_for_budget(decision: Decision, policy: Policy, *, sessions: tuple[str, ...]) -> Decision:
+    """What remains of a decision when the limit of its hour is spent: what is short, and can be taken back.
 
     The denies of `sessions`, which took part and are not denied yet: an attacker who spends the limit with
-    accounts that they can spare must not thereby keep the sessions that were caught. Without a session the
+    accounts that they can spare must not thereby keep the sessions that were caught. A user who was acted
+    upon and goes on is kept out for the shortest time, and keeps their other sessions. Without a session the
     decision is withheld. So is that of a client or an address: the session is no smaller part of it, but that
     of the user whose event happened to come last.
     """
+    if decision.repeats and decision.scope not in BROAD_SCOPES:
+        return kept_out(decision, policy)
     if not sessions or decision.scope in BROAD_SCOPES:
         return replace(decision, simulated=True, withheld="budget")
-    reduced = only_sessions(decision, sessions)
-    return replace(reduced, actions=("deny", "alert"), reduced="budget", repeats=0)
+    return replace(only_sessions(decision, sessions), actions=("deny", "alert"), reduced="budget")
 
 
 def _withheld(finding: Finding, deployment: Deployment, *, now_ms: int) -> Withheld | None:

@@ -51,7 +51,7 @@ def is_covered(finding: Finding, coverage: Coverage) -> bool:
 def repeats(finding: Finding, coverage: Coverage) -> int:
     """How often, within a day, the principal had been acted upon before the events behind the finding."""
     since = proved_since(finding)
-    return sum(since - DAY_MS < at <= since for by, at in coverage.acts.items() if by != finding.id)
+    return sum(since - DAY_MS < at <= since for by, at in coverage.enforced.items() if by != finding.id)
 
 
 def climb(decision: Decision, finding: Finding, policy: Policy, *, repeats: int) -> Decision:
@@ -86,6 +86,19 @@ def only_sessions(decision: Decision, sessions: tuple[str, ...]) -> Decision:
         deny_until=None,
         session=sessions[0],
         more_sessions=sessions[1:],
+    )
+
+
+def kept_out(decision: Decision, policy: Policy) -> Decision:
+    """What remains of a repeated decision if it may only be short: it denies all, and ends no session."""
+    until = decision.created_at // 1000 + policy.repeat_deny_seconds[0]
+    return replace(
+        decision,
+        actions=("deny", "alert"),
+        not_before=None,
+        deny_until=until,
+        expires_at=until,
+        reduced="budget",
     )
 
 

@@ -18,8 +18,9 @@ from sessionwarden.documents.models import as_map, read_model, sound
 from sessionwarden.documents.yaml import Path
 from sessionwarden.errors import InputFileError
 from sessionwarden.routes.document import RoutesDocument, RouteSection
-from sessionwarden.routes.match import CATCH_ALL, Routes, load_routes, normal_path
+from sessionwarden.routes.match import CATCH_ALL, Routes, load_routes
 from sessionwarden.routes.policy import DEFAULT_POLICY, FORMAT, USES, RoutePolicy, dump_policy
+from sessionwarden.routes.template import normal_path
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "ANY")
 WHOLE_KEYS = ("$default", "$connect")

@@ -23,14 +23,17 @@ def check(api: GuardedApi, rule: CompiledRule, *, stopped: Sequence[tuple[int, i
     `stopped`: the times, in epoch ms, at which the kill switch was on.
     """
     for key in sorted({_key(rule, event) for event in api.counted}):
-        times = sorted(event.time for event in api.counted if _key(rule, event) == key)
-        acts = [act for act in api.acts if tuple(act.finding.key.values())[:1] == (key,)]
+        events = [event for event in api.counted if _key(rule, event) == key]
+        times = sorted(event.time for event in events)
+        users = {event.user for event in events}
         covered = 0
-        for act in acts:
+        for act in api.acts:
+            is_its_own = tuple(act.finding.key.values())[:1] == (key,)
+            if not is_its_own and (act.decision.scope != "user" or {act.decision.user} != users):
+                continue
             behind = [time for time in times if covered < time <= act.decision.created_at]
-            assert _first_met(rule, behind) is not None, (
-                f"{key}: an act that nothing after the last justifies"
-            )
+            if is_its_own and _first_met(rule, behind) is None:
+                raise AssertionError(f"{key}: nothing since the last act justifies another")
             _stopped_in_time(rule, key, [time for time in times if time > covered], act, stopped)
             covered = max(covered, _covered_until(act))
         _stopped_in_time(rule, key, [time for time in times if time > covered], None, stopped)

@@ -13,6 +13,7 @@ import pytest
 
 import functions.authorizer.handler as handler
 from functions.authorizer.answer import Unauthorized
+from sessionwarden import authorizer
 from sessionwarden.authorizer import decide, web_request
 from sessionwarden.authorizer.settings import read_settings
 from sessionwarden.errors import SettingsError
@@ -145,17 +146,28 @@ def test_the_answer_for_http_apis_is_simple_or_policy() -> None:
         read_settings(environ([GOOD], SESSIONWARDEN_HTTP_API_ANSWER="Simple"))
 
 
-def test_the_plain_function_builds_its_authorizer_once_per_thread_from_the_environment(
+def test_the_plain_function_builds_one_authorizer_from_the_environment_for_all_threads(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    process = authorizer._process
+    process.start_anew()
+    request = web_request(method="GET", path="/x")
+    for name in environ([GOOD]):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SettingsError):
+        decide("x.y", request)
     for name, value in environ([GOOD]).items():
         monkeypatch.setenv(name, value)
-    request = web_request(method="GET", path="/x")
     reasons: list[str] = []
-    thread = threading.Thread(target=lambda: reasons.append(decide("x.y", request).reason))
-    thread.start()
-    thread.join()
-    assert reasons == ["malformed_token"]
+    built = []
+    for _ in range(2):
+        thread = threading.Thread(target=lambda: reasons.append(decide("x.y", request).reason))
+        thread.start()
+        thread.join()
+        built.append(process.authorizer)
+    assert reasons == ["malformed_token"] * 2
+    assert built[0] is built[1] is not None
+    process.start_anew()
 
 
 @pytest.mark.parametrize("value", ["0", "600", "86401", "-5", "1e4", "3600s", "٣٦٠٠"])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -94,6 +96,8 @@ def test_an_entry_that_denies_neither_or_both_of_client_and_network_is_not_writt
     "changes",
     [
         {"unknown": {"S": "x"}},
+        {"principal": {"S": f"{POOL}#{SUB}"}},
+        {"principal": {"N": "5"}},
         {"decision_id": {"S": "d-2"}},
         {"decision_id": {"S": f"00{NOW + 61}#d-2"}},
         {"decision_id": {"S": f"00{NOW + 60}#"}},
@@ -139,6 +143,67 @@ def test_a_poll_is_five_seconds_old_at_most_and_a_failed_one_raises() -> None:
     with pytest.raises(StoreError):
         poll()
     assert asked == 3
+
+
+def test_threads_share_one_reading_and_none_uses_an_older_one_meanwhile() -> None:
+    now = float(NOW)
+    asked = 0
+    entered, release = threading.Event(), threading.Event()
+
+    def read(_now: int) -> BroadDenies:
+        nonlocal asked
+        asked += 1
+        entered.set()
+        assert release.wait(10)
+        return BroadDenies([CLIENT_ENTRY] if asked > 1 else [])
+
+    poll = Poll(read, clock=lambda: now, wait_seconds=10)
+    found: list[bool] = []
+
+    def ask_in_threads() -> None:
+        made = [
+            threading.Thread(target=lambda: found.append(poll().refusal(CLAIMS, None, now=NOW) is not None))
+            for _ in range(20)
+        ]
+        for thread in made:
+            thread.start()
+        assert entered.wait(10)
+        assert found == []
+        release.set()
+        for thread in made:
+            thread.join(10)
+
+    ask_in_threads()
+    assert (found, asked) == ([False] * 20, 1)
+    found.clear()
+    entered.clear()
+    release.clear()
+    now += 5
+    ask_in_threads()
+    # an entry that was written since the first reading refuses in every thread
+    assert (found, asked) == ([True] * 20, 2)
+
+
+def test_a_thread_that_comes_just_after_a_reading_makes_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+
+    def read(_now: int) -> BroadDenies:
+        nonlocal asked
+        asked += 1
+        return BroadDenies([CLIENT_ENTRY])
+
+    poll = Poll(read, clock=lambda: float(NOW))
+    shared = poll._shared
+
+    def after_another(call: Callable[[], BroadDenies]) -> BroadDenies:
+        monkeypatch.setattr(poll, "_shared", shared)
+        poll()
+        return shared(call)
+
+    # this one has seen that a reading is due, and another thread makes it before this one begins
+    monkeypatch.setattr(poll, "_shared", after_another)
+    assert poll().refusal(CLAIMS, None, now=NOW) is not None
+    assert asked == 1
 
 
 def test_a_poll_begins_where_the_entries_begin_that_are_still_in_force() -> None:

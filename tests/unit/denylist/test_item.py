@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sessionwarden.denylist.item import from_item, to_item
+from sessionwarden.denylist.item import entry_of, from_item, to_item
 from sessionwarden.errors import DamagedItemError
 from sessionwarden.model.deny import DenyEntry
 from sessionwarden.model.principal import principal
@@ -70,6 +70,13 @@ def test_an_item_that_cannot_be_read_completely_is_refused(changes: dict[str, An
     item = {name: value for name, value in (to_item("p#u", FULL) | changes).items() if value is not None}
     with pytest.raises(DamagedItemError):
         from_item(item)
+
+
+@pytest.mark.parametrize("owner", ["p#u2", "p#U", "p#u ", "q#u", "#polled"])
+def test_an_item_of_another_owner_is_refused_whatever_it_says(owner: str) -> None:
+    assert entry_of("p#u", to_item("p#u", FULL)) == FULL
+    with pytest.raises(DamagedItemError, match="another principal"):
+        entry_of("p#u", to_item(owner, FULL))
 
 
 @pytest.mark.parametrize("item", [None, [], "x", 5])

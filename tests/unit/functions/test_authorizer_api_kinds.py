@@ -170,6 +170,57 @@ def test_each_api_kind_asks_for_the_route_that_its_api_names() -> None:
     assert read_event(default).request.asked.route == "$default"
 
 
+SECRET = BASE._replace(any_groups=(frozenset({"admin"}),))
+USERS = Routes(
+    by_key={
+        "GET /users/{}": BASE._replace(denylist_open=True),
+        "GET /users/{}/secrets": SECRET,
+        "GET /{}/{}": BASE._replace(denylist_open=True),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("route", "path", "parameters"),
+    [
+        # an HTTP API decodes the path; behind a stage it looks like a path of the route
+        ("GET /users/{id}", "/users/5/secrets", {"id": "5/secrets"}),
+        ("GET /users/{id}", "/prod/users/5/secrets", {"id": "5/secrets"}),
+        ("GET /{a}/{b}", "/users/5/secrets", {"a": "users", "b": "5/secrets"}),
+        ("GET /{a}/{b}", "/users/5/secrets", {"a": "users/5", "b": "secrets"}),
+        ("GET /{a}/{b}", "/prod/users/5/secrets", {"a": "users", "b": "5/secrets"}),
+        ("GET /users/{id}", "/users/5", {"id": "5/secrets?x"}),
+        ("GET /users/{id}", "/users/5", {"id": "5/secrets#"}),
+        ("GET /users/{id}", "/users/5", {"id": "5%2fsecrets?"}),
+        ("GET /users/{id}", "/users/5%2fsecrets", {"id": "5/secrets"}),
+        ("GET /users/{id}", "/users/5%2fsecrets", {}),
+        ("GET /users/{id}", "/users/5%2fsecrets", {"id": "5%2fsecrets"}),
+    ],
+)
+def test_a_parameter_that_divides_the_path_does_not_skip_what_the_longer_route_asks(
+    route: str, path: str, parameters: dict[str, str]
+) -> None:
+    resource = route.partition(" ")[2]
+    context = rest_event()["requestContext"] | {"resourcePath": resource}
+    rest = rest_event(
+        token(), resource=resource, path=path, pathParameters=parameters, requestContext=context
+    )
+    for event in (http_event(token(), routeKey=route, rawPath=path, pathParameters=parameters), rest):
+        request = read_event(event).request
+        assert USERS.policy(request.asked).any_groups == SECRET.any_groups
+        assert request.fields["path"] == path
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters"),
+    [("/users/5", {"id": "5"}), ("/users/a b", {"id": "a b"}), ("/users/a b", {"id": "a%20b"}),
+     ("/prod/users/100%", {"id": "100%"}), ("/users/5", {}), ("/users/5", None)],
+)  # fmt: skip
+def test_a_parameter_that_divides_nothing_gets_its_own_routes_policy(path: str, parameters: Any) -> None:
+    event = http_event(token(), routeKey="GET /users/{id}", rawPath=path, pathParameters=parameters)
+    assert USERS.policy(read_event(event).request.asked) == USERS.by_key["GET /users/{}"]
+
+
 def test_a_colon_in_the_path_does_not_move_what_a_token_authorizer_is_told() -> None:
     event = token_event(methodArn="arn:aws:execute-api:r:1:abc/prod/DELETE/admin/a:b/c/GET/public")
     request = read_event(event).request
@@ -294,6 +345,16 @@ def test_a_route_that_asks_cognito_believes_it_and_fails_as_the_file_says(
     assert (found.status, found.reason, cognito.asked) == (status, reason, [30])
 
 
+@pytest.mark.parametrize(("seconds", "asked"), [(None, []), (0, [0]), (1, [1]), (30, [30])])
+def test_cognito_is_asked_on_each_request_where_the_route_says_always(
+    seconds: int | None, asked: list[int]
+) -> None:
+    cognito = Cognito(False)
+    found = ask_cognito(cognito, BASE._replace(online_seconds=seconds), token())
+    assert cognito.asked == asked
+    assert found.reason == ("revoked_online" if asked else "ok")
+
+
 def test_cognito_is_not_asked_where_no_route_says_so_nor_about_who_is_refused_anyway() -> None:
     cognito = Cognito(True)
     assert ask_cognito(cognito, BASE, token()).allowed
@@ -330,6 +391,55 @@ def test_a_denied_client_or_network_is_refused_and_a_poll_that_fails_is_the_deny
 PREFLIGHT = {"origin": "https://app.example", "access-control-request-method": "GET"}
 
 
+HONEST_PREFLIGHT = {
+    "accept": "*/*",
+    "accept-encoding": "gzip, deflate, br",
+    "accept-language": "en",
+    "access-control-request-headers": "authorization,x-http-method-override",
+    "access-control-request-private-network": "true",
+    "cache-control": "no-cache",
+    "cloudfront-viewer-country": "DE",
+    "content-length": "0",
+    "host": "api.example.com",
+    "priority": "u=1, i",
+    "referer": "https://app.example/",
+    "sec-fetch-mode": "cors",
+    "user-agent": "Mozilla/5.0",
+    "via": "1.1 edge",
+    "x-amz-cf-id": "a",
+    "x-amzn-trace-id": "Root=1-5fff599f",
+    "x-forwarded-for": "203.0.113.7",
+    "x-forwarded-host": "api.example.com",
+    "x-forwarded-port": "443",
+    "x-forwarded-proto": "https",
+    "x-security-context": "1",
+}
+OBEYED_HEADERS = (
+    "X-HTTP-Method-Override",
+    "X-HTTP-Method",
+    "X-Method-Override",
+    "X-Method",
+    "X-Original-Method",
+    "X-Original-URL",
+    "X-Original-Uri",
+    "X-Rewrite-URL",
+    "X_HTTP_Method_Override",
+    "X-Forwarded-Method",
+    "X-Forwarded-Uri",
+    "X-Forwarded-Path",
+    "X-Forwarded-Prefix",
+    "X-Envoy-Original-Path",
+    "X-Http-DestinationUrl",
+    "X-Override-Url",
+    "X-HttpMethod",
+    "Method",
+    "_method",
+    "Request-Uri",
+    "Access-Control-Request-Method-Override",
+    "Access_Control_Request_Method",
+)
+
+
 @pytest.mark.parametrize(
     ("headers", "method", "passes"),
     [
@@ -339,6 +449,8 @@ PREFLIGHT = {"origin": "https://app.example", "access-control-request-method": "
         (PREFLIGHT | {"authorization": "Bearer x"}, "OPTIONS", False),
         ({"origin": "https://app.example"}, "OPTIONS", False),
         ({}, "OPTIONS", False),
+        (PREFLIGHT | HONEST_PREFLIGHT, "OPTIONS", True),
+        *((PREFLIGHT | {name: "DELETE"}, "OPTIONS", False) for name in OBEYED_HEADERS),
     ],
 )
 def test_a_preflight_passes_without_a_token_only_where_the_file_says_so(
@@ -352,3 +464,23 @@ def test_a_preflight_passes_without_a_token_only_where_the_file_says_so(
     assert answer(event)["isAuthorized"] is False
     if passes:
         assert found["context"] == {"decision": "allow", "reason": "preflight"}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "passes"),
+    [("_method", False), ("_METHOD", False), ("$httpMethod", False), ("x-http-method-override", False),
+     ("payment_method", True), ("page", True), ("_", True), ("", True)],
+)  # fmt: skip
+def test_a_preflight_whose_query_may_name_another_method_is_none(parameter: str, passes: bool) -> None:
+    routes = Routes(default=BASE._replace(preflight_open=True))
+    query = {parameter: "DELETE"}
+    event = http_event(headers=PREFLIGHT, routeKey="ANY /x", rawPath="/x", queryStringParameters=query)
+    event["requestContext"]["http"]["method"] = "OPTIONS"
+    assert answer(event, routes=routes)["isAuthorized"] is passes
+    rest = rest_event(
+        headers=PREFLIGHT,
+        multiValueHeaders={},
+        httpMethod="OPTIONS",
+        multiValueQueryStringParameters={parameter: ["DELETE"]},
+    )
+    assert read_event(rest).request.preflight is passes

@@ -6,7 +6,14 @@ import pytest
 
 from functions.authorizer.events import EventOptions, read_event
 from sessionwarden.authorizer.request import bearer_token, printable
-from tests.support.authorizer_events import http_event, rest_event
+from tests.support.authorizer_events import (
+    appsync_event,
+    http_1_event,
+    http_event,
+    rest_event,
+    token_event,
+    websocket_event,
+)
 from tests.support.tokens import token_refusal
 
 
@@ -144,6 +151,52 @@ def test_text_for_the_line_is_bounded_and_printable(value: object, expected: str
 )
 def test_an_event_of_another_kind_is_unknown(event: object) -> None:
     assert read_event(event).answer == "unknown"
+
+
+CONNECT_ARN = websocket_event()["methodArn"]
+
+
+def websocket_context(**changes: Any) -> dict[str, Any]:
+    return {"requestContext": websocket_event()["requestContext"] | changes}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        websocket_event(**websocket_context(eventType="MESSAGE")),
+        websocket_event(**websocket_context(eventType="DISCONNECT")),
+        websocket_event(**websocket_context(eventType="connect")),
+        websocket_event(**websocket_context(eventType=None)),
+        websocket_event(**websocket_context(routeKey="$disconnect")),
+        websocket_event(**websocket_context(routeKey="$default")),
+        websocket_event(**websocket_context(routeKey="sendMessage")),
+        websocket_event(**websocket_context(routeKey=None)),
+        websocket_event(methodArn=CONNECT_ARN.replace("$connect", "$default")),
+        websocket_event(methodArn=CONNECT_ARN.replace("$connect", "sendMessage")),
+        websocket_event(methodArn=CONNECT_ARN.replace("$connect", "GET/admin")),
+        websocket_event(methodArn=f"{CONNECT_ARN}/x"),
+        websocket_event(requestContext={}),
+        websocket_event(requestContext={"eventType": "CONNECT"}),
+        websocket_event(requestContext={"connectionId": "c"}),
+        websocket_event(type="TOKEN", authorizationToken="x"),
+        websocket_event(version="1.0"),
+        websocket_event(version="2.0"),
+        rest_event(requestContext=rest_event()["requestContext"] | {"connectionId": "c"}),
+        rest_event(requestContext=rest_event()["requestContext"] | {"eventType": "MESSAGE"}),
+        rest_event(methodArn=CONNECT_ARN),
+        http_1_event(requestContext=http_1_event()["requestContext"] | {"messageId": "m"}),
+        http_event(requestContext=http_event()["requestContext"] | {"connectedAt": 5}),
+        token_event(methodArn=CONNECT_ARN),
+        token_event(methodArn=CONNECT_ARN.replace("$connect", "$default")),
+        appsync_event(requestContext={"connectionId": "c"}),
+    ],
+)
+def test_what_a_websocket_asks_after_connect_is_no_event_of_an_authorizer(event: object) -> None:
+    assert read_event(event).answer == "unknown"
+
+
+def test_a_websocket_that_connects_is_known() -> None:
+    assert read_event(websocket_event()).answer == "policy"
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_a_late_finding_that_only_alerts_withholds_nothing() -> None:
 def test_over_the_budget_only_the_session_is_denied() -> None:
     answer = response(actions=("deny", "sign_out", "disable_user"), deny_seconds=3600)
     full = decide(finding(answer=answer), deployed(), now_ms=NOW_MS)
-    reduced = reduce_for_budget(full, sessions=(SESSION, "second"))
+    reduced = reduce_for_budget(full, deployed().policy, sessions=(SESSION, "second"))
     assert (reduced.scope, reduced.value, reduced.session) == ("session", SESSION, SESSION)
     assert reduced.more_sessions == ("second",)
     assert reduced.actions == ("deny", "alert")
@@ -131,7 +131,7 @@ def test_over_the_budget_only_the_session_is_denied() -> None:
 
 def test_over_the_budget_without_a_session_nothing_is_left() -> None:
     full = decide(finding(), deployed(), now_ms=NOW_MS)
-    left = reduce_for_budget(full, sessions=())
+    left = reduce_for_budget(full, deployed().policy, sessions=())
     assert (left.simulated, left.withheld, left.reduced) == (True, "budget", None)
 
 

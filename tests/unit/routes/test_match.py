@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sessionwarden.model.deny import Claims
-from sessionwarden.routes.match import NO_ROUTES, Asked, Routes, load_routes
+from sessionwarden.routes.match import MAX_REMEMBERED, NO_ROUTES, Asked, Routes, load_routes
 from sessionwarden.routes.policy import FORMAT, RoutePolicy, dump_policy
 from tests.support.tokens import CLIENT, NOW, POOL, SUB
 
@@ -144,6 +144,24 @@ def test_the_tighter_of_two_policies_asks_all_that_both_ask() -> None:
     assert one.tighten(RoutePolicy()).online_open is True
 
 
+@pytest.mark.parametrize(
+    ("one", "two", "both"),
+    [
+        ((0, False), (30, True), (0, False)),
+        ((0, True), (30, True), (0, True)),
+        ((0, False), (None, True), (0, False)),
+        ((0, True), (None, False), (0, True)),
+        ((None, True), (None, True), (None, False)),
+    ],
+)
+def test_of_two_policies_one_that_always_asks_cognito_makes_both_ask_always(
+    one: tuple[int | None, bool], two: tuple[int | None, bool], both: tuple[int | None, bool]
+) -> None:
+    first, second = (BASE._replace(online_seconds=age, online_open=opened) for age, opened in (one, two))
+    for found in (first.tighten(second), second.tighten(first)):
+        assert (found.online_seconds, found.online_open) == both
+
+
 def test_scopes_and_groups_are_whole_names() -> None:
     assert ORDERS.refusal(claims(scope=("orders/read",))) == "insufficient_scope"
     assert ADMIN.refusal(claims(groups=("administrators",))) == "insufficient_group"
@@ -190,7 +208,112 @@ def test_a_parameter_that_walks_elsewhere_loses_nothing_that_other_routes_ask(pa
     assert lax.policy(Asked("POST /public/{id}", "POST", path)).all_scopes == ORDERS.all_scopes
 
 
-@pytest.mark.parametrize("name", ["a..b", "v1...v2", "a%2fb", "100%25", "..a", "a;b", "%2E%2Ehidden"])
+@pytest.mark.parametrize(
+    "name",
+    ["a..b", "v1...v2", "100%25", "..a", "a;b", "%2E%2Ehidden", "alice%40example.com", "caf%C3%A9", "caf%E9",
+     "caf\u00e9", "C%2B%2B", "a b", "a%20b", "a%3Fb", "a%23b", "Report.pdf", "a%2f", "5/"],
+)  # fmt: skip
 def test_a_parameter_that_only_looks_odd_is_judged_by_its_own_route(name: str) -> None:
     lax = routes(ADMIN, **{"GET /public/{}": OPEN})
     assert lax.policy(Asked("GET /public/{id}", "GET", f"/public/{name}")) == OPEN
+
+
+SLASHES = ("%2f", "%2F", "%5c", "\\", "%252f", "%c0%af", "%c1%9c", "%e0%80%af", "%f0%80%80%af", "%u002f",
+           "%c0%2f", "%fc%80%80%80%80%af", "\u2215", "%ef%bc%8f", "%25%32%66", "%%32%66")  # fmt: skip
+SECRETS = routes(
+    ORDERS,
+    **{
+        "GET /users/{}": OPEN,
+        "GET /users/me": ADMIN,
+        "GET /users/{}/secrets": ADMIN,
+        "GET /users/{}/{}": OPEN,
+        "GET /reports/{}": OPEN,
+    },
+)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(f"/users/5{slash}secrets" for slash in SLASHES),
+        "/users/5%2fSecrets", "/users/5%2fsecrets/", "/users/5%2fsecrets%00", "/users/5%2fsecrets;x",
+        "/users/5%2fsecrets.json", "/users/5%2f%2fsecrets", "/users/5%2f.%2fsecrets",
+        "/users/5%2f%73ecrets", "/users/5;x%2fsecrets", "/users/5%252f%2573ecrets",
+        "/users/5%25252fsecrets", "/users/5%2fsecrets%3fx", "/users/..;%2fsecrets",
+        "/users/%c0%ae%c0%ae%2fx", "/users/5%2f..%2f..%2fusers", "/users/..", "/users/5%2fsecret\u017f",
+        "/users/5%2f%73ecret%C5%BF", "/prod/users/5%2fsecrets", "/a/b/users/5%2fsecrets",
+        "/users/ME", "/users/Me", "/users/me.json", "/users/me/", "/users/m%65", "/users/me;x",
+        "/users/me%00",
+        "/users/me%20", "/users/me%3bx", "/users/%6d%65", "/users/m%2565", "/users/me%09", "/users/m\uff45",
+        "/users//me", "/users/./me", "/users/me//", "/users/me/.", "/prod/users/ME", "/users/5/secrets",
+        "/users/" + "x" * 1100 + "%20", "/users/x\ufffdy", "/users/" + ";%2f" * 12 + "%5c%00%3f%23",
+    ],
+)  # fmt: skip
+def test_under_a_named_route_no_spelling_loses_what_another_reading_asks(path: str) -> None:
+    found = SECRETS.policy(Asked("GET /users/{id}", "GET", path))
+    assert ADMIN.any_groups[0] in found.any_groups
+    assert SECRETS.policy(Asked("ANY /users/{id}", "HEAD", path)).any_groups == found.any_groups
+    # routes of other methods are no reading of this one
+    assert SECRETS.policy(Asked("ANY /users/{id}", "POST", path)) == ORDERS
+
+
+@pytest.mark.parametrize(
+    ("route", "path"),
+    [
+        ("GET /users/{id}", "/users/5"),
+        ("GET /users/{id}", "/users/Alice.B"),
+        ("GET /users/{id}", "/users/5/"),
+        ("GET /users/{id}", "/prod/users/5"),
+        ("GET /users/{id}", "/prod/v1/users/me2"),
+        ("GET /users/{id}", "/users/mememe"),
+        ("GET /users/{id}", "/users/alice%40example.com"),
+        ("GET /users/{id}/{tab}", "/users/5/secretsX"),
+        ("GET /reports/{id}", "/reports/me"),
+        ("GET /reports/{id}", "/reports/2026.01.pdf"),
+        ("GET /reports/{id}", "/users/reports/secrets"),
+    ],
+)
+def test_a_path_of_its_own_route_loses_and_gains_nothing(route: str, path: str) -> None:
+    assert SECRETS.policy(Asked(route, "GET", path)) == OPEN
+
+
+def test_a_reading_that_no_route_lists_asks_what_the_default_asks() -> None:
+    found = SECRETS.policy(Asked("GET /reports/{id}", "GET", "/reports/a%2fb"))
+    assert found.all_scopes == ORDERS.all_scopes
+    assert not found.denylist_open
+    # what a greedy route takes is listed, however many slashes it holds
+    greedy = routes(ADMIN, **{"GET /files/{}": OPEN, "GET /files/{}/{+}": OPEN})
+    assert greedy.policy(Asked("GET /files/{id}", "GET", "/files/a%2fb%2fc")) == OPEN
+
+
+def test_a_route_that_is_not_in_the_file_asks_what_a_reading_of_it_asks() -> None:
+    found = SECRETS.policy(Asked("GET /{kind}/{id}", "GET", "/Users/me"))
+    assert (found.any_groups, found.all_scopes) == (ADMIN.any_groups, ORDERS.all_scopes)
+    assert SECRETS.policy(Asked("GET /{kind}/{id}", "GET", "/users2/me")) == ORDERS
+
+
+@pytest.mark.parametrize("before", ["", "/prod", "/base/two", "/base/two/three"])
+@pytest.mark.parametrize("route", ["$default", "ANY /{proxy+}", ""])
+def test_a_base_path_of_any_length_hides_no_route_that_begins_with_a_parameter(
+    before: str, route: str
+) -> None:
+    tenants = routes(ORDERS, **{"GET /{}/admin": ADMIN})
+    assert tenants.policy(Asked(route, "GET", f"{before}/acme/admin")).any_groups == ADMIN.any_groups
+    assert tenants.policy(Asked(route, "GET", f"{before}/acme/other")) == ORDERS
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/x%3b/y/z", "//x", "/x\u2215admin", "/x%e2%88%95admin", "/x%ef%bc%8fadmin", "/x%f8%80%80%80%afadmin",
+     "/x\ufffd", "/x" * 200, "/" + "x" * 1100],
+)  # fmt: skip
+def test_under_a_catch_all_a_path_that_may_be_divided_otherwise_asks_what_all_routes_ask(path: str) -> None:
+    assert FILE.policy(Asked("$default", "GET", path)).any_groups == ADMIN.any_groups
+
+
+def test_what_was_looked_up_is_remembered_within_bounds() -> None:
+    table = routes(**{"GET /users/{}": ADMIN})
+    for number in range(3 * MAX_REMEMBERED):
+        assert table.policy(Asked("ANY /users/{id}", f"M{number}", "/users/5")) == BASE
+    assert table.policy(Asked("ANY /users/{id}", "GET", "/users/5")) == ADMIN
+    assert len(table._named) <= MAX_REMEMBERED

@@ -7,7 +7,7 @@ from sessionwarden.model.deny import Claims
 from sessionwarden.tokens import cognito, jws
 from sessionwarden.tokens.cognito import CognitoVerifier, Pool
 from sessionwarden.tokens.verified import VerifiedTokens
-from tests.support.tokens import CLIENT, NOW, POOL, claims, jwk, jwks, token, token_refusal
+from tests.support.tokens import CLIENT, NOW, POOL, SUB, claims, jwk, jwks, token, token_refusal
 
 
 class World:
@@ -60,6 +60,34 @@ def test_a_cached_token_expires_at_the_second_it_names(world: World) -> None:
     world.verify(text)
     world.now = NOW + 3000
     assert world.reason_of(text) == "expired"
+
+
+@pytest.mark.parametrize(
+    ("now", "found"),
+    [
+        (NOW - 61, False),
+        (NOW - 1, False),
+        (NOW, True),
+        (NOW + 59, True),
+        (NOW + 60, False),
+        (NOW + 61, False),
+    ],
+)
+def test_a_hit_is_used_from_the_second_of_issue_to_the_one_before_expiry(now: int, found: bool) -> None:
+    # outside of that, the whole verification decides: it knows what tolerance there is, and for what
+    known = Claims(POOL, "access", SUB, CLIENT, SUB, "alice", None, None, NOW - 600, NOW, NOW + 60)
+    tokens = VerifiedTokens()
+    tokens.put("a.b.c", known, still_signed=lambda: True)
+    assert tokens.get("a.b.c", now=now) == (known if found else None)
+
+
+def test_a_cached_token_is_refused_by_a_clock_from_before_it_was_issued(world: World) -> None:
+    text = token(claims(iat=NOW, auth_time=NOW))
+    world.verify(text)
+    world.now = NOW - 60
+    world.verify(text)
+    world.now = NOW - 61
+    assert world.reason_of(text) == "not_yet_valid"
 
 
 def test_a_cached_token_dies_with_its_key(world: World) -> None:

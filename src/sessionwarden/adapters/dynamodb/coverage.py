@@ -1,7 +1,7 @@
 """Keeps what has been acted upon in DynamoDB, in the control table: one item for each principal or series.
 
 Invariants: a claim is one conditional write, so of two processes that decide about the same events one acts;
-an item keeps `MOST_ACTS` acts, so no abuse that goes on for days can fill it.
+an item keeps `MOST_REMEMBERED` acts, so no abuse that goes on for days can fill it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionwarden.adapters.dynamodb.errors import condition_held, store_errors
 from sessionwarden.model.coverage import NOT_COVERED, Coverage
-from sessionwarden.ports import MOST_ACTS, Act
+from sessionwarden.ports import MOST_REMEMBERED, Act
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -44,7 +44,7 @@ class DynamoDBCoverageStore:
             until=int(item["covered_until"]["N"]),
             by=item["covered_by"]["S"],
             lockout=item["lockout"]["BOOL"],
-            acts={
+            enforced={
                 column.removeprefix(ACT): int(value["N"])
                 for column, value in item.items()
                 if column.startswith(ACT)
@@ -52,7 +52,7 @@ class DynamoDBCoverageStore:
         )
 
     def claim(self, name: str, act: Act, *, since: int) -> bool:
-        return self._cover(
+        return self._set(
             name,
             act,
             condition=NOT_COVERED_SINCE,
@@ -61,7 +61,7 @@ class DynamoDBCoverageStore:
 
     def extend(self, name: str, act: Act) -> None:
         condition = "attribute_not_exists(covered_until) OR covered_until < :until"
-        if not self._cover(name, act, condition=condition, values={}):
+        if not self._set(name, act, condition=condition, values={}):
             self._update(
                 name,
                 "SET #act = if_not_exists(#act, :at)",
@@ -86,9 +86,9 @@ class DynamoDBCoverageStore:
             values={":until": {"N": str(until)}, ":by": {"S": decision_id}},
         )
 
-    def _cover(self, name: str, act: Act, *, condition: str, values: Mapping[str, Any]) -> bool:
-        known = self.read(name).acts
-        oldest = sorted(known, key=lambda by: known[by])[: max(len(known) + 1 - MOST_ACTS, 0)]
+    def _set(self, name: str, act: Act, *, condition: str, values: Mapping[str, Any]) -> bool:
+        known = self.read(name).enforced
+        oldest = sorted(known, key=lambda by: known[by])[: max(len(known) + 1 - MOST_REMEMBERED, 0)]
         forgotten = {f"#old{number}": ACT + by for number, by in enumerate(oldest) if by != act.by}
         remove = f" REMOVE {', '.join(forgotten)}" if forgotten else ""
         return self._update(

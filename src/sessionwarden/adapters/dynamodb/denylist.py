@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionwarden.adapters.dynamodb.errors import condition_held, store_errors
 from sessionwarden.denylist.broad import PARTITION, end_key, from_broad_item, sort_key, to_broad_item
-from sessionwarden.denylist.item import Item, from_item, to_item
+from sessionwarden.denylist.item import Item, entry_of, to_item
 from sessionwarden.model.deny import BroadDeny, DenyEntry
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class DynamoDBDenylistStore:
 
     def entries(self, principal: str) -> Sequence[DenyEntry]:
         items = self._items("principal = :principal", {":principal": {"S": principal}})
-        return [from_item(item)[1] for item in items]
+        return [entry_of(principal, item) for item in items]
 
     def broad(self, *, now: int) -> Sequence[BroadDeny]:
         items = self._items(

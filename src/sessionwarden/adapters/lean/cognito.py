@@ -1,9 +1,9 @@
 """Asks Cognito whether a verified token is still accepted, for routes that require this online check.
 
-It calls `GetUser`, and remembers the answer for as long as the route allows. Invariants: a yes is never used
-for longer than the caller allows; a no is final, since Cognito never accepts a revoked token again; tokens
-are kept as digests. The token's own checks come first, elsewhere. The call is not signed: the token is its
-credential.
+It calls `GetUser`, and remembers the answer for as long as the route allows. Invariants: a yes names the very
+user of the token; it is never used for longer than the caller allows; a no is final, since Cognito never
+accepts a revoked token again; tokens are kept as digests. The token's own checks come first, elsewhere. The
+call is not signed: the token is its credential.
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_GetUser.html
 """
 
@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
+from threading import Lock, local
 from time import monotonic, time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sessionwarden.adapters.lean.connection import Connection, HttpError, Response, parse_endpoint
 from sessionwarden.errors import StoreError
@@ -34,10 +35,18 @@ class _Answer(NamedTuple):
     asked_at: float
 
 
-class CognitoOnlineCheck:
-    """Asks Cognito in each pool's own Region. For one thread at a time: it keeps one connection per Region.
+class _Connections(local):
+    """The connections of one thread, by Region: an exchange occupies its connection."""
 
-    `endpoint_of` returns a Region's endpoint URL; `clock` is epoch seconds.
+    def __init__(self) -> None:
+        self.by_region: dict[str, Connection] = {}
+
+
+class CognitoOnlineCheck:
+    """Asks Cognito in each pool's own Region. Safe for threads.
+
+    They share the answers, and each keeps one connection per Region. `endpoint_of` returns the endpoint URL
+    of a Region; `clock` is epoch seconds.
     """
 
     def __init__(
@@ -54,8 +63,9 @@ class CognitoOnlineCheck:
         self._cafile = cafile
         self._deadline_seconds = deadline_seconds
         self._capacity = capacity
-        self._connections: dict[str, Connection] = {}
+        self._connections = _Connections()
         self._known: dict[bytes, _Answer] = {}
+        self._lock = Lock()
 
     def confirms(self, claims: Claims, token: str, *, max_age_seconds: int) -> bool:
         """Whether Cognito still accepts `token`, whose verified claims are `claims`.
@@ -68,23 +78,27 @@ class CognitoOnlineCheck:
         known = self._known.get(digest)
         if known is not None and (not known.valid or 0 <= now - known.asked_at < max_age_seconds):
             return known.valid
-        valid = self._ask(claims.pool.partition("_")[0], token)
-        self._keep(digest, _Answer(valid, now))
-        return valid
+        valid = self._ask(claims, token)
+        return self._keep(digest, _Answer(valid, now)).valid
 
     def close(self) -> None:
-        """Close the connections; the next question opens another."""
-        for connection in self._connections.values():
+        """Close this thread's connections; the next question opens another."""
+        for connection in self._connections.by_region.values():
             connection.close()
 
-    def _keep(self, digest: bytes, known: _Answer) -> None:
-        self._known.pop(digest, None)
-        self._known[digest] = known
-        if len(self._known) > self._capacity:
-            del self._known[next(iter(self._known))]
+    def _keep(self, digest: bytes, answer: _Answer) -> _Answer:
+        """The answer that counts from now on; a no that another thread got meanwhile outlasts a yes."""
+        with self._lock:
+            known = self._known.pop(digest, None)
+            if known is not None and not known.valid:
+                answer = known
+            self._known[digest] = answer
+            if len(self._known) > self._capacity:
+                del self._known[next(iter(self._known))]
+        return answer
 
-    def _ask(self, region: str, token: str) -> bool:
-        connection = self._connection(region)
+    def _ask(self, claims: Claims, token: str) -> bool:
+        connection = self._connection(claims.pool.partition("_")[0])
         body = json.dumps({"AccessToken": token}).encode("ascii")
         head = (
             f"POST / HTTP/1.1\r\nHost: {connection.endpoint.authority}\r\n"
@@ -99,7 +113,7 @@ class CognitoOnlineCheck:
         except HttpError:
             # GetUser changes nothing, so it is safe to try again on a fresh connection
             response = self._last_try(connection, request, end)
-        return _says_yes(response)
+        return _says_yes(response, claims.sub)
 
     def _last_try(self, connection: Connection, request: bytes, end: float) -> Response:
         try:
@@ -108,12 +122,11 @@ class CognitoOnlineCheck:
             raise StoreError(f"Cognito was not asked: {error}") from error
 
     def _connection(self, region: str) -> Connection:
-        if region not in self._connections:
+        connections = self._connections.by_region
+        if region not in connections:
             endpoint = parse_endpoint(self._endpoint_of(region))
-            self._connections[region] = Connection(
-                endpoint, max_body_bytes=MAX_BODY_BYTES, cafile=self._cafile
-            )
-        return self._connections[region]
+            connections[region] = Connection(endpoint, max_body_bytes=MAX_BODY_BYTES, cafile=self._cafile)
+        return connections[region]
 
 
 def online_check(environ: Mapping[str, str]) -> CognitoOnlineCheck:
@@ -124,7 +137,7 @@ def online_check(environ: Mapping[str, str]) -> CognitoOnlineCheck:
     )
 
 
-def _says_yes(response: Response) -> bool:
+def _says_yes(response: Response, sub: str) -> bool:
     try:
         answer = json.loads(response.body)
     except (ValueError, RecursionError):
@@ -132,6 +145,8 @@ def _says_yes(response: Response) -> bool:
     if not isinstance(answer, dict):
         raise StoreError(f"Cognito's answer cannot be read: status {response.status}")
     if response.status == 200 and isinstance(answer.get("Username"), str):
+        if _subs(answer) != [sub]:
+            raise StoreError("Cognito answered for another user, or named none")
         return True
     kind = answer.get("__type")
     name = kind.rpartition("#")[2] if isinstance(kind, str) else ""
@@ -139,3 +154,10 @@ def _says_yes(response: Response) -> bool:
         return False
     shown = name if name.isascii() and name.isalnum() and len(name) <= 64 else "unknown error"
     raise StoreError(f"Cognito did not say: status {response.status} {shown}")
+
+
+def _subs(answer: Mapping[str, Any]) -> list[Any]:
+    """The values of all `sub` attributes; there is one in every good answer."""
+    listed = answer.get("UserAttributes")
+    attributes = listed if isinstance(listed, list) else []
+    return [item.get("Value") for item in attributes if isinstance(item, dict) and item.get("Name") == "sub"]

@@ -162,8 +162,8 @@ class _Stream:
     """
 
     def __init__(self, connected: socket.socket) -> None:
-        connected.setblocking(False)
         self._socket = connected
+        connected.setblocking(False)
         self._input = select.poll()
         self._input.register(connected, select.POLLIN)
         self._output = select.poll()
@@ -203,6 +203,10 @@ class _Stream:
         return received
 
     def close(self) -> None:
+        self._socket.close()
+
+    def __del__(self) -> None:
+        # a thread that ends leaves its connection behind
         self._socket.close()
 
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from sessionwarden.adapters.lean.connection import Endpoint, HttpError, parse_endpoint
 from sessionwarden.adapters.lean.environment_credentials import FULL_URI, RELATIVE_URI
 from sessionwarden.adapters.lean.get import get
+from sessionwarden.adapters.lean.shared_call import SharedCall
 from sessionwarden.adapters.lean.sigv4 import Credentials
 from sessionwarden.errors import StoreError
 from sessionwarden.tokens.canonical import load_object
@@ -35,6 +36,8 @@ MAX_BODY_BYTES = 65_536
 RENEW_BEFORE_SECONDS = 300
 # While known credentials still serve, a failing endpoint must not cost every request the deadline.
 RETRY_SECONDS = 10
+# The longest that a thread waits for the fetch of another one.
+WAIT_SECONDS = 2 * DEADLINE_SECONDS
 
 
 class _Fetched(NamedTuple):
@@ -44,9 +47,11 @@ class _Fetched(NamedTuple):
 
 
 class ContainerCredentials:
-    """Returns current credentials when called. For one thread at a time.
+    """Returns current credentials when called, the same for all threads; one of them fetches.
 
-    Its constructor raises `ValueError` for an endpoint that may not be asked. `clock` is epoch seconds.
+    The others wait for the first credentials only, for `WAIT_SECONDS` at most: while known ones are renewed,
+    these serve. Its constructor raises `ValueError` for an endpoint that may not be asked. `clock` is epoch
+    seconds.
     """
 
     def __init__(self, environ: Mapping[str, str], *, clock: Callable[[], float] = time) -> None:
@@ -55,6 +60,7 @@ class ContainerCredentials:
         self._clock = clock
         self._known: _Fetched | None = None
         self._tried_at = 0.0
+        self._shared: SharedCall[Credentials] = SharedCall(WAIT_SECONDS)
 
     def __call__(self) -> Credentials:
         """Credentials that have not expired; fetches at most once, for `DEADLINE_SECONDS` at most.
@@ -65,14 +71,22 @@ class ContainerCredentials:
         known = self._serving(now)
         if known is not None and not self._renewal_due(known, now):
             return known.credentials
+        return self._shared(self._renewed)
+
+    def _renewed(self) -> Credentials:
+        now = self._clock()
+        known = self._serving(now)
+        # another thread may have renewed them since this one looked
+        if known is not None and not self._renewal_due(known, now):
+            return known.credentials
         self._tried_at = now
         try:
-            self._known = self._fetch(now)
+            self._known = fetched = self._fetch(now)
         except (HttpError, ValueError, OSError) as error:
             if known is not None:
                 return known.credentials
             raise StoreError(f"no AWS credentials from the container's endpoint: {error}") from error
-        return self._known.credentials
+        return fetched.credentials
 
     def _serving(self, now: float) -> _Fetched | None:
         known = self._known

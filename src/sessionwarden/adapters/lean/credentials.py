@@ -16,7 +16,7 @@ from sessionwarden.adapters.lean.sigv4 import Credentials
 def credentials_source(environ: Mapping[str, str]) -> Callable[[], Credentials]:
     """A function that returns the credentials of `environ`, or raises `StoreError`; it fetches none yet.
 
-    Raises `ValueError` for an endpoint that may not be asked. The function is for one thread at a time.
+    Raises `ValueError` for an endpoint that may not be asked. The function is safe for threads.
     """
     if not names_endpoint(environ):
         return lambda: environment_credentials(environ)

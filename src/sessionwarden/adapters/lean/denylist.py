@@ -13,11 +13,13 @@ import json
 from binascii import crc32
 from collections.abc import Callable, Mapping
 from json.encoder import encode_basestring_ascii
+from threading import local
 from time import monotonic, time
 from typing import Any, NamedTuple
 
-from sessionwarden.adapters.lean.connection import Connection, HttpError, Response, parse_endpoint
+from sessionwarden.adapters.lean.connection import Connection, Endpoint, HttpError, Response, parse_endpoint
 from sessionwarden.adapters.lean.credentials import credentials_source
+from sessionwarden.adapters.lean.shared_call import SharedCall
 from sessionwarden.adapters.lean.sigv4 import Credentials, Signer
 from sessionwarden.denylist.broad import (
     MAX_AGE_SECONDS,
@@ -26,9 +28,9 @@ from sessionwarden.denylist.broad import (
     end_key,
     from_broad_item,
 )
-from sessionwarden.denylist.item import from_item
-from sessionwarden.errors import DamagedItemError, StoreError
-from sessionwarden.model.deny import BroadDeny, DenyEntry
+from sessionwarden.denylist.item import entry_of
+from sessionwarden.errors import StoreError
+from sessionwarden.model.deny import DenyEntry
 
 DEADLINE_SECONDS = 0.3
 # Half of the deadline: if a kept connection has died silently, there is time left for a fresh one.
@@ -51,8 +53,15 @@ _RETRYABLE = frozenset(
 )
 
 
+class _Own(local):
+    """The connection of one thread: an exchange occupies it."""
+
+    def __init__(self, endpoint: Endpoint, cafile: str | None) -> None:
+        self.connection = Connection(endpoint, max_body_bytes=MAX_BODY_BYTES, cafile=cafile)
+
+
 class LeanDenylist:
-    """Reads a denylist table over one kept connection. For one thread at a time.
+    """Reads a denylist table. Safe for threads: each keeps one connection.
 
     `credentials` is called before each read and is not part of the deadline. `deadline_seconds` covers
     connecting, every page, and one retry on a fresh connection (a Query changes nothing, so it can repeat).
@@ -70,7 +79,7 @@ class LeanDenylist:
         first_attempt_seconds: float = FIRST_ATTEMPT_SECONDS,
     ) -> None:
         endpoint = parse_endpoint(endpoint_url)
-        self._connection = Connection(endpoint, max_body_bytes=MAX_BODY_BYTES, cafile=cafile)
+        self._own = _Own(endpoint, cafile)
         self._signer = Signer(region=region, service="dynamodb", host=endpoint.authority)
         # the part of a query's body that never changes is built once, not on each request
         start = f'{{"TableName":{encode_basestring_ascii(table)},"ConsistentRead":true,'
@@ -92,7 +101,7 @@ class LeanDenylist:
         item cannot be read. Costs one read unit for each 4 KB.
         """
         body = self._entries_body + encode_basestring_ascii(principal).encode("ascii") + b"}}}"
-        return tuple(_entry_of(principal, item) for item in self._items(body))
+        return tuple(entry_of(principal, item) for item in self._items(body))
 
     def broad(self, now: int) -> BroadDenies:
         """The clients and networks that are denied at `now` (epoch seconds) or later.
@@ -100,7 +109,7 @@ class LeanDenylist:
         Raises as `entries` does. Costs one read unit for each 4 KB of entries that are in force.
         """
         body = self._poll_body + encode_basestring_ascii(end_key(now)).encode("ascii") + b"}}}"
-        return BroadDenies(_broad_of(item) for item in self._items(body))
+        return BroadDenies(map(from_broad_item, self._items(body)))
 
     def _items(self, first_body: bytes) -> list[Any]:
         # before the clock starts: a restored environment has to fetch them first
@@ -116,8 +125,8 @@ class LeanDenylist:
             body = json.dumps(json.loads(first_body) | {"ExclusiveStartKey": page.last_key}).encode("ascii")
 
     def close(self) -> None:
-        """Close the connection; the next read opens another."""
-        self._connection.close()
+        """Close this thread's connection; its next read opens another."""
+        self._own.connection.close()
 
     def _ask(self, body: bytes, credentials: Credentials, end: float) -> bytes:
         """The body of a good answer, after at most two requests."""
@@ -125,46 +134,69 @@ class LeanDenylist:
         try:
             return self._once(body, credentials, first_end)
         except _RetryableError:
-            self._connection.close()
+            self._own.connection.close()
         try:
             return self._once(body, credentials, end)
         except _RetryableError as error:
-            self._connection.close()
+            self._own.connection.close()
             raise StoreError(f"the denylist was not read: {error}") from error
 
     def _once(self, body: bytes, credentials: Credentials, end: float) -> bytes:
         lines = self._signer.headers(target=QUERY, body=body, credentials=credentials, now=time())
         head = f"POST / HTTP/1.1\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
         try:
-            response = self._connection.exchange(head.encode("ascii") + body, end)
+            response = self._own.connection.exchange(head.encode("ascii") + body, end)
         except HttpError as error:
             raise _RetryableError(str(error)) from error
         _check(response)
         return response.body
 
 
+class _Reading(NamedTuple):
+    found: BroadDenies
+    read_at: float
+
+
 class Poll:
     """Returns the denied clients and networks when called; reads them again at `MAX_AGE_SECONDS` old.
 
-    `read` receives the time in epoch seconds and may leave out entries that have ended. The read happens
-    within the request, since a function that is frozen between requests has no background. A failed read
-    raises, because an older answer is never used. `clock` is epoch seconds: a frozen function's monotonic
-    clock stands still.
+    Threads share the reading: one reads, and those that need it meanwhile wait for it, for `wait_seconds` at
+    most. `read` receives the time in epoch seconds and may leave out entries that have ended. The read
+    happens within the request, since a function that is frozen between requests has no background. A failed
+    read raises, in every thread that waited for it, because an older answer is never used. `clock` is epoch
+    seconds: a frozen function's monotonic clock stands still.
     """
 
-    def __init__(self, read: Callable[[int], BroadDenies], *, clock: Callable[[], float] = time) -> None:
+    def __init__(
+        self,
+        read: Callable[[int], BroadDenies],
+        *,
+        clock: Callable[[], float] = time,
+        wait_seconds: float = 2 * DEADLINE_SECONDS,
+    ) -> None:
         self._read = read
         self._clock = clock
-        self._found = BroadDenies()
-        self._read_at: float | None = None
+        # one object, so that no thread takes the age of one reading for that of another
+        self._latest: _Reading | None = None
+        self._shared: SharedCall[BroadDenies] = SharedCall(wait_seconds)
 
     def __call__(self) -> BroadDenies:
+        young = self._young(self._clock())
+        return self._shared(self._renewed) if young is None else young
+
+    def _young(self, now: float) -> BroadDenies | None:
+        latest = self._latest
+        return latest.found if latest is not None and 0 <= now - latest.read_at < MAX_AGE_SECONDS else None
+
+    def _renewed(self) -> BroadDenies:
         now = self._clock()
-        if self._read_at is None or not 0 <= now - self._read_at < MAX_AGE_SECONDS:
-            self._found = self._read(int(now))
+        # another thread may have read them since this one looked
+        found = self._young(now)
+        if found is None:
+            found = self._read(int(now))
             # the time before the read, since an entry written during it may be missing
-            self._read_at = now
-        return self._found
+            self._latest = _Reading(found, now)
+        return found
 
 
 def lean_denylist(
@@ -235,16 +267,3 @@ def _parse_page(body: bytes) -> _Page:
     if not isinstance(items, list) or not (last_key is None or isinstance(last_key, dict)):
         raise StoreError("the denylist's answer is not a Query result")
     return _Page(items, last_key or None)
-
-
-def _entry_of(principal: str, item: Any) -> DenyEntry:
-    owner, entry = from_item(item)
-    if owner != principal:
-        raise DamagedItemError("the denylist answered for another principal")
-    return entry
-
-
-def _broad_of(item: Any) -> BroadDeny:
-    if not isinstance(item, dict) or item.get("principal") != {"S": PARTITION}:
-        raise DamagedItemError("the denylist answered for another partition")
-    return from_broad_item(item)

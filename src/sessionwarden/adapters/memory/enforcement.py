@@ -17,7 +17,7 @@ from sessionwarden.model.coverage import NOT_COVERED, Coverage
 from sessionwarden.model.decision import ActionResult, Decision, Enforcement
 from sessionwarden.model.deny import BroadDeny, DenyEntry
 from sessionwarden.model.finding import Action
-from sessionwarden.ports import MOST_ACTS, Act, PoolUser, Stop
+from sessionwarden.ports import MOST_REMEMBERED, Act, PoolUser, Stop
 
 
 class MemoryDenylistStore:
@@ -140,26 +140,26 @@ class MemoryCoverageStore:
         taken = known.by not in ("", act.by) and known.until > since
         free = not taken or (act.lockout and not known.lockout)
         if free:
-            self._cover(name, act)
+            self._set(name, act)
         return free
 
     def extend(self, name: str, act: Act) -> None:
         known = self.read(name)
         if known.until < act.until:
-            self._cover(name, act)
+            self._set(name, act)
         else:
-            self._covered[name] = known._replace(acts={act.by: act.at, **known.acts})
+            self._covered[name] = known._replace(enforced={act.by: act.at, **known.enforced})
 
     def lift(self, name: str, decision_id: str, *, until: int) -> None:
         known = self.read(name)
-        acts = {by: at for by, at in known.acts.items() if by != decision_id}
+        enforced = {by: at for by, at in known.enforced.items() if by != decision_id}
         self._covered[name] = known._replace(
-            acts=acts, until=until if known.by == decision_id else known.until
+            enforced=enforced, until=until if known.by == decision_id else known.until
         )
 
-    def _cover(self, name: str, act: Act) -> None:
-        acts = {act.by: act.at, **self.read(name).acts}
-        newest = sorted(acts.items(), key=lambda one: -one[1])[:MOST_ACTS]
+    def _set(self, name: str, act: Act) -> None:
+        enforced = {act.by: act.at, **self.read(name).enforced}
+        newest = sorted(enforced.items(), key=lambda one: -one[1])[:MOST_REMEMBERED]
         self._covered[name] = Coverage(act.until, act.by, act.lockout, dict(newest))
 
 

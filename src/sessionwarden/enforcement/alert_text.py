@@ -147,6 +147,7 @@ def _act_lines(act: Enforcement) -> Iterator[str]:
     who += [f"user pool: {_quoted(decision.pool, limit=SHORT_LIMIT)}"] if decision.pool else []
     who += [f"{decision.scope}: {_quoted(decision.value, limit=SHORT_LIMIT)}"]
     who += [f"and {len(decision.more_sessions)} more sessions"] if decision.more_sessions else []
+    who += [f"until {_time(decision.deny_until * 1000)}"] if decision.deny_until is not None else []
     yield f"    {', '.join(who)}"
     if decision.username:
         yield f"    username, chosen by the user: {_unlinked(decision.username, limit=SHORT_LIMIT)}"

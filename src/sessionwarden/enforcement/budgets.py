@@ -48,10 +48,10 @@ class Budgets:
         return self.control.spend(budget=budget, hour=hour, decision_id=decision.id, limit=limit)
 
     def alert_form(self, decision: Decision, *, rule: str, hour: int) -> AlertForm:
-        """In which form operators hear of the decision. Alerts of harsh ones are bounded by their own
-        limit.
+        """In which form operators hear of the decision. Alerts of harsh ones are bounded by their own limit;
+        those of reduced ones are not, since it was spent before.
         """
-        if decision.enforced and _harsh(decision):
+        if decision.enforced and _harsh(decision) and decision.reduced is None:
             return "alert"
         limit = self.policy.alerts_per_hour
         if self.control.spend(budget=f"alerts#{rule}", hour=hour, decision_id=decision.id, limit=limit):

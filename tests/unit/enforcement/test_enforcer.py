@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from sessionwarden.adapters.memory.enforcement import (
     MemoryAlertSink,
@@ -20,6 +21,7 @@ from sessionwarden.model.decision import Enforcement
 from sessionwarden.model.finding import Response
 from sessionwarden.model.policy import Protected
 from sessionwarden.model.principal import principal
+from sessionwarden.policy.decide import decide
 from sessionwarden.ports import PoolUser
 from tests.support.enforcement import (
     NOW_MS,
@@ -260,6 +262,18 @@ def test_strangers_who_use_up_a_rules_alerts_leave_no_act_untold() -> None:
         world.enforcer.enforce(finding(id=f"noise-{number}", answer=STRANGER))
     world.enforcer.enforce(about("victim", answer=SESSION_DENY))
     assert [act.decision.id for act in world.grouped.acts] == ["victim"]
+
+
+def test_denies_of_users_beyond_the_limit_of_enforcements_are_told_together_as_well() -> None:
+    world = World(deployment=deployed(limit=1, alerts=1))
+    budgets = world.enforcer._budgets
+    decision = decide(finding(answer=response(actions=("deny", "alert"))), world.deployment, now_ms=NOW_MS)
+    forms = [
+        budgets.alert_form(replace(decision, id=f"d-{number}", reduced="budget"), rule="r", hour=1)
+        for number in range(3)
+    ]
+    assert forms == ["alert", "grouped", "grouped"]
+    assert budgets.alert_form(decision, rule="r", hour=1) == "alert"
 
 
 def test_an_act_that_the_group_did_not_take_is_told_by_the_retry() -> None:

@@ -37,7 +37,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     },
     "EnforcementEnforce": {
         "EnforcementEnforceLog": OWN_LOG,
-        "StateDenylist": {"dynamodb:PutItem"},
+        "StateDenylist": {"dynamodb:PutItem", "dynamodb:Query"},
         "StateDecisions": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
         "StateControl": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
         "AlertsTopic": {"sns:Publish"},

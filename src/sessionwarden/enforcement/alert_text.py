@@ -131,7 +131,13 @@ def compose_group(acts: Sequence[Enforcement], name: DeploymentName) -> Message:
         f"  sessionwarden decisions delete DECISION {name.options}",
     )
     subject = f"[{level}] Sessionwarden: {len(told)} acts in one message: {title}"
-    attributes = {"rule": rule, "level": level, "scope": first.scope, "simulated": "false", "grouped": "true"}
+    attributes = {
+        "rule": rule,
+        "level": level,
+        "scope": first.scope,
+        "simulated": "false",
+        "grouped": "true",
+    }
     return Message(
         ascii_line(subject, limit=SUBJECT_LIMIT),
         "\n".join(lines) + "\n",

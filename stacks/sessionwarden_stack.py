@@ -38,7 +38,7 @@ SNAP_START: Mapping[SnapStart, lambda_.SnapStartConf | None] = {
 EVENTS_MAX_AGE_SECONDS = 300
 FINDINGS_MAX_AGE_SECONDS = 120
 # twice the time for which acts are collected
-ACTS_MAX_AGE_SECONDS = 600
+GROUPED_ALERTS_MAX_AGE_SECONDS = 600
 
 
 class Bundle(Protocol):
@@ -158,7 +158,7 @@ class SessionwardenStack(Stack):
             state=self.state,
             findings=self.findings,
             alerts=self.alerts.topic,
-            grouped_alerts=self.grouped_alerts.acts.queue,
+            grouped_alerts=self.grouped_alerts.waiting.queue,
             mode=settings.mode,
             user_pools_json=pools_json,
             user_pool_arns=[*pool_arns.values()],
@@ -224,11 +224,11 @@ class SessionwardenStack(Stack):
         alarms.watch_dead_letters("Rule", self.detection.undelivered)
         alarms.watch_dead_letters("Events", self.detection.events.dead_letters)
         alarms.watch_dead_letters("Findings", self.findings.dead_letters)
-        alarms.watch_dead_letters("GroupedAlerts", self.grouped_alerts.acts.dead_letters)
+        alarms.watch_dead_letters("GroupedAlerts", self.grouped_alerts.waiting.dead_letters)
         alarms.watch_age("Events", self.detection.events.queue, max_age_seconds=EVENTS_MAX_AGE_SECONDS)
         alarms.watch_age("Findings", self.findings.queue, max_age_seconds=FINDINGS_MAX_AGE_SECONDS)
         alarms.watch_age(
-            "GroupedAlerts", self.grouped_alerts.acts.queue, max_age_seconds=ACTS_MAX_AGE_SECONDS
+            "GroupedAlerts", self.grouped_alerts.waiting.queue, max_age_seconds=GROUPED_ALERTS_MAX_AGE_SECONDS
         )
         alarms.watch_async("Ingest", self.ingest.ingest.function)
         for name, construct in {

@@ -27,7 +27,7 @@ from sessionwarden.adapters.aws.deadline import Deadline
 from sessionwarden.adapters.aws.eventbridge import EventBridgePublisher
 from sessionwarden.adapters.aws.pace import Pace
 from sessionwarden.adapters.aws.sns import SNSAlertSink
-from sessionwarden.adapters.aws.sqs_acts import SQSGroupedAlerts
+from sessionwarden.adapters.aws.sqs_grouped_alerts import SQSGroupedAlerts
 from sessionwarden.adapters.dynamodb.control import DynamoDBControlStore
 from sessionwarden.adapters.dynamodb.coverage import DynamoDBCoverageStore
 from sessionwarden.adapters.dynamodb.decisions import DynamoDBDecisionStore

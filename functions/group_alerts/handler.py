@@ -27,7 +27,7 @@ from sessionwarden.ports import AlertSink
 
 logger = Logger()
 metrics = Metrics()
-acts = msgspec.json.Decoder(Enforcement)
+enforcements = msgspec.json.Decoder(Enforcement)
 
 
 @cache
@@ -50,7 +50,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
     by_rule: dict[str | None, dict[str, Enforcement]] = defaultdict(dict)
     for record in event["Records"]:
         try:
-            act = acts.decode(record["body"])
+            act = enforcements.decode(record["body"])
         except msgspec.DecodeError:
             failed.append(record["messageId"])
         else:
@@ -71,5 +71,5 @@ def _tell(told: Mapping[str, Enforcement]) -> list[str]:
         alerts().alert(subject=message.subject, message=message.text, attributes=message.attributes)
     except DeliveryError:
         return [*told]
-    metrics.add_metric(name="ActsTold", unit=MetricUnit.Count, value=len(told))
+    metrics.add_metric(name="EnforcementsTold", unit=MetricUnit.Count, value=len(told))
     return []

@@ -1,6 +1,6 @@
 """Deploys what tells operators of acts beyond a rule's hourly limit of alerts: a queue, and its function.
 
-It exposes `acts` (the queue of acts, with its dead letters) and `group_alerts`. SQS and Lambda do the
+It exposes `waiting` (the queue of acts, with its dead letters) and `group_alerts`. SQS and Lambda do the
 grouping: the function is invoked with the acts of `batching_window_seconds`, or with a hundred, whichever
 comes first. Two readers collect at the same time, so a rule has two messages in that time, and one more for
 each hundred acts. Invariant: only `enforce` may put acts on the queue; an act stays there until it was told.
@@ -42,9 +42,9 @@ class GroupedAlerts(Construct):
         batching_window_seconds: int | None,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.acts = WorkQueue(
+        self.waiting = WorkQueue(
             self,
-            "Acts",
+            "Waiting",
             consumer_timeout_seconds=TIMEOUT_SECONDS,
             batching_window_seconds=batching_window_seconds or 0,
         )
@@ -65,7 +65,7 @@ class GroupedAlerts(Construct):
         self.group_alerts.allow("sns:Publish", on=[alerts.topic_arn])
         self.group_alerts.function.add_event_source(
             event_sources.SqsEventSource(
-                self.acts.queue,
+                self.waiting.queue,
                 batch_size=BATCH_SIZE if batching_window_seconds else BATCH_SIZE_WITHOUT_WINDOW,
                 max_batching_window=(
                     Duration.seconds(batching_window_seconds) if batching_window_seconds else None

@@ -116,9 +116,11 @@ def compose_notice(alert: Alert, name: DeploymentName, *, until_ms: int) -> Mess
     return Message(ascii_line(subject, limit=SUBJECT_LIMIT), "\n".join(lines) + "\n", attributes)
 
 
-def compose_group(acts: Sequence[Enforcement], name: DeploymentName) -> Message:
+def compose_group(enforcements: Sequence[Enforcement], name: DeploymentName) -> Message:
     """The message about acts of one rule that were beyond its hourly limit of alerts. Each is told once."""
-    told = sorted({act.decision.id: act for act in acts}.values(), key=lambda act: act.decision.created_at)
+    told = sorted(
+        {act.decision.id: act for act in enforcements}.values(), key=lambda act: act.decision.created_at
+    )
     first = told[0].decision
     title, rule, level = (text or "" for text in (first.title, first.rule, first.level))
     lines = (

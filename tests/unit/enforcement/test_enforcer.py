@@ -252,8 +252,8 @@ def test_what_is_done_to_a_session_is_told_also_beyond_the_limit_of_alerts() -> 
     assert world.denylist.entries(f"{POOL}#sub-victim")
     assert outcomes(done) == [("deny", "done", ""), ("alert", "done", "grouped")]
     assert len(world.alerts.sent) == 60
-    assert [act.decision.id for act in world.grouped.acts] == ["f-60", "victim"]
-    assert outcomes(world.grouped.acts[1]) == [("deny", "done", "")], "what was done goes along"
+    assert [act.decision.id for act in world.grouped.enforcements] == ["f-60", "victim"]
+    assert outcomes(world.grouped.enforcements[1]) == [("deny", "done", "")], "what was done goes along"
 
 
 def test_strangers_who_use_up_a_rules_alerts_leave_no_act_untold() -> None:
@@ -261,7 +261,7 @@ def test_strangers_who_use_up_a_rules_alerts_leave_no_act_untold() -> None:
     for number in range(9):
         world.enforcer.enforce(finding(id=f"noise-{number}", answer=STRANGER))
     world.enforcer.enforce(about("victim", answer=SESSION_DENY))
-    assert [act.decision.id for act in world.grouped.acts] == ["victim"]
+    assert [act.decision.id for act in world.grouped.enforcements] == ["victim"]
 
 
 def test_denies_of_users_beyond_the_limit_of_enforcements_are_told_together_as_well() -> None:
@@ -292,7 +292,7 @@ def test_an_act_that_the_group_did_not_take_is_told_by_the_retry() -> None:
         world.enforcer.enforce(about("second", answer=SESSION_DENY))
     for _ in range(2):
         world.enforcer.enforce(about("second", answer=SESSION_DENY))
-    assert [act.decision.id for act in world.grouped.acts] == ["second"]
+    assert [act.decision.id for act in world.grouped.enforcements] == ["second"]
 
 
 def test_withheld_decisions_share_the_limit_of_alerts() -> None:

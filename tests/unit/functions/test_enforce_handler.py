@@ -58,7 +58,7 @@ class Account:
         self.sub = next(str(pair["Value"]) for pair in user["Attributes"] if pair["Name"] == "sub")
         self.denylist = make_table(self.dynamodb, denylist_table)
         self.inbox = self.sqs.create_queue(QueueName="inbox")["QueueUrl"]
-        self.acts = self.sqs.create_queue(QueueName="acts")["QueueUrl"]
+        self.grouped = self.sqs.create_queue(QueueName="acts")["QueueUrl"]
         topic = boto3.client("sns").create_topic(Name="alerts")["TopicArn"]
         inbox_arn = self.sqs.get_queue_attributes(QueueUrl=self.inbox, AttributeNames=["QueueArn"])
         arn = inbox_arn["Attributes"]["QueueArn"]
@@ -75,7 +75,7 @@ class Account:
             "SESSIONWARDEN_DECISIONS_TABLE": make_table(self.dynamodb, decisions_table),
             "SESSIONWARDEN_CONTROL_TABLE": make_table(self.dynamodb, control_table),
             "SESSIONWARDEN_ALERT_TOPIC_ARN": topic,
-            "SESSIONWARDEN_GROUPED_ALERTS_QUEUE_URL": self.acts,
+            "SESSIONWARDEN_GROUPED_ALERTS_QUEUE_URL": self.grouped,
             "SESSIONWARDEN_STACK": "warden",
             "SESSIONWARDEN_USER_POOLS": json.dumps([{"pool_id": self.pool, "client_ids": None}]),
         }
@@ -185,7 +185,7 @@ def test_an_act_beyond_the_limit_of_alerts_waits_in_the_queue_of_acts_that_are_t
         for name in ("s-1", "s-2")
     ]
     assert invoke(*map(msgspec.json.encode, findings)) == []
-    (message,) = account.sqs.receive_message(QueueUrl=account.acts)["Messages"]
+    (message,) = account.sqs.receive_message(QueueUrl=account.grouped)["Messages"]
     assert msgspec.json.decode(message["Body"], type=Enforcement).decision.id == "s-2"
 
 

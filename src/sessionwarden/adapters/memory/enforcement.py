@@ -220,10 +220,10 @@ class MemoryGroupedAlerts:
     """`ports.GroupedAlerts` that keeps the acts."""
 
     def __init__(self) -> None:
-        self.acts: list[Enforcement] = []
+        self.enforcements: list[Enforcement] = []
 
     def add(self, act: Enforcement) -> None:
-        self.acts.append(act)
+        self.enforcements.append(act)
 
 
 class MemoryPublisher:

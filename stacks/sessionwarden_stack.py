@@ -246,7 +246,8 @@ class SessionwardenStack(Stack):
         for (name, construct), metrics in self._counted().items():
             for metric in metrics:
                 alarms.watch_count(f"{name}{metric}", construct.metric(metric))
-        self._watch_silence()
+        if PROFILES[self.settings.target].silent_logs == "watched":
+            self._watch_silence()
         detect = self.detection.detect
         return tuple(
             alarms.watch_count(metric, detect.metric(metric)) for metric in ("RulesetRefused", "RulesFailed")

@@ -20,6 +20,7 @@ from sessionwarden.errors import DeliveryError, StoreError
 from sessionwarden.model.event import Event, EventPack
 from sessionwarden.model.finding import Finding
 from sessionwarden.ports import Clock, FindingSink, Publisher
+from sessionwarden.sources.strict_json import UNREADABLE
 
 
 class Envelope(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
@@ -131,10 +132,10 @@ def _open(body: str, message: int, report: Report) -> Sequence[Event]:
             return ()
         try:
             return _packs.decode(envelope.detail).events
-        except msgspec.ValidationError as error:
+        except UNREADABLE as error:
             report.errors[message] = error
             return _good_events(envelope.detail)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         report.errors[message] = error
         return ()
 
@@ -145,7 +146,7 @@ def _good_events(detail: msgspec.Raw) -> list[Event]:
     for raw in pack.events if pack.version == 1 else ():
         try:
             good.append(_events.decode(raw))
-        except msgspec.DecodeError:
+        except UNREADABLE:
             continue  # the message has failed already, and the dead-letter queue keeps its bad event
     return good
 

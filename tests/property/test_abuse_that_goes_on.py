@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 import pytest
 
+from sessionwarden.model.deny import CLOCK_SKEW_SECONDS
 from sessionwarden.model.finding import Response
 from sessionwarden.model.rules import CompiledRule
 from tests.support.abuse.actors import Actor, play
@@ -157,3 +159,44 @@ def test_an_operator_who_lifts_a_decision_is_not_contradicted_at_once() -> None:
     assert len(api.acts) == 1
     play(api, [person], seconds=10 * 60, random=Random(0))
     assert len(api.acts) > 1, "the rule holds again a quarter of an hour later"
+
+
+def test_a_cut_off_reaches_as_far_as_clocks_may_differ() -> None:
+    api = an_api(rate_rule("user", threshold=20))
+    first, second = api.sign_in("victim"), api.sign_in("victim")
+    assert first is not None
+    assert second is not None
+    for number in range(20):
+        api.request((first, second)[number % 2], at_ms=START + number)
+    for _ in range(10):
+        api.step()
+    (act,) = api.acts
+    acted_s = act.decision.created_at // 1000
+    # signed in just before, by a pool whose clock is as fast as the authorizer tolerates
+    fast = replace(first, name="fast", auth_time=acted_s + CLOCK_SKEW_SECONDS)
+    assert not api.request(fast, at_ms=(acted_s + CLOCK_SKEW_SECONDS) * 1000)
+    while api.now_ms // 1000 <= acted_s + CLOCK_SKEW_SECONDS:
+        assert api.sign_in("victim") is None, (
+            "told to try again, instead of given tokens that will never work"
+        )
+        api.step()
+    again = api.sign_in("victim")
+    assert again is not None
+    assert api.request(again)
+
+
+def test_after_a_lift_a_new_sign_in_waits_for_no_clock() -> None:
+    api = an_api(rate_rule("user", threshold=20))
+    sessions = [api.sign_in("victim"), api.sign_in("victim")]
+    for number in range(20):
+        session = sessions[number % 2]
+        assert session is not None
+        api.request(session, at_ms=START + number)
+    while not api.acts:
+        api.step()
+    (act,) = api.acts
+    api.step()
+    api.world.lift.lift(act.decision.id, lifted_at=api.now_ms // 1000, by="on-call", revive_tokens=False)
+    again = api.sign_in("victim")
+    assert again is not None
+    assert api.request(again)

@@ -21,6 +21,7 @@ from sessionwarden.enforcement.alert_text import DeploymentName
 from sessionwarden.enforcement.enforcer import Enforcer
 from sessionwarden.enforcement.lift import Lift
 from sessionwarden.enforcement.protected_users import ProtectedUsers
+from sessionwarden.model.deny import CLOCK_SKEW_SECONDS
 from sessionwarden.model.finding import Finding, Mode, Response
 from sessionwarden.model.policy import Policy, Protected
 from sessionwarden.policy.deployment import Deployment
@@ -31,6 +32,8 @@ SUB = "0b5c1f3e-93b1-4f8e-9d5e-1f2a3b4c5d6e"
 SESSION = "aaaaaaaa-0000-4000-8000-000000000001"
 NOW_MS = 1_800_000_000_500
 NOW_S = 1_800_000_000
+CUT_OFF = NOW_S + CLOCK_SKEW_SECONDS
+"""Which sign-ins an act at `NOW_MS` ends: those of a clock that is fast, too."""
 DAY = 86_400
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from sessionwarden.model.decision import Decision, Withheld
-from sessionwarden.model.deny import MAX_BROAD_DENY_SECONDS
+from sessionwarden.model.deny import CLOCK_SKEW_SECONDS, MAX_BROAD_DENY_SECONDS
 from sessionwarden.model.finding import BROAD_SCOPES, Action, Finding
 from sessionwarden.model.policy import Policy
 from sessionwarden.policy.deployment import Deployment
@@ -115,7 +115,7 @@ def _with_times(decision: Decision, finding: Finding, deployment: Deployment, *,
     return replace(
         decision,
         # a disabled account's other sessions end too, whatever the scope of the rule
-        not_before=now_s if by_user or "disable_user" in decision.actions else None,
+        not_before=now_s + CLOCK_SKEW_SECONDS if by_user or "disable_user" in decision.actions else None,
         deny_until=None if deny_seconds is None else now_s + deny_seconds,
         session=None if by_user else decision.value,
         expires_at=now_s + lifetime,

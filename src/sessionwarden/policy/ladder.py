@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from sessionwarden.model.coverage import Coverage
 from sessionwarden.model.decision import Decision
-from sessionwarden.model.deny import MAX_BROAD_DENY_SECONDS
+from sessionwarden.model.deny import CLOCK_SKEW_SECONDS, MAX_BROAD_DENY_SECONDS
 from sessionwarden.model.finding import BROAD_SCOPES, Finding, Response
 from sessionwarden.model.policy import Policy
 
@@ -114,7 +114,7 @@ def _longer(decision: Decision, policy: Policy, repeats: int) -> Decision:
         decision,
         scope="user",
         value=decision.user or "",
-        not_before=now_s,
+        not_before=now_s + CLOCK_SKEW_SECONDS,
         deny_until=until,
         session=None,
         expires_at=max(decision.expires_at, until),

@@ -83,13 +83,10 @@ class GuardedApi:
 
     def sign_in(self, user: str, source_ip: str = "192.0.2.1") -> Session | None:
         """A new session, unless the trigger refuses tokens."""
-        now = self.now_ms // 1000
+        session = Session(user, f"{user}-{next(self._numbers)}", self.now_ms // 1000, source_ip)
         entries = self.world.denylist.entries(principal(POOL, user))
-        locked = any(
-            entry.deny_until is not None and entry.lifted_at is None and now <= entry.deny_until
-            for entry in entries
-        )
-        return None if locked else Session(user, f"{user}-{next(self._numbers)}", now, source_ip)
+        verdict = judge(entries, _claims(session, session.auth_time), now=session.auth_time)
+        return session if verdict.allowed else None
 
     def request(self, session: Session, *, at_ms: int | None = None, guarded: bool = True) -> bool:
         """One request; whether the authorizer let it pass."""

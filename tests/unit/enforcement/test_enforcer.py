@@ -24,8 +24,8 @@ from sessionwarden.model.principal import principal
 from sessionwarden.policy.decide import decide
 from sessionwarden.ports import PoolUser
 from tests.support.enforcement import (
+    CUT_OFF,
     NOW_MS,
-    NOW_S,
     POOL,
     SESSION,
     SUB,
@@ -68,7 +68,7 @@ def test_everything_happens_once_and_in_order() -> None:
         ("disable_user", "done", ""),
         ("alert", "done", ""),
     ]
-    assert [entry.not_before for entry in world.denylist.entries(WHO)] == [NOW_S]
+    assert [entry.not_before for entry in world.denylist.entries(WHO)] == [CUT_OFF]
     assert world.users.signed_out == [(POOL, SUB)]
     assert world.users.disabled == {(POOL, SUB)}
     assert len(world.alerts.sent) == 1
@@ -84,7 +84,7 @@ def test_a_redelivered_finding_acts_once_and_moves_no_cut_off() -> None:
     first = world.enforcer.enforce(finding(answer=HARSH))
     world.now_ms += 3_600_000
     assert world.enforcer.enforce(finding(answer=HARSH)).results == first.results
-    assert [entry.not_before for entry in world.denylist.entries(WHO)] == [NOW_S]
+    assert [entry.not_before for entry in world.denylist.entries(WHO)] == [CUT_OFF]
     assert len(world.users.signed_out) == 1
     assert len(world.alerts.sent) == 1
 

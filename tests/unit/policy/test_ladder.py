@@ -12,6 +12,7 @@ from sessionwarden.model.finding import Finding
 from sessionwarden.policy.decide import decide
 from sessionwarden.policy.ladder import DAY_MS, climb, is_covered, one_session, repeats
 from tests.support.enforcement import (
+    CUT_OFF,
     MACHINE,
     NETWORK_DENY,
     NOW_MS,
@@ -69,7 +70,7 @@ def test_abuse_that_comes_again_keeps_the_user_out_for_longer_each_time(
 ) -> None:
     decision = climbed(finding(**changes), times=times)
     assert (decision.scope, decision.value, decision.session) == ("user", SUB, None)
-    assert (decision.not_before, decision.deny_until) == (NOW_S, NOW_S + seconds)
+    assert (decision.not_before, decision.deny_until) == (CUT_OFF, NOW_S + seconds)
     assert decision.expires_at is not None
     assert decision.expires_at >= NOW_S + seconds
     assert decision.repeats == times

@@ -33,7 +33,15 @@ SETTINGS = {
 }
 """What the authorizer reads while it is imported; the other handlers read theirs with the first event."""
 
-FUNCTIONS = ("authorizer", "pre_token_generation", "ingest", "detect", "enforce", "validate_rules")
+FUNCTIONS = (
+    "authorizer",
+    "pre_token_generation",
+    "ingest",
+    "detect",
+    "enforce",
+    "group_alerts",
+    "validate_rules",
+)
 
 PROGRAM = """
 import resource, sys

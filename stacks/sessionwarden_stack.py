@@ -23,6 +23,7 @@ from sessionwarden.constructs.authorizer import Authorizer
 from sessionwarden.constructs.detection import Detection
 from sessionwarden.constructs.enforcement import Enforcement, FindingsQueue
 from sessionwarden.constructs.function import WardenFunction
+from sessionwarden.constructs.grouped_alerts import GroupedAlerts
 from sessionwarden.constructs.ingest import ApiKind, Ingest
 from sessionwarden.constructs.live_rules import LiveRules
 from sessionwarden.constructs.pre_token_generation import PreTokenGeneration
@@ -36,6 +37,8 @@ SNAP_START: Mapping[SnapStart, lambda_.SnapStartConf | None] = {
 }
 EVENTS_MAX_AGE_SECONDS = 300
 FINDINGS_MAX_AGE_SECONDS = 120
+# twice the time for which acts are collected
+GROUPED_ALERTS_MAX_AGE_SECONDS = 600
 
 
 class Bundle(Protocol):
@@ -138,6 +141,14 @@ class SessionwardenStack(Stack):
             new_keys_per_minute=settings.new_keys_per_minute,
             memory_mb=settings.detect_memory_mb,
         )
+        self.grouped_alerts = GroupedAlerts(
+            self,
+            "GroupedAlerts",
+            stack_name=settings.stack_name,
+            code=functions_code,
+            alerts=self.alerts.topic,
+            batching_window_seconds=profile.grouped_alerts_seconds,
+        )
         self.enforcement = Enforcement(
             self,
             "Enforcement",
@@ -147,6 +158,7 @@ class SessionwardenStack(Stack):
             state=self.state,
             findings=self.findings,
             alerts=self.alerts.topic,
+            grouped_alerts=self.grouped_alerts.waiting.queue,
             mode=settings.mode,
             user_pools_json=pools_json,
             user_pool_arns=[*pool_arns.values()],
@@ -212,26 +224,73 @@ class SessionwardenStack(Stack):
         alarms.watch_dead_letters("Rule", self.detection.undelivered)
         alarms.watch_dead_letters("Events", self.detection.events.dead_letters)
         alarms.watch_dead_letters("Findings", self.findings.dead_letters)
+        alarms.watch_dead_letters("GroupedAlerts", self.grouped_alerts.waiting.dead_letters)
         alarms.watch_age("Events", self.detection.events.queue, max_age_seconds=EVENTS_MAX_AGE_SECONDS)
         alarms.watch_age("Findings", self.findings.queue, max_age_seconds=FINDINGS_MAX_AGE_SECONDS)
+        alarms.watch_age(
+            "GroupedAlerts", self.grouped_alerts.waiting.queue, max_age_seconds=GROUPED_ALERTS_MAX_AGE_SECONDS
+        )
         alarms.watch_async("Ingest", self.ingest.ingest.function)
         for name, construct in {
             "Ingest": self.ingest.ingest,
             "Detect": self.detection.detect,
             "Enforce": self.enforcement.enforce,
+            "GroupAlerts": self.grouped_alerts.group_alerts,
             "PreTokenGeneration": self.pre_token_generation.trigger,
         }.items():
             self._watch_function(name, construct)
         alarms.watch_throttles("Authorizer", self.authorizer.authorizer.function)
         alarms.watch_count("AuthorizerMalfunctions", self.authorizer.malfunctions)
         alarms.watch_count("AuthorizerStaleKeys", self.authorizer.stale_keys)
-        alarms.watch_count("IngestQuarantined", self.ingest.quarantined)
-        alarms.watch_count("KeysDropped", self.detection.keys_dropped)
-        alarms.watch_count("RulesetUnavailable", self.detection.ruleset_unavailable)
-        alarms.watch_count("RulesetFallback", self.detection.ruleset_fallback)
-        return (
-            alarms.watch_count("RulesetRefused", self.detection.ruleset_refused),
-            alarms.watch_count("RulesFailed", self.detection.rules_failed),
+        alarms.watch_count("AuthorizerDenylistUnavailable", self.authorizer.denylist_unavailable)
+        for (name, construct), metrics in self._counted().items():
+            for metric in metrics:
+                alarms.watch_count(f"{name}{metric}", construct.metric(metric))
+        if PROFILES[self.settings.target].silent_logs == "watched":
+            self._watch_silence()
+        detect = self.detection.detect
+        return tuple(
+            alarms.watch_count(metric, detect.metric(metric)) for metric in ("RulesetRefused", "RulesFailed")
+        )
+
+    def _counted(self) -> Mapping[tuple[str, WardenFunction], Sequence[str]]:
+        """What must not happen even once, by the name that the alarm begins with and the function."""
+        return {
+            ("Ingest", self.ingest.ingest): ("Quarantined", "ClockDiffers"),
+            ("Detect", self.detection.detect): ("ClockDiffers",),
+            ("", self.detection.detect): (
+                "EventsFuture",
+                "EventsLate",
+                "KeysDropped",
+                "RulesetFallback",
+                "RulesetUnavailable",
+                "WindowsFull",
+            ),
+            ("Enforce", self.enforcement.enforce): ("ClockDiffers",),
+            ("", self.enforcement.enforce): ("ActionsFailed",),
+            ("PreTokenGeneration", self.pre_token_generation.trigger): ("DenylistUnavailable",),
+        }
+
+    def _watch_silence(self) -> None:
+        """Alarm when a log that is watched falls silent while there are requests."""
+        ingest, minutes = self.ingest.ingest, self.settings.log_silence_minutes
+        for api_id, log_group in self.ingest.access_log_names.items():
+            # API Gateway counts a REST API's requests by the API's name, which is not known here
+            requests = (
+                cloudwatch.Metric(
+                    namespace="AWS/ApiGateway", metric_name="Count", dimensions_map={"ApiId": api_id}
+                )
+                if api_id in self.settings.http_api_ids
+                else ingest.metric("Decisions", api_id=api_id)
+            )
+            lines = ingest.metric("Lines", log_group=log_group)
+            self.alarms.watch_silence(f"LogSilent{api_id}", requests=requests, lines=lines, minutes=minutes)
+        authorizer = self.authorizer.authorizer
+        self.alarms.watch_silence(
+            "LogSilentAuthorizer",
+            requests=authorizer.function.metric_invocations(),
+            lines=ingest.metric("Lines", log_group=authorizer.log_group_name),
+            minutes=minutes,
         )
 
     def _watch_function(self, name: str, construct: WardenFunction) -> None:

@@ -35,6 +35,10 @@ DEFAULT_DETECT_MEMORY_MB = 512
 # beyond, detect makes no more of it: `sessionwarden.detection.storage.shared_log_size`
 MAX_DETECT_MEMORY_MB = 2_048
 
+DEFAULT_LOG_SILENCE_MINUTES = 10
+MIN_LOG_SILENCE_MINUTES = 2
+MAX_LOG_SILENCE_MINUTES = 120
+
 _API_ID = re.compile(r"[a-z0-9]{1,40}")
 _POOL_ID = re.compile(r"[\w-]{1,40}_[0-9A-Za-z]{1,40}")
 _CLIENT_ID = re.compile(r"[\w+]{1,128}")
@@ -166,6 +170,9 @@ class Settings(BaseModel):
     new_keys_per_minute: Annotated[int, _integer(1, MAX_NEW_KEYS_PER_MINUTE)] | None = None
     detect_memory_mb: Annotated[int, _integer(DEFAULT_DETECT_MEMORY_MB, MAX_DETECT_MEMORY_MB)] = (
         DEFAULT_DETECT_MEMORY_MB
+    )
+    log_silence_minutes: Annotated[int, _integer(MIN_LOG_SILENCE_MINUTES, MAX_LOG_SILENCE_MINUTES)] = (
+        DEFAULT_LOG_SILENCE_MINUTES
     )
     local_endpoint: (
         Annotated[str, _matching(_ENDPOINT, "a loopback address (like http://127.0.0.1:4566)")] | None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from stacks.settings import Target
 
@@ -17,31 +18,39 @@ from stacks.settings import Target
 class Profile:
     """The settings of one target. With a `batching_window_seconds` of `None`, no batch is waited for.
 
+    `grouped_alerts_seconds` is for how long acts are collected that operators are told of in one message.
     With a `denylist_deadline_ms` of `None`, the authorizer keeps its default. A published rule set reaches
     every process within `rollout_minutes`; alarms can revert it for `bake_minutes` more.
     """
 
     batching_window_seconds: int | None
     detect_max_concurrency: int
+    grouped_alerts_seconds: int | None
     denylist_deadline_ms: int | None
     rollout_minutes: int
     bake_minutes: int
+    silent_logs: Literal["watched", "unwatched"]
+    """Whether alarms compare the lines of each log with requests, which takes metric math."""
 
 
 PROFILES: Mapping[Target, Profile] = {
     "aws": Profile(
         batching_window_seconds=1,
         detect_max_concurrency=10,
+        grouped_alerts_seconds=300,
         denylist_deadline_ms=None,
         rollout_minutes=4,
         bake_minutes=10,
+        silent_logs="watched",
     ),
     "local": Profile(
         batching_window_seconds=None,
         detect_max_concurrency=2,
+        grouped_alerts_seconds=None,
         denylist_deadline_ms=3_000,
         rollout_minutes=0,
         bake_minutes=0,
+        silent_logs="unwatched",
     ),
 }
 
@@ -96,6 +105,16 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         where="AWS::Lambda::EventSourceMapping",
+        path="BatchSize",
+        reason="Without a window, Lambda takes at most ten acts at once for a message about many.",
+    ),
+    Difference(
+        where="AWS::SQS::Queue",
+        path="VisibilityTimeout",
+        reason="The time in which a batch of acts is collected comes on top.",
+    ),
+    Difference(
+        where="AWS::Lambda::EventSourceMapping",
         path="ScalingConfig.MaximumConcurrency",
         reason="Every concurrent invocation is a process of its own on this machine.",
     ),
@@ -108,6 +127,11 @@ DIFFERENCES: tuple[Difference, ...] = (
         where="AWS::AppConfig::DeploymentStrategy",
         path="FinalBakeTimeInMinutes",
         reason="As above: no operator watches alarms on this machine.",
+    ),
+    Difference(
+        where="AWS::CloudWatch::Alarm",
+        path="logical id",
+        reason="The emulator knows no metric math, so that no alarm on a silent log is deployed there.",
     ),
 )
 

@@ -21,6 +21,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.detect.detector import Detector
 from functions.detect.live_rules import InUse, LiveRules, NothingToPoll
 from functions.detect.settings import Settings
+from functions.service_clock import ServiceClock, queue_times
 from sessionwarden.adapters.aws.appconfig import AppConfigRules, ConfigurationIds
 from sessionwarden.adapters.aws.clients import client
 from sessionwarden.adapters.aws.deadline import Deadline
@@ -48,6 +49,7 @@ then has time to end before AWS kills the Lambda, which would lose the answer fo
 
 logger = Logger()
 metrics = Metrics()
+clock = ServiceClock()
 store_deadline = Deadline(seconds=STORE_SECONDS)
 delivery_deadline = Deadline(seconds=DELIVERY_SECONDS)
 
@@ -89,7 +91,7 @@ def detector() -> Detector:
             source="sessionwarden.detect",
             client=delivery_deadline.guard(client("events")),
         ),
-        clock=system_clock,
+        clock=clock,
     )
 
 
@@ -111,6 +113,7 @@ class WholeBatchProcessor(BatchProcessor):
         process = detector()
         store_deadline.start()
         delivery_deadline.start()
+        clock.heed_and_report(queue_times(self.records), metrics=metrics, logger=logger)
         report = process.handle([record["body"] for record in self.records])
         self.errors = {self.records[index]["messageId"]: error for index, error in report.errors.items()}
         for name, count in report.counts.items():

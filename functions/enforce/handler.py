@@ -20,12 +20,14 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.enforce.settings import Settings
+from functions.service_clock import ServiceClock, queue_times
 from sessionwarden.adapters.aws.clients import client
 from sessionwarden.adapters.aws.cognito import CognitoUserPool
 from sessionwarden.adapters.aws.deadline import Deadline
 from sessionwarden.adapters.aws.eventbridge import EventBridgePublisher
+from sessionwarden.adapters.aws.pace import Pace
 from sessionwarden.adapters.aws.sns import SNSAlertSink
-from sessionwarden.adapters.clock import system_clock
+from sessionwarden.adapters.aws.sqs_grouped_alerts import SQSGroupedAlerts
 from sessionwarden.adapters.dynamodb.control import DynamoDBControlStore
 from sessionwarden.adapters.dynamodb.coverage import DynamoDBCoverageStore
 from sessionwarden.adapters.dynamodb.decisions import DynamoDBDecisionStore
@@ -34,6 +36,7 @@ from sessionwarden.enforcement.acted import Acted
 from sessionwarden.enforcement.actions import Actions
 from sessionwarden.enforcement.alert_text import DeploymentName
 from sessionwarden.enforcement.enforcer import Enforcer
+from sessionwarden.enforcement.protected_users import ProtectedUsers
 from sessionwarden.model.decision import Enforcement
 from sessionwarden.model.finding import Finding
 
@@ -43,12 +46,20 @@ CALLS_SECONDS = 45.0
 denies are written for the findings behind a silent Cognito. After the second, the last call has time to end
 before Lambda kills the function, which would answer for no message at all."""
 
+COGNITO_CALLS_PER_SECOND = 5
+COGNITO_BURST = 10
+"""Some of Cognito's quotas are 25 calls a second for all of the account, and not adjustable. Two of these
+functions run at a time (`MAX_CONCURRENCY` of the construct), so together they take 10 at most.
+https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html"""
+
 logger = Logger()
 metrics = Metrics()
+clock = ServiceClock()
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 findings = msgspec.json.Decoder(Finding)
 cognito_deadline = Deadline(seconds=COGNITO_SECONDS)
 calls_deadline = Deadline(seconds=CALLS_SECONDS)
+cognito_pace = Pace(per_second=COGNITO_CALLS_PER_SECOND, burst=COGNITO_BURST)
 
 
 @cache
@@ -56,18 +67,22 @@ def enforcer() -> Enforcer:
     """Built once per execution environment, at the first message."""
     settings = Settings.from_environment()
     dynamodb = calls_deadline.guard(client("dynamodb"))
+    users = CognitoUserPool(cognito_deadline.guard(cognito_pace.guard(client("cognito-idp"))))
+    deployment = settings.read_deployment()
     actions = Actions(
         decisions=DynamoDBDecisionStore(dynamodb, settings.decisions_table),
         denylist=DynamoDBDenylistStore(dynamodb, settings.denylist_table),
         control=DynamoDBControlStore(dynamodb, settings.control_table),
         acted=Acted(DynamoDBCoverageStore(dynamodb, settings.control_table)),
-        users=CognitoUserPool(cognito_deadline.guard(client("cognito-idp"))),
-        clock=system_clock,
+        users=users,
+        clock=clock,
     )
     return Enforcer(
-        deployment=settings.read_deployment(),
+        deployment=deployment,
         actions=actions,
+        protected_users=ProtectedUsers(directory=users, deployment=deployment, clock=clock),
         alerts=SNSAlertSink(calls_deadline.guard(client("sns")), settings.alert_topic_arn),
+        grouped=SQSGroupedAlerts(calls_deadline.guard(client("sqs")), settings.grouped_alerts_queue_url),
         bus=EventBridgePublisher(
             client=calls_deadline.guard(client("events")), bus=settings.bus, source="sessionwarden.enforce"
         ),
@@ -103,7 +118,28 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """SQS batch in, partial batch response out."""
     cognito_deadline.start()
     calls_deadline.start()
+    clock.heed_and_report(queue_times(event["Records"]), metrics=metrics, logger=logger)
     metrics.add_metric(name="FindingsReceived", unit=MetricUnit.Count, value=len(event["Records"]))
-    return process_partial_response(
+    answer = process_partial_response(
         event=event, record_handler=handle_record, processor=processor, context=context
     )
+    # without sound settings there is no enforcer, and each message has failed alone
+    if enforcer.cache_info().currsize:
+        _keep_protected_list(enforcer().protected_users)
+    return answer
+
+
+def _keep_protected_list(protected_users: ProtectedUsers) -> None:
+    """Make the list of protected users anew if it is due, now that no deny waits for it; report on it."""
+    protected_users.refresh()
+    report = protected_users.report()
+    if report is None:
+        return
+    metrics.add_metric(name="ProtectedLookUps", unit=MetricUnit.Count, value=report.look_ups)
+    if report.age_ms is not None:
+        age_seconds = report.age_ms / 1000
+        metrics.add_metric(name="ProtectedListAge", unit=MetricUnit.Seconds, value=age_seconds)
+        if not report.complete:
+            logger.warning("protected list incomplete")
+    if report.failure is not None:
+        logger.warning("protected users not listed", extra={"reason": report.failure})

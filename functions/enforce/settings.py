@@ -21,6 +21,8 @@ class Settings(FunctionSettings):
     decisions_table: Name
     control_table: Name
     alert_topic_arn: Name
+    grouped_alerts_queue_url: Name
+    """Where acts go that are told together, because their rule has sent its alerts of the hour."""
     stack: Name
     user_pools: Json[tuple[WatchedPool, ...]]
     """May be empty: then no user can be denied, and findings still send alerts."""

@@ -17,8 +17,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.ingest.records import Delivery, read_records
 from functions.ingest.settings import Settings
+from functions.service_clock import ServiceClock, ServiceTimes
 from sessionwarden.adapters.aws.eventbridge import EventBridgePublisher
-from sessionwarden.adapters.clock import system_clock
 from sessionwarden.ports import Publisher
 from sessionwarden.sources.cloudwatch import open_payload
 from sessionwarden.sources.event_packs import pack_events
@@ -28,6 +28,7 @@ MAX_LOGGED_LINES = 20
 
 logger = Logger()
 metrics = Metrics()
+clock = ServiceClock()
 
 
 @cache
@@ -48,18 +49,35 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Publish one delivery's events; raises `SourceError` or `DeliveryError`, so that Lambda retries."""
     metrics.add_metric(name="Deliveries", unit=MetricUnit.Count, value=1)
     batch = open_payload(event)
+    written = max((record.timestamp for record in batch.records), default=0)
+    clock.heed_and_report(ServiceTimes(written), metrics=metrics, logger=logger)
     kind = settings().log_groups.get(batch.log_group)
-    delivery = read_records(batch.records, kind, now_ms=system_clock())
+    delivery = read_records(batch.records, kind, now_ms=clock())
     publisher().publish("Events", pack_events(delivery.events))
     _report(delivery)
+    if kind is not None:
+        _count("Lines", len(batch.records), log_group=batch.log_group)
+    if kind == "authorizer":
+        _count_decisions(delivery)
+
+
+def _count_decisions(delivery: Delivery) -> None:
+    """Count decisions by REST API: an alarm compares them with the lines of the API's own log."""
+    for api_id, decisions in Counter(event.api_id for event in delivery.events).items():
+        if api_id in settings().rest_api_ids:
+            _count("Decisions", decisions, api_id=api_id)
+
+
+def _count(name: str, value: int, **dimension: str) -> None:
+    with single_metric(name=name, unit=MetricUnit.Count, value=value, default_dimensions=dimension):
+        pass
 
 
 def _report(delivery: Delivery) -> None:
     metrics.add_metric(name="Events", unit=MetricUnit.Count, value=len(delivery.events))
     metrics.add_metric(name="Quarantined", unit=MetricUnit.Count, value=len(delivery.quarantined))
     for reason, count in Counter(line.reason for line in delivery.quarantined).items():
-        with single_metric(name="QuarantinedByReason", unit=MetricUnit.Count, value=count) as metric:
-            metric.add_dimension(name="reason", value=reason)
+        _count("QuarantinedByReason", count, reason=reason)
     for line in delivery.quarantined[:MAX_LOGGED_LINES]:
         # the line itself is hostile text and may hold a token, so it is never logged
         logger.warning("quarantined", extra={"log_event_id": line.record_id, "reason": line.reason})

@@ -15,3 +15,10 @@ class Settings(FunctionSettings):
 
     bus: Name
     log_groups: Annotated[Json[dict[Name, LogKind]], Field(min_length=1)]
+
+    @property
+    def rest_api_ids(self) -> frozenset[str]:
+        """Ids of the REST APIs that are watched, with which the names of their log groups end."""
+        return frozenset(
+            group.rpartition("/")[2] for group, kind in self.log_groups.items() if kind == "rest_api"
+        )

@@ -244,6 +244,18 @@ class UserPool(Protocol):
     def enable(self, pool: str, user: str) -> None: ...
 
 
+class UserDirectory(Protocol):
+    """Finds users of a Cognito user pool by name and by group, as subs. Raises `UserPoolError`."""
+
+    def sub_of(self, pool: str, username: str) -> str | None:
+        """The user with exactly this username, or `None`."""
+        ...
+
+    def members(self, pool: str, group: str, *, limit: int) -> frozenset[str]:
+        """The users of a group, none if there is no such group. More than `limit` says: there are more."""
+        ...
+
+
 NOTHING_PUBLISHED = b""
 """What `PublishedRules` returns while no operator has put a rule set live."""
 
@@ -276,3 +288,11 @@ class AlertSink(Protocol):
     """Notifies operators. `subject` is at most 100 ASCII characters."""
 
     def alert(self, *, subject: str, message: str, attributes: Mapping[str, str]) -> None: ...
+
+
+class GroupedAlerts(Protocol):
+    """Tells operators of acts some minutes later, many in one message. Each act is told at least once."""
+
+    def add(self, act: Enforcement) -> None:
+        """Have the act told; raises `DeliveryError` unless that is certain."""
+        ...

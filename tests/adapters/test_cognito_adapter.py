@@ -166,3 +166,23 @@ def test_an_answer_that_never_came_is_retryable(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(UserPoolError) as caught:
         CognitoUserPool(client).sign_out("us-east-1_Pool", str(uuid4()))
     assert caught.value.retryable
+
+
+def test_a_username_is_found_as_it_is_written_and_not_as_an_alias_or_a_sub(people: People) -> None:
+    sub = people.create("bob")
+    users = CognitoUserPool(people.client)
+    assert users.sub_of(people.pool, "bob") == sub
+    assert users.sub_of(people.pool, "alice") is None
+    assert users.sub_of(people.pool, sub) is None, "bob is not protected because somebody's name is his sub"
+
+
+def test_the_members_of_a_group_are_listed_and_no_more_pages_are_read_than_asked_for(people: People) -> None:
+    people.client.create_group(UserPoolId=people.pool, GroupName="admins")
+    subs = {people.create(name) for name in ("bob", "alice")}
+    people.create("mallory")
+    for name in ("bob", "alice"):
+        people.client.admin_add_user_to_group(UserPoolId=people.pool, GroupName="admins", Username=name)
+    users = CognitoUserPool(people.client)
+    assert users.members(people.pool, "admins", limit=2) == subs
+    assert len(users.members(people.pool, "admins", limit=1)) > 1
+    assert users.members(people.pool, "nobodys", limit=2) == frozenset()

@@ -11,11 +11,13 @@ from tests.support.pages import rows
 from tests.support.paths import PROJECT
 
 PAGE = PROJECT / "docs/reference/data.md"
-METRIC = re.compile(r'metric\(name="(\w+)"|counts\["(\w+)"\]|^        ([A-Z]\w+)=', re.MULTILINE)
+METRIC = re.compile(
+    r'metric\(name="(\w+)"|_count\("(\w+)"|counts\["(\w+)"\]|^        ([A-Z]\w+)=', re.MULTILINE
+)
 NAMES = re.compile(r"^ +name = (.+)$", re.MULTILINE)
 MESSAGE = re.compile(r'logger\.(?:info|warning|error)\(\s*"([^"]+)"')
 ATTRIBUTE = re.compile(r'^        "(\w+)": |attributes = .*\{"(\w+)": "true"\}', re.MULTILINE)
-FUNCTIONS = ("detect", "enforce", "ingest", "pre_token_generation", "validate_rules")
+FUNCTIONS = ("detect", "enforce", "group_alerts", "ingest", "pre_token_generation", "validate_rules")
 
 
 def documented(header: tuple[str, ...], pattern: str) -> dict[str, set[str]]:
@@ -27,7 +29,9 @@ def documented(header: tuple[str, ...], pattern: str) -> dict[str, set[str]]:
 
 def code_of(function: str) -> str:
     files = sorted(Path(PROJECT / "functions" / function).glob("*.py"))
-    return "\n".join(file.read_text(encoding="utf-8") for file in files)
+    code = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    shared = PROJECT / "functions" / "service_clock.py"
+    return code + shared.read_text(encoding="utf-8") if "import ServiceClock" in code else code
 
 
 @pytest.mark.parametrize("function", [name for name in FUNCTIONS if name != "validate_rules"])

@@ -20,6 +20,7 @@ from sessionwarden.enforcement.actions import Actions
 from sessionwarden.enforcement.alert_text import DeploymentName
 from sessionwarden.enforcement.enforcer import Enforcer
 from sessionwarden.enforcement.lift import Lift
+from sessionwarden.enforcement.protected_users import ProtectedUsers
 from sessionwarden.model.deny import Claims
 from sessionwarden.model.policy import Protected
 from sessionwarden.model.principal import principal
@@ -121,7 +122,13 @@ class History:
         enforcer = Enforcer(
             deployment=world.deployment,
             actions=actions,
+            protected_users=ProtectedUsers(
+                directory=Crashing(world.users, fuse),
+                deployment=world.deployment,
+                clock=lambda: world.now_ms,
+            ),
             alerts=Crashing(world.alerts, fuse),
+            grouped=Crashing(world.grouped, fuse),
             bus=Crashing(world.bus, fuse),
             name=DeploymentName(stack="s", region="r"),
         )

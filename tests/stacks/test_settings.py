@@ -118,6 +118,7 @@ def test_no_more_memory_may_be_asked_for_than_detect_makes_something_of() -> Non
         ({"new_keys_per_minute": "0"}, "new_keys_per_minute: '0' is not a whole number from 1 to 10000000"),
         ({"detect_memory_mb": 256}, "detect_memory_mb: 256 is not a whole number from 512 to 2048"),
         ({"detect_memory_mb": "4096"}, "detect_memory_mb: '4096' is not a whole number from 512 to 2048"),
+        ({"log_silence_minutes": 1}, "log_silence_minutes: 1 is not a whole number from 2 to 120"),
         ({"target": "local"}, "local_endpoint: target local needs the emulator's address"),
         ({"local_endpoint": "http://127.0.0.1:1"}, "local_endpoint: only for target local"),
         (

@@ -33,6 +33,7 @@ FUNCTIONS = {
     "ingest": "Ingest",
     "detect": "DetectionDetect",
     "enforce": "EnforcementEnforce",
+    "group_alerts": "GroupedAlerts",
     "authorizer": "Authorizer",
     "pre_token_generation": "PreTokenGeneration",
     "validate_rules": "RulesValidator",
@@ -315,14 +316,30 @@ def test_every_queue_with_a_consumer_has_dead_letters_after_five_tries(aws: Synt
     functions = {item.logical_id: item.properties for item in aws.of_type("AWS::Lambda::Function")}
     mappings = aws.of_type("AWS::Lambda::EventSourceMapping")
 
-    assert len(mappings) == 2
+    assert len(mappings) == 3
     for mapping in mappings:
         queue = queues[mapping.properties["EventSourceArn"]["Fn::GetAtt"][0]]
         timeout = functions[mapping.properties["FunctionName"]["Ref"]]["Timeout"]
         assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
-        assert queue["VisibilityTimeout"] >= 6 * timeout
+        window = mapping.properties.get("MaximumBatchingWindowInSeconds", 0)
+        # detect's batches are collected for a second, which the six times hold easily
+        assert queue["VisibilityTimeout"] >= 6 * timeout + (window if window > 1 else 0)
         assert mapping.properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
         assert mapping.properties["ScalingConfig"]["MaximumConcurrency"] <= 10
+
+
+def test_acts_beyond_the_limit_of_alerts_are_collected_for_minutes_and_told_together(
+    aws: Synthesized,
+) -> None:
+    (mapping,) = [
+        item.properties
+        for item in aws.of_type("AWS::Lambda::EventSourceMapping")
+        if "GroupedAlerts" in item.properties["FunctionName"]["Ref"]
+    ]
+    assert (mapping["MaximumBatchingWindowInSeconds"], mapping["BatchSize"]) == (300, 100)
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}, "each reader sends messages of its own"
+    queue = mapping["EventSourceArn"]["Fn::GetAtt"][0]
+    assert aws.environment("EnforcementEnforce")["SESSIONWARDEN_GROUPED_ALERTS_QUEUE_URL"] == {"Ref": queue}
 
 
 def test_every_queue_without_a_consumer_has_an_alarm_on_its_first_message(aws: Synthesized) -> None:
@@ -334,12 +351,12 @@ def test_every_queue_without_a_consumer_has_an_alarm_on_its_first_message(aws: S
     alarmed = {
         dimension["Value"]["Fn::GetAtt"][0]
         for alarm in aws.of_type("AWS::CloudWatch::Alarm")
-        if alarm.properties["MetricName"] == "ApproximateNumberOfMessagesVisible"
+        if alarm.properties.get("MetricName") == "ApproximateNumberOfMessagesVisible"
         and alarm.properties["Threshold"] == 1
         for dimension in alarm.properties["Dimensions"]
     }
 
-    assert len(dead_letters) == 4
+    assert len(dead_letters) == 5
     assert dead_letters == alarmed
 
 
@@ -361,13 +378,18 @@ def test_every_function_has_alarms_on_throttling_and_all_but_the_authorizer_on_e
 
 
 def test_refusals_that_are_our_own_fault_raise_an_alarm(aws: Synthesized) -> None:
-    counted, stale_keys = (item.properties for item in aws.of_type("AWS::Logs::MetricFilter"))
-    metrics = {item["MetricTransformations"][0]["MetricName"] for item in (counted, stale_keys)}
+    filters = [item.properties for item in aws.of_type("AWS::Logs::MetricFilter")]
+    counted, unavailable, stale_keys = filters
+    metrics = {item["MetricTransformations"][0]["MetricName"] for item in filters}
     alarmed = {alarm.properties.get("MetricName") for alarm in aws.of_type("AWS::CloudWatch::Alarm")}
 
     assert '($.reason = "denylist_unavailable")' in counted["FilterPattern"]
     assert stale_keys["FilterPattern"] == '"JWKS not fetched" -"sessionwarden.decision"'
-    assert metrics | {"Quarantined"} <= alarmed
+    assert (
+        unavailable["FilterPattern"]
+        == '{ ($.reason = "denylist_damaged") || ($.reason = "denylist_unavailable") }'
+    )
+    assert metrics <= alarmed
 
 
 def test_how_many_new_keys_are_served_is_the_functions_own_choice_unless_told(assembly: Assembly) -> None:
@@ -391,15 +413,139 @@ def test_detect_alone_has_the_memory_that_was_asked_for(assembly: Assembly) -> N
     assert (asked[detect], usual[detect]) == (1_024, 512)
 
 
-def test_keys_that_are_left_out_raise_an_alarm(aws: Synthesized) -> None:
-    (alarm,) = [
+COUNTED = {
+    "ingest": {"ClockDiffers", "Quarantined"},
+    "detect": {
+        "ClockDiffers",
+        "EventsFuture",
+        "EventsLate",
+        "KeysDropped",
+        "RulesFailed",
+        "RulesetFallback",
+        "RulesetRefused",
+        "RulesetUnavailable",
+        "WindowsFull",
+    },
+    "enforce": {"ActionsFailed", "ClockDiffers"},
+    "pre_token_generation": {"DenylistUnavailable"},
+}
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_what_must_not_happen_even_once_raises_an_alarm(aws: Synthesized, name: str) -> None:
+    service = [{"Name": "service", "Value": f"sessionwarden-{name}"}]
+    alarms = [
         item.properties
         for item in aws.of_type("AWS::CloudWatch::Alarm")
-        if item.properties.get("MetricName") == "KeysDropped"
+        if item.properties.get("Namespace") == "Sessionwarden"
+        and item.properties.get("Dimensions") == service
     ]
-    assert alarm["Namespace"] == "Sessionwarden"
-    assert alarm["Dimensions"] == [{"Name": "service", "Value": "sessionwarden-detect"}]
-    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 1)
+    assert {alarm["MetricName"] for alarm in alarms} == COUNTED[name]
+    for alarm in alarms:
+        rings_at = (alarm["Statistic"], alarm["Threshold"], alarm["ComparisonOperator"])
+        assert rings_at == ("Sum", 1, "GreaterThanOrEqualToThreshold")
+        assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (
+            60,
+            1,
+            "notBreaching",
+        )
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_every_metric_that_has_an_alarm_is_one_that_the_function_writes(name: str) -> None:
+    sources = [*(ROOT / "functions" / name).glob("*.py"), ROOT / "functions" / "service_clock.py"]
+    written = "".join(source.read_text(encoding="utf-8") for source in sources)
+    assert not {metric for metric in COUNTED[name] if not re.search(rf"\b{metric}\b", written)}
+
+
+def silence_alarms(synthesized: Synthesized) -> dict[str, dict[str, Any]]:
+    """The alarms on silent logs, by what is named in them."""
+    return {
+        re.sub("^AlarmsLogSilent|[0-9A-F]{8}$", "", item.logical_id): item.properties
+        for item in synthesized.of_type("AWS::CloudWatch::Alarm")
+        if item.logical_id.startswith("AlarmsLogSilent")
+    }
+
+
+def inputs(alarm: dict[str, Any]) -> dict[str, tuple[str, str, dict[str, Any]]]:
+    """Namespace, name and dimensions of the metrics that an alarm's expression is made of."""
+    return {
+        query["Id"]: (
+            query["MetricStat"]["Metric"]["Namespace"],
+            query["MetricStat"]["Metric"]["MetricName"],
+            {one["Name"]: one["Value"] for one in query["MetricStat"]["Metric"]["Dimensions"]},
+        )
+        for query in alarm["Metrics"]
+        if "MetricStat" in query
+    }
+
+
+def test_each_log_that_is_watched_has_an_alarm_on_its_silence(aws: Synthesized) -> None:
+    alarms = {name: inputs(alarm) for name, alarm in silence_alarms(aws).items()}
+    service = {"service": "sessionwarden-ingest"}
+    function = aws.one("AWS::Lambda::Function", "Authorizer").logical_id
+
+    def lines(log_group: str) -> tuple[str, str, dict[str, Any]]:
+        return ("Sessionwarden", "Lines", service | {"log_group": log_group})
+
+    assert alarms.pop("Authorizer") == {
+        "requests": ("AWS/Lambda", "Invocations", {"FunctionName": {"Ref": function}}),
+        "lines": lines("/sessionwarden/functions/sessionwarden/authorizer"),
+    }
+    assert alarms.pop(HTTP_API) == {
+        "requests": ("AWS/ApiGateway", "Count", {"ApiId": HTTP_API}),
+        "lines": lines(f"/sessionwarden/access/{HTTP_API}"),
+    }
+    assert alarms == {
+        api_id: {
+            "requests": ("Sessionwarden", "Decisions", service | {"api_id": api_id}),
+            "lines": lines(f"/sessionwarden/access/{api_id}"),
+        }
+        for api_id in (REST_API, REST_TOKEN_API)
+    }
+
+
+@pytest.mark.parametrize(
+    ("requests", "lines", "rings"),
+    [
+        ([5, 5], [None, None], True),
+        ([1, 1], [0, None], True),
+        ([5, 5], [None, 1], False),
+        ([1, None], [None, 1], False),
+        ([None, None], [None, None], False),
+        ([None, 5], [None, None], False),
+        ([9, 9], [3, None], False),
+    ],
+    ids=[
+        "silent",
+        "zero",
+        "late",
+        "its-line-came-after-the-end",
+        "no-requests",
+        "just-begun",
+        "just-stopped",
+    ],
+)
+def test_a_log_is_silent_if_there_were_requests_and_no_line_in_two_periods(
+    aws: Synthesized, requests: list[int | None], lines: list[int | None], rings: bool
+) -> None:
+    for alarm in silence_alarms(aws).values():
+        assert (alarm["EvaluationPeriods"], alarm.get("DatapointsToAlarm", 2)) == (2, 2)
+        values = [
+            _value_of(alarm, requests=one, lines=other) for one, other in zip(requests, lines, strict=True)
+        ]
+        # missing data is `notBreaching`
+        assert alarm["TreatMissingData"] == "notBreaching"
+        assert all(value is not None and value >= alarm["Threshold"] for value in values) is rings
+
+
+def test_how_long_a_log_may_be_silent_is_the_operators_choice(assembly: Assembly) -> None:
+    for synthesized, seconds in ((assembly.aws, 300), (assembly.varied, 480)):
+        for alarm in silence_alarms(synthesized).values():
+            periods = [query["MetricStat"]["Period"] for query in alarm["Metrics"] if "MetricStat" in query]
+            assert periods == [seconds, seconds], "half of 10 minutes, and half of 15"
+            statistics = [query["MetricStat"]["Stat"] for query in alarm["Metrics"] if "MetricStat" in query]
+            assert statistics == ["Sum", "Sum"]
 
 
 def test_every_alarm_reaches_the_alert_topic_which_lets_alarms_in(aws: Synthesized) -> None:
@@ -572,3 +718,18 @@ def _appsync_config(synthesized: Synthesized) -> dict[str, Any]:
         _joined(synthesized.template["Outputs"][f"AppSyncAuthorizer{APPSYNC_API}"]["Value"])
     )
     return config
+
+
+def _value_of(alarm: dict[str, Any], **metrics: int | None) -> int | None:
+    """What CloudWatch makes of the alarm's expression in one period; `None` is a period without data."""
+    (expression,) = [query["Expression"] for query in alarm["Metrics"] if "Expression" in query]
+    functions = {
+        "IF": lambda condition, then, other: then if condition else other,
+        "FILL": lambda value, filling: filling if value is None else value,
+    }
+    try:
+        value: int = eval(expression.replace(" AND ", " and "), functions | metrics)
+    except TypeError:
+        # an operation on what is missing has no result
+        return None
+    return value

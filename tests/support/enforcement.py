@@ -11,6 +11,7 @@ from sessionwarden.adapters.memory.enforcement import (
     MemoryCoverageStore,
     MemoryDecisionStore,
     MemoryDenylistStore,
+    MemoryGroupedAlerts,
     MemoryPublisher,
     MemoryUserPool,
 )
@@ -19,6 +20,7 @@ from sessionwarden.enforcement.actions import Actions
 from sessionwarden.enforcement.alert_text import DeploymentName
 from sessionwarden.enforcement.enforcer import Enforcer
 from sessionwarden.enforcement.lift import Lift
+from sessionwarden.enforcement.protected_users import ProtectedUsers
 from sessionwarden.model.deny import CLOCK_SKEW_SECONDS
 from sessionwarden.model.finding import Finding, Mode, Response
 from sessionwarden.model.policy import Policy, Protected
@@ -133,6 +135,7 @@ class World:
         default_factory=lambda: MemoryUserPool({(POOL, SUB): PoolUser("bob", ("staff",))})
     )
     alerts: MemoryAlertSink = field(default_factory=MemoryAlertSink)
+    grouped: MemoryGroupedAlerts = field(default_factory=MemoryGroupedAlerts)
     bus: MemoryPublisher = field(default_factory=MemoryPublisher)
 
     @property
@@ -151,7 +154,11 @@ class World:
         return Enforcer(
             deployment=self.deployment,
             actions=self.actions,
+            protected_users=ProtectedUsers(
+                directory=self.users, deployment=self.deployment, clock=lambda: self.now_ms
+            ),
             alerts=self.alerts,
+            grouped=self.grouped,
             bus=self.bus,
             name=DeploymentName(stack="warden", region="eu-west-1"),
         )

@@ -32,6 +32,7 @@ VARIED: dict[str, object] = {
     "authorizer_snap_start": "off",
     "new_keys_per_minute": "9000",
     "detect_memory_mb": "1024",
+    "log_silence_minutes": "15",
 }
 LOCAL: dict[str, object] = {"target": "local", "local_endpoint": "http://127.0.0.1:4566"}
 

@@ -89,6 +89,29 @@ class Alarms(Construct):
             description=f"{name}: see docs/how-to/deploy.md",
         )
 
+    def watch_silence(
+        self, name: str, *, requests: cloudwatch.Metric, lines: cloudwatch.Metric, minutes: int
+    ) -> None:
+        """Alarm when `requests` were made for so long and not one of their `lines` has come.
+
+        Two halves of that time in a row: a line that comes after the end of its request's half counts in the
+        second. Without requests there is nothing to say. A metric without lines has no data, hence `FILL`.
+        https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
+        """
+        period = Duration.minutes((minutes + 1) // 2)
+        requests, lines = (one.with_(statistic="Sum") for one in (requests, lines))
+        self._alarm(
+            name,
+            cloudwatch.MathExpression(
+                expression="IF(requests > 0 AND FILL(lines, 0) < 1, 1, 0)",
+                using_metrics={"requests": requests, "lines": lines},
+                label=name,
+                period=period,
+            ),
+            description=f"{name}: requests are made, and no line of theirs has come for {minutes} minutes",
+            periods=2,
+        )
+
     def watch_async(self, name: str, function: lambda_.IFunction) -> None:
         """Alarm when an asynchronous invocation was dropped, or could not reach its failure destination."""
         for metric_name in ("AsyncEventsDropped", "DestinationDeliveryFailures"):
@@ -99,7 +122,13 @@ class Alarms(Construct):
             )
 
     def _alarm(
-        self, construct_id: str, metric: cloudwatch.IMetric, *, description: str, threshold: int = 1
+        self,
+        construct_id: str,
+        metric: cloudwatch.IMetric,
+        *,
+        description: str,
+        threshold: int = 1,
+        periods: int = 1,
     ) -> cloudwatch.Alarm:
         alarm = cloudwatch.Alarm(
             self,
@@ -108,7 +137,7 @@ class Alarms(Construct):
             alarm_description=description,
             threshold=threshold,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            evaluation_periods=1,
+            evaluation_periods=periods,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
         alarm.add_alarm_action(self._action)

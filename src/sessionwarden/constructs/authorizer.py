@@ -1,15 +1,15 @@
 """The Lambda authorizer: the function, its published version, and the alias that APIs invoke.
 
 It exposes `authorizer` (the function), `live` (its alias), `registrations` (its registrations with APIs),
-and the metrics `malfunctions` and `stale_keys`. Invariants: each change of code or settings publishes a
-version, and the alias moves to that version only when it is ready; a version that was replaced is deleted,
-since a kept snapshot is billed.
+and the metrics `malfunctions`, `denylist_unavailable` and `stale_keys`. Invariants: each change of code or
+settings publishes a version, and the alias moves to that version only when it is ready; a version that was
+replaced is deleted, since a kept snapshot is billed.
 https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
@@ -28,6 +28,10 @@ MALFUNCTIONS = (
     "misconfigured",
 )
 """Reasons on the decision line that are our own fault: no token, however malformed, can cause them."""
+
+DENYLIST_UNAVAILABLE = ("denylist_damaged", "denylist_unavailable")
+"""Of those, the ones that concern the denylist. Where a route is `denylist: open`, requests pass with the
+second: denied users are let in meanwhile."""
 
 TIMEOUT_SECONDS = 5
 MEMORY_MB = 512
@@ -78,27 +82,42 @@ class Authorizer(Construct):
             self, "Live", alias_name=ALIAS, version=self.authorizer.function.current_version
         )
         self.registrations = Registrations(self, authorizer=self.live)
-        self.malfunctions = _count_malfunctions(self, self.authorizer.log_group, stack_name)
+        self.malfunctions = _count_reasons(
+            self, "Malfunctions", MALFUNCTIONS, log_group=self.authorizer.log_group, stack_name=stack_name
+        )
+        self.denylist_unavailable = _count_reasons(
+            self,
+            "DenylistUnavailable",
+            DENYLIST_UNAVAILABLE,
+            log_group=self.authorizer.log_group,
+            stack_name=stack_name,
+        )
         self.stale_keys = _count_stale_keys(self, self.authorizer.log_group, stack_name)
 
 
-def _count_malfunctions(scope: Construct, log_group: logs.ILogGroup, stack_name: str) -> cloudwatch.Metric:
-    """Counts refusals that are our own fault, from decision lines.
+def _count_reasons(
+    scope: Construct,
+    construct_id: str,
+    reasons: Collection[str],
+    *,
+    log_group: logs.ILogGroup,
+    stack_name: str,
+) -> cloudwatch.Metric:
+    """Counts decision lines with one of `reasons`, which are our own fault.
 
     Lambda's own `Errors` metric is no use for this: a REST API's 401 is an exception by contract, so any
     client could set off an alarm with a bad token.
     """
-    metric_name = f"AuthorizerMalfunctions-{stack_name}"
     pattern = logs.FilterPattern.any(
-        *(logs.FilterPattern.string_value("$.reason", "=", reason) for reason in MALFUNCTIONS)
+        *(logs.FilterPattern.string_value("$.reason", "=", reason) for reason in reasons)
     )
     log_filter = logs.MetricFilter(
         scope,
-        "Malfunctions",
+        construct_id,
         log_group=log_group,
         filter_pattern=pattern,
         metric_namespace=METRICS_NAMESPACE,
-        metric_name=metric_name,
+        metric_name=f"Authorizer{construct_id}-{stack_name}",
     )
     return log_filter.metric()
 

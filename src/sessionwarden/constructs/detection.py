@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Literal
 
 from aws_cdk import Duration, Stack
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -21,7 +20,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from sessionwarden.constructs import ingest
-from sessionwarden.constructs.function import METRICS_NAMESPACE, WardenFunction
+from sessionwarden.constructs.function import WardenFunction
 from sessionwarden.constructs.live_rules import LiveRules
 from sessionwarden.constructs.queues import WorkQueue, undelivered_queue
 
@@ -102,11 +101,6 @@ class Detection(Construct):
             self.detect.function.add_environment(
                 "SESSIONWARDEN_NEW_KEYS_PER_MINUTE", str(new_keys_per_minute)
             )
-        self.ruleset_refused = self._metric("RulesetRefused", stack_name)
-        self.ruleset_unavailable = self._metric("RulesetUnavailable", stack_name)
-        self.ruleset_fallback = self._metric("RulesetFallback", stack_name)
-        self.rules_failed = self._metric("RulesFailed", stack_name)
-        self.keys_dropped = self._metric("KeysDropped", stack_name)
         self.detect.allow("dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem", on=[windows.table_arn])
         self.detect.allow("sqs:SendMessage", on=[findings_queue.queue_arn])
         self.detect.allow_put_events(bus_arn=bus.event_bus_arn, source=SOURCE, detail_type=DETAIL_TYPE)
@@ -126,9 +120,3 @@ class Detection(Construct):
         """Let detect run the published rule set instead of the one in its bundle."""
         self.detect.function.add_environment("SESSIONWARDEN_LIVE_RULES", live.configuration_ids)
         live.allow_reading(self.detect)
-
-    def _metric(self, name: str, stack_name: str) -> cloudwatch.Metric:
-        """A metric that detect writes. Its dimension is the service's name, not the function's."""
-        return cloudwatch.Metric(
-            namespace=METRICS_NAMESPACE, metric_name=name, dimensions_map={"service": f"{stack_name}-detect"}
-        )

@@ -14,6 +14,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from sessionwarden.constructs.function import WardenFunction
@@ -54,6 +55,7 @@ class Enforcement(Construct):
         state: State,
         findings: FindingsQueue,
         alerts: sns.ITopic,
+        grouped_alerts: sqs.IQueue,
         mode: Literal["observe", "enforce"],
         user_pools_json: str,
         user_pool_arns: Sequence[str],
@@ -75,6 +77,7 @@ class Enforcement(Construct):
                 "SESSIONWARDEN_DECISIONS_TABLE": state.decisions.table_name,
                 "SESSIONWARDEN_CONTROL_TABLE": state.control.table_name,
                 "SESSIONWARDEN_ALERT_TOPIC_ARN": alerts.topic_arn,
+                "SESSIONWARDEN_GROUPED_ALERTS_QUEUE_URL": grouped_alerts.queue_url,
                 "SESSIONWARDEN_MODE": mode,
                 "SESSIONWARDEN_STACK": stack_name,
                 "SESSIONWARDEN_SESSION_LIFETIME_SECONDS": str(session_lifetime_seconds),
@@ -82,6 +85,7 @@ class Enforcement(Construct):
             },
         )
         self._grant(bus=bus, state=state, alerts=alerts, user_pool_arns=user_pool_arns)
+        self.enforce.allow("sqs:SendMessage", on=[grouped_alerts.queue_arn])
         self.enforce.function.add_event_source(
             event_sources.SqsEventSource(
                 findings.queue,
@@ -112,5 +116,6 @@ class Enforcement(Construct):
                 "cognito-idp:AdminListGroupsForUser",
                 "cognito-idp:AdminUserGlobalSignOut",
                 "cognito-idp:ListUsers",
+                "cognito-idp:ListUsersInGroup",
                 on=[*user_pool_arns],
             )

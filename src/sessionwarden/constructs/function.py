@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aws_cdk import Acknowledgment, CfnResource, Duration, RemovalPolicy, Validations
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -46,6 +47,7 @@ class WardenFunction(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.timeout_seconds = timeout_seconds
+        self.service = f"{stack_name}-{name}"
         self.log_group_name = f"/sessionwarden/functions/{stack_name}/{name}"
         self.log_group = logs.LogGroup(
             self,
@@ -77,7 +79,7 @@ class WardenFunction(Construct):
             snap_start=snap_start,
             environment={
                 **environment,
-                "POWERTOOLS_SERVICE_NAME": f"{stack_name}-{name}",
+                "POWERTOOLS_SERVICE_NAME": self.service,
                 "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
             },
         )
@@ -91,6 +93,14 @@ class WardenFunction(Construct):
                 id="AwsSolutions::AwsSolutions-L1",
                 reason="The bundle's wheels are for this runtime; both are raised together, with the pins",
             )
+        )
+
+    def metric(self, name: str, **dimensions: str) -> cloudwatch.Metric:
+        """A metric that the function's code writes. Powertools' `service` is a dimension of each."""
+        return cloudwatch.Metric(
+            namespace=METRICS_NAMESPACE,
+            metric_name=name,
+            dimensions_map={"service": self.service, **dimensions},
         )
 
     def allow(self, *actions: str, on: list[str], conditions: Mapping[str, Any] | None = None) -> None:

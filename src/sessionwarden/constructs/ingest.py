@@ -1,9 +1,9 @@
 """Deploys ingest: access log groups, their subscriptions, and the function that puts events on the bus.
 
-It exposes `ingest`, `access_logs` by API id, `failures` (deliveries that could not be handled) and
-`quarantined` (a metric of lines that could not be trusted). Invariant: only the log groups subscribed here
-may invoke ingest, each by its own ARN. CloudWatch Logs invokes asynchronously, so a delivery that fails its
-retries would be lost without the on-failure destination.
+It exposes `ingest`, `access_logs` and their names by API id, and `failures` (deliveries that could not be
+handled). Invariant: only the log groups subscribed here may invoke ingest, each by its own ARN. CloudWatch
+Logs invokes asynchronously, so a delivery that fails its retries would be lost without the on-failure
+destination.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import Literal
 
 from aws_cdk import Duration, RemovalPolicy
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
@@ -21,7 +20,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_logs_destinations as logs_destinations
 from constructs import Construct
 
-from sessionwarden.constructs.function import METRICS_NAMESPACE, WardenFunction
+from sessionwarden.constructs.function import WardenFunction
 from sessionwarden.constructs.queues import undelivered_queue
 
 ApiKind = Literal["http_api", "rest_api"]
@@ -51,7 +50,8 @@ class Ingest(Construct):
         super().__init__(scope, construct_id)
         self.access_logs = {api_id: _access_log(self, api_id, access_log_retention) for api_id in apis}
         self.failures = undelivered_queue(self, "Failures")
-        kinds = {access_log_name(api_id): kind for api_id, kind in apis.items()}
+        self.access_log_names = {api_id: access_log_name(api_id) for api_id in apis}
+        kinds = {self.access_log_names[api_id]: kind for api_id, kind in apis.items()}
         self.ingest = WardenFunction(
             self,
             "Ingest",
@@ -73,11 +73,6 @@ class Ingest(Construct):
             on_failure=destinations.SqsDestination(self.failures),
             max_event_age=Duration.hours(6),
             retry_attempts=2,
-        )
-        self.quarantined = cloudwatch.Metric(
-            namespace=METRICS_NAMESPACE,
-            metric_name="Quarantined",
-            dimensions_map={"service": f"{stack_name}-ingest"},
         )
         for api_id, log_group in self.access_logs.items():
             self._subscribe(f"Access{api_id}", log_group, logs.FilterPattern.all_events())

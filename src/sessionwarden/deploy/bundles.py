@@ -33,7 +33,7 @@ BundleName = Literal["functions", "authorizer"]
 
 TARGETS: tuple[Target, ...] = ("aws", "local")
 BUNDLES: Mapping[BundleName, tuple[str, ...]] = {
-    "functions": ("ingest", "detect", "enforce", "pre_token_generation", "validate_rules"),
+    "functions": ("ingest", "detect", "enforce", "group_alerts", "pre_token_generation", "validate_rules"),
     "authorizer": ("authorizer",),
 }
 AWS_PLATFORM = "aarch64-manylinux_2_34"

@@ -1,7 +1,8 @@
 """Writes the alert that wakes an on-call engineer: what happened, to whom, what was done, how to undo it.
 
 Given a finding and what was done about it, it returns subject, message and attributes for SNS. A decision has
-one alert, or the notice that this and later alerts of the rule are held back. Invariant: all text that a
+one alert, or the notice that this and later alerts of the rule are held back, or a line in a message about
+many acts. Invariant: all text that a
 client may have chosen (names, addresses, ids) is escaped, bounded and quoted, so that no user can forge a
 line of an alert, nor plant a link in it.
 """
@@ -9,7 +10,7 @@ line of an alert, nor plant a link in it.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -23,6 +24,8 @@ SUBJECT_LIMIT = 99
 """SNS accepts fewer than 100 ASCII characters, no line breaks (API reference of `Publish`, `Subject`)."""
 TEXT_LIMIT = 200
 """Characters of a value in the text."""
+SHORT_LIMIT = 80
+"""Characters of a value in a message about many acts: a hundred must fit into SNS's 256 KB."""
 ATTRIBUTE_LIMIT = 256
 """Characters of an attribute's value."""
 
@@ -101,8 +104,9 @@ def compose_notice(alert: Alert, name: DeploymentName, *, until_ms: int) -> Mess
         f"{_text(finding.title)} (rule {_text(finding.rule)}, level {finding.level})",
         "",
         f"This rule has sent what limits.alerts_per_hour allows: more alerts are held back until {until}.",
-        "Only messages are held back: decisions are still recorded and carried out. Each sign-out, disabled",
-        "account, and denied user, client or address still has an alert of its own.",
+        "Only messages are held back, of what was found and not acted upon: decisions are still recorded and",
+        "carried out. Each act is still told: sign-outs, disabled accounts, and denied users, clients and",
+        "addresses one by one, denies of single sessions some minutes later, many in one message.",
         "",
         "To see what was decided meanwhile:",
         f"  sessionwarden decisions list {name.options}",
@@ -110,6 +114,51 @@ def compose_notice(alert: Alert, name: DeploymentName, *, until_ms: int) -> Mess
     subject = f"[{finding.level}] Sessionwarden: alerts held back until {until}: {finding.title}"
     attributes = _attributes(alert) | {"held_back": "true"}
     return Message(ascii_line(subject, limit=SUBJECT_LIMIT), "\n".join(lines) + "\n", attributes)
+
+
+def compose_group(enforcements: Sequence[Enforcement], name: DeploymentName) -> Message:
+    """The message about acts of one rule that were beyond its hourly limit of alerts. Each is told once."""
+    told = sorted(
+        {act.decision.id: act for act in enforcements}.values(), key=lambda act: act.decision.created_at
+    )
+    first = told[0].decision
+    title, rule, level = (text or "" for text in (first.title, first.rule, first.level))
+    lines = (
+        f"{_text(title)} (rule {_text(rule)}, level {_text(level)})",
+        "",
+        "This rule has sent what limits.alerts_per_hour allows, so these acts are told in one message:",
+        *(line for act in told for line in _act_lines(act)),
+        "",
+        "To undo one of them:",
+        f"  sessionwarden decisions delete DECISION {name.options}",
+    )
+    subject = f"[{level}] Sessionwarden: {len(told)} acts in one message: {title}"
+    attributes = {
+        "rule": rule,
+        "level": level,
+        "scope": first.scope,
+        "simulated": "false",
+        "grouped": "true",
+    }
+    return Message(
+        ascii_line(subject, limit=SUBJECT_LIMIT),
+        "\n".join(lines) + "\n",
+        {key: printable(value, limit=ATTRIBUTE_LIMIT) for key, value in attributes.items() if value},
+    )
+
+
+def _act_lines(act: Enforcement) -> Iterator[str]:
+    decision = act.decision
+    done = ", ".join(f"{result.action} {_outcome(result)}" for result in act.results) or "nothing yet"
+    yield f"  {_time(decision.created_at)} decision {_short(decision.id)}: {done}"
+    who = [f"user (sub): {_quoted(decision.user, limit=SHORT_LIMIT)}"] if decision.user else []
+    who += [f"user pool: {_quoted(decision.pool, limit=SHORT_LIMIT)}"] if decision.pool else []
+    who += [f"{decision.scope}: {_quoted(decision.value, limit=SHORT_LIMIT)}"]
+    who += [f"and {len(decision.more_sessions)} more sessions"] if decision.more_sessions else []
+    who += [f"until {_time(decision.deny_until * 1000)}"] if decision.deny_until is not None else []
+    yield f"    {', '.join(who)}"
+    if decision.username:
+        yield f"    username, chosen by the user: {_unlinked(decision.username, limit=SHORT_LIMIT)}"
 
 
 def _subject(alert: Alert) -> str:
@@ -250,13 +299,17 @@ def _text(value: str) -> str:
     return printable(value, limit=TEXT_LIMIT)
 
 
-def _quoted(value: str) -> str:
+def _short(value: str) -> str:
+    return printable(value, limit=SHORT_LIMIT)
+
+
+def _quoted(value: str, *, limit: int = TEXT_LIMIT) -> str:
     # mail clients turn addresses into links, and a username may be one
-    return '"' + _text(value).replace('"', '\\"').replace("://", "[:]//") + '"'
+    return '"' + printable(value, limit=limit).replace('"', '\\"').replace("://", "[:]//") + '"'
 
 
-def _unlinked(value: str) -> str:
-    return _quoted(value).translate(UNLINKED)
+def _unlinked(value: str, *, limit: int = TEXT_LIMIT) -> str:
+    return _quoted(value, limit=limit).translate(UNLINKED)
 
 
 def _time(epoch_ms: int) -> str:

@@ -2,9 +2,9 @@
 
 Given a decision and the hour, it says whether the decision may act in full, and in which form its alert is
 sent. Invariants: a decision takes one unit at most, however often it is delivered; an operator always hears
-of a user who was signed out or disabled. Alerts are bounded because strangers can cause findings at will, and
-two thousand messages hide the one that matters. Denies of networks are bounded because a /48 is 65,536
-sources, and every authorizer reads all that are denied.
+of what was done to a user, a client or an address. Alerts are bounded because strangers can cause findings at
+will, and two thousand messages hide the one that matters. Denies of networks are bounded because a /48 is
+65,536 sources, and every authorizer reads all that are denied.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from sessionwarden.ports import ControlStore
 
 MS_PER_HOUR = 3_600_000
 
-AlertForm = Literal["alert", "notice", "none"]
-"""`notice`: this decision's alert is held back, and its message is the one that says so for the rule's
+AlertForm = Literal["alert", "grouped", "notice", "none"]
+"""`grouped`: what was done is told some minutes later, in one message with other acts of the rule. `notice`:
+nothing was done, this decision's alert is held back, and its message is the one that says so for the rule's
 hour."""
 
 
@@ -47,14 +48,16 @@ class Budgets:
         return self.control.spend(budget=budget, hour=hour, decision_id=decision.id, limit=limit)
 
     def alert_form(self, decision: Decision, *, rule: str, hour: int) -> AlertForm:
-        """In which form operators hear of the decision. Alerts of harsh ones are bounded by their own
-        limit.
+        """In which form operators hear of the decision. Alerts of harsh ones are bounded by their own limit;
+        those of reduced ones are not, since it was spent before.
         """
-        if decision.enforced and _harsh(decision):
+        if decision.enforced and _harsh(decision) and decision.reduced is None:
             return "alert"
         limit = self.policy.alerts_per_hour
         if self.control.spend(budget=f"alerts#{rule}", hour=hour, decision_id=decision.id, limit=limit):
             return "alert"
+        if decision.enforced:
+            return "grouped"
         # a limit of one: the decision that takes it sends the notice, and sends it again after a crash
         if self.control.spend(budget=f"notices#{rule}", hour=hour, decision_id=decision.id, limit=1):
             return "notice"

@@ -2,8 +2,8 @@
 
 The order is: decide, record, denylist, Cognito, alert, event (docs/explanation/enforcement-order.md).
 Invariants: the decision is recorded before its first action, and a later delivery reads it back, so
-`not_before` never moves; the brakes are read before anything is written; an alert within the rule's hourly
-limit is sent at least once and, barring a crash between sending and noting, once.
+`not_before` never moves; the brakes are read before anything is written; what was done to a principal is told
+at least once and, barring a crash between telling and noting, once, beyond the rule's hourly limit too.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from sessionwarden.enforcement.actions import Actions, Progress, with_result
 from sessionwarden.enforcement.alert_text import Alert, DeploymentName, Message, compose, compose_notice
 from sessionwarden.enforcement.budgets import MS_PER_HOUR, AlertForm, Budgets
 from sessionwarden.enforcement.deny_entries import principal_of, user_of
+from sessionwarden.enforcement.protected_users import ProtectedUsers
 from sessionwarden.model.decision import ActionResult, Decision, Enforcement
 from sessionwarden.model.finding import BROAD_SCOPES, Finding
 from sessionwarden.policy.decide import decide, needs_user_facts, reduce_for_budget, sessions_of
 from sessionwarden.policy.deployment import Deployment
 from sessionwarden.policy.ladder import climb
-from sessionwarden.ports import AlertSink, Publisher
+from sessionwarden.ports import AlertSink, GroupedAlerts, Publisher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,9 @@ class Enforcer:
 
     deployment: Deployment
     actions: Actions
+    protected_users: ProtectedUsers
     alerts: AlertSink
+    grouped: GroupedAlerts
     bus: Publisher
     name: DeploymentName
 
@@ -72,12 +75,20 @@ class Enforcer:
         now_ms = self.actions.clock()
         decision = decide(finding, self.deployment, now_ms=now_ms)
         if decision.enforced and needs_user_facts(finding, self.deployment):
-            decision = decide(self._with_user_facts(finding, decision), self.deployment, now_ms=now_ms)
+            decision = self._unless_protected(finding, decision)
         if not decision.enforced:
             return decision
         if self.actions.control.stopped():
             return replace(decision, simulated=True, withheld="stopped")
         return self._on_the_ladder(finding, decision)
+
+    def _unless_protected(self, finding: Finding, decision: Decision) -> Decision:
+        """The decision, withheld if the user is protected by a name or a group that the finding lacks."""
+        protected = self.protected_users.includes(*user_of(decision))
+        if protected is None:
+            facts = self._with_user_facts(finding, decision)
+            return decide(facts, self.deployment, now_ms=decision.created_at)
+        return replace(decision, simulated=True, withheld="protected") if protected else decision
 
     def _with_user_facts(self, finding: Finding, decision: Decision) -> Finding:
         """The finding with the user's name and groups, as the user pool has them now.
@@ -133,6 +144,8 @@ class Enforcer:
         form = self._budgets.alert_form(enforcement.decision, rule=finding.rule, hour=hour)
         if form == "alert":
             self._send(compose(alert, self.name))
+        elif form == "grouped":
+            self.grouped.add(enforcement)
         elif form == "notice":
             self._send(compose_notice(alert, self.name, until_ms=(hour + 1) * MS_PER_HOUR))
         result = self._alert_result(form)
@@ -146,4 +159,6 @@ class Enforcer:
         now_ms = self.actions.clock()
         if form == "alert":
             return ActionResult(action="alert", outcome="done", time=now_ms)
+        if form == "grouped":
+            return ActionResult(action="alert", outcome="done", time=now_ms, detail="grouped")
         return ActionResult(action="alert", outcome="skipped", time=now_ms, detail="budget")

@@ -42,6 +42,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sub, an origin_jti, an app client's id, an address (a CIDR block once it is denied). `not_before`,
     `deny_until` and `session` are those of the deny entry; `expires_at` is when that entry may be forgotten.
     `created_by` is the operator. `series` is the finding's, `covered_by` the decision that answered for it.
+    `ruleset_digest` and `events` (20 ids at most) are the finding's: which rules judged, by what evidence.
     `narrowed`: one session did it, so it alone is denied. `repeats`: how often the principal had been acted
     upon within a day, for which the deny is wider and longer. `more_sessions` are denied beside `session`.
     """
@@ -70,6 +71,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     session: str | None = None
     expires_at: int | None = None
     series: str | None = None
+    ruleset_digest: str | None = None
+    events: tuple[str, ...] = ()
     covered_by: str | None = None
     narrowed: bool = False
     repeats: int = 0

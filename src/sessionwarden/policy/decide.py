@@ -49,6 +49,8 @@ def decide(finding: Finding, deployment: Deployment, *, now_ms: int) -> Decision
         user=finding.user,
         username=finding.username,
         series=finding.series,
+        ruleset_digest=finding.ruleset_digest,
+        events=finding.events,
     )
     if not decision.enforced:
         return decision

@@ -23,10 +23,11 @@ _GZIP_ONLY = 16 + zlib.MAX_WBITS
 
 
 class LogRecord(msgspec.Struct, frozen=True, gc=False):
-    """One log event. Its own time is left out, because the request's time is in the message."""
+    """One log event. `timestamp` is when it was written (epoch ms); the request's time is in the message."""
 
     id: str
     message: str
+    timestamp: int = 0
 
 
 class LogBatch(NamedTuple):

@@ -233,6 +233,8 @@ def test_list_and_show_tell_what_was_decided(stack: DeployedStack, sessionwarden
     assert status == 0
     for text in ("request-rate-per-user", stack.sub, "disable_user     done", "all refused      until 2"):
         assert text in out
+    for text in (f"rule set         {'d' * 64}\n", "event            e-1\nevent            e-2\n"):
+        assert text in out, "by which rules it was judged, and by what evidence"
 
 
 def test_a_simulated_decision_says_why_it_was_withheld(
@@ -261,7 +263,8 @@ def test_nothing_that_a_user_chose_can_drive_the_terminal(
     hostile = "\x1b[2J\x9b31m\u202e\nFORGED\r"
     decision = enforced(stack)
     store = DynamoDBDecisionStore(stack.dynamodb, stack.decisions)
-    store.record(replace(decision, id="f-3", username=hostile, title=hostile, value=hostile, reason=hostile))
+    chosen = dict.fromkeys(("username", "title", "value", "reason", "ruleset_digest"), hostile)
+    store.record(replace(decision, id="f-3", events=(hostile,), **chosen))
     for command in (["list"], ["show", "f-3"]):
         for output in ("text", "json"):
             _, out, _ = sessionwarden("decisions", *command, "--output", output)

@@ -191,6 +191,6 @@ def test_a_notice_is_as_bounded_and_escaped_as_an_alert() -> None:
     assert len(notice.subject) <= SUBJECT_LIMIT
     assert notice.subject.isascii()
     assert len(notice.text) < 2_000
-    assert notice.text.count("\n") == 8
+    assert notice.text.count("\n") == 9
     assert all(character.isprintable() for character in notice.text.replace("\n", ""))
     assert "decisions list --stack 's; rm' --region r" in notice.text

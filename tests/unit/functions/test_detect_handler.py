@@ -17,6 +17,7 @@ from functions.detect import handler as detect
 from functions.detect.detector import Detector
 from functions.detect.live_rules import InUse
 from functions.detect.settings import MEMORY_SIZE, Settings
+from functions.service_clock import ServiceClock
 from functions.settings import CODE
 from sessionwarden.adapters.aws.appconfig import ConfigurationIds
 from sessionwarden.adapters.memory.windows import MemoryWindowStore
@@ -128,9 +129,9 @@ def body(happened: Sequence[Event | dict[str, Any]], **changes: Any) -> str:
     return msgspec.json.encode(envelope | changes).decode()
 
 
-def invoke(*bodies: str) -> list[str]:
+def invoke(*bodies: str, attributes: dict[str, str] | None = None) -> list[str]:
     records = [
-        {"messageId": f"m-{number}", "body": text, "eventSource": "aws:sqs"}
+        {"messageId": f"m-{number}", "body": text, "eventSource": "aws:sqs", "attributes": attributes or {}}
         for number, text in enumerate(bodies)
     ]
     answer = detect.lambda_handler({"Records": records}, CONTEXT)
@@ -202,6 +203,46 @@ def test_metrics_tell_what_was_seen_dropped_found_and_failed(
         "Findings": 1,
         "MessagesFailed": 1,
     }
+
+
+@pytest.mark.parametrize("stamp", ["SentTimestamp", "ApproximateFirstReceiveTimestamp"])
+def test_a_clock_that_is_minutes_behind_drops_no_event_and_is_reported(
+    sink: Sink, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stamp: str
+) -> None:
+    behind = ServiceClock(lambda: START - 10 * MINUTE)
+    monkeypatch.setattr(detect, "clock", behind)
+    detector = Detector(rules=sink.rules, sink=sink, bus=sink, clock=behind)
+    monkeypatch.setattr(detect, "detector", lambda: detector)
+    assert invoke(body(events(3)), attributes={stamp: str(START + MINUTE)}) == []
+    written = capsys.readouterr().out
+    (told,) = [json.loads(line) for line in written.splitlines() if '"ClockDiffers"' in line]
+    assert sink.emitted == ["alice"]
+    assert (told["EventsFuture"], told["ClockDiffers"]) == ([0], [1])
+    assert told["_aws"]["Timestamp"] == START + MINUTE, "else no alarm would see it"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "differs"),
+    [
+        ({}, 0),
+        ({"SentTimestamp": str(START - HOUR)}, 0),
+        ({"SentTimestamp": str(START + 59_000)}, 0),
+        ({"SentTimestamp": str(START + 61_000)}, 1),
+        ({"ApproximateFirstReceiveTimestamp": str(START - HOUR), "ApproximateReceiveCount": "1"}, 1),
+        ({"ApproximateFirstReceiveTimestamp": str(START - HOUR), "ApproximateReceiveCount": "2"}, 0),
+    ],
+    ids=["unsaid", "waited", "nearly", "behind", "ahead", "waited-for-a-retry"],
+)
+def test_only_a_clock_that_differs_from_the_queues_is_reported(
+    sink: Sink,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    attributes: dict[str, str],
+    differs: int,
+) -> None:
+    monkeypatch.setattr(detect, "clock", ServiceClock(lambda: START))
+    invoke(body(events(1)), attributes=attributes)
+    assert metrics(capsys)["ClockDiffers"] == differs
 
 
 def test_new_keys_beyond_their_budget_are_counted_and_fail_no_message(
@@ -383,7 +424,7 @@ def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
         for name, value in (ENVIRONMENT | settings).items():
             monkeypatch.setenv(name, value)
         monkeypatch.delenv(MEMORY_SIZE, raising=False)
-        monkeypatch.setattr(detect, "system_clock", lambda: START + MINUTE)
+        monkeypatch.setattr(detect, "clock", ServiceClock(lambda: START + MINUTE))
         detect.detector.cache_clear()
         yield queue
         detect.detector.cache_clear()

@@ -18,9 +18,11 @@ from moto import mock_aws
 
 from functions.enforce import handler
 from functions.enforce.settings import Settings
+from functions.service_clock import ServiceClock
 from sessionwarden.adapters.aws.deadline import Deadline
 from sessionwarden.adapters.clock import system_clock
 from sessionwarden.errors import SettingsError
+from sessionwarden.model.decision import Enforcement
 from sessionwarden.model.finding import Finding
 from sessionwarden.model.policy import Policy, Protected
 from sessionwarden.model.principal import principal
@@ -56,6 +58,7 @@ class Account:
         self.sub = next(str(pair["Value"]) for pair in user["Attributes"] if pair["Name"] == "sub")
         self.denylist = make_table(self.dynamodb, denylist_table)
         self.inbox = self.sqs.create_queue(QueueName="inbox")["QueueUrl"]
+        self.grouped = self.sqs.create_queue(QueueName="acts")["QueueUrl"]
         topic = boto3.client("sns").create_topic(Name="alerts")["TopicArn"]
         inbox_arn = self.sqs.get_queue_attributes(QueueUrl=self.inbox, AttributeNames=["QueueArn"])
         arn = inbox_arn["Attributes"]["QueueArn"]
@@ -72,6 +75,7 @@ class Account:
             "SESSIONWARDEN_DECISIONS_TABLE": make_table(self.dynamodb, decisions_table),
             "SESSIONWARDEN_CONTROL_TABLE": make_table(self.dynamodb, control_table),
             "SESSIONWARDEN_ALERT_TOPIC_ARN": topic,
+            "SESSIONWARDEN_GROUPED_ALERTS_QUEUE_URL": self.grouped,
             "SESSIONWARDEN_STACK": "warden",
             "SESSIONWARDEN_USER_POOLS": json.dumps([{"pool_id": self.pool, "client_ids": None}]),
         }
@@ -86,12 +90,15 @@ class Account:
         return finding(**(fields | changes))
 
     def denied(self) -> list[str]:
+        return [item["decision_id"]["S"] for item in self.entries()]
+
+    def entries(self) -> list[dict[str, Any]]:
         answer = self.dynamodb.query(
             TableName=self.denylist,
             KeyConditionExpression="principal = :p",
             ExpressionAttributeValues={":p": {"S": principal(self.pool, self.sub)}},
         )
-        return [item["decision_id"]["S"] for item in answer["Items"]]
+        return [*map(dict, answer["Items"])]
 
     def received(self) -> list[dict[str, Any]]:
         answer = self.sqs.receive_message(QueueUrl=self.inbox, MaxNumberOfMessages=10)
@@ -109,14 +116,14 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account
         handler.enforcer.cache_clear()
 
 
-def invoke(*bodies: bytes | str) -> list[str]:
+def invoke(*bodies: bytes | str, attributes: dict[str, str] | None = None) -> list[str]:
     """The ids of the messages that failed."""
     records = [
         {
             "messageId": f"m-{number}",
             "receiptHandle": "r",
             "body": body if isinstance(body, str) else body.decode(),
-            "attributes": {},
+            "attributes": attributes or {},
             "messageAttributes": {},
             "eventSource": "aws:sqs",
             "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:findings",
@@ -166,6 +173,30 @@ def test_the_same_finding_twice_in_a_batch_alerts_once(account: Account) -> None
     body = msgspec.json.encode(account.finding())
     assert invoke(body, body) == []
     assert len([message for message in account.received() if message.get("Type") == "Notification"]) == 1
+
+
+def test_a_clock_that_is_minutes_behind_cuts_off_all_that_was_signed_in_when_the_finding_was_sent(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = system_clock()
+    monkeypatch.setattr(handler, "clock", ServiceClock(lambda: sent - 20 * 60_000))
+    assert invoke(msgspec.json.encode(account.finding()), attributes={"SentTimestamp": str(sent)}) == []
+    (item,) = account.entries()
+    assert int(item["not_before"]["N"]) >= sent // 1000
+
+
+def test_an_act_beyond_the_limit_of_alerts_waits_in_the_queue_of_acts_that_are_told_together(
+    account: Account, tmp_path: Path
+) -> None:
+    policy_file(tmp_path, alerts_per_hour=1)
+    session = response(scope="session", actions=("deny", "alert"))
+    findings = [
+        account.finding(id=name, answer=session, session=name, key={"session": name}, username="\ufffe")
+        for name in ("s-1", "s-2")
+    ]
+    assert invoke(*map(msgspec.json.encode, findings)) == []
+    (message,) = account.sqs.receive_message(QueueUrl=account.grouped)["Messages"]
+    assert msgspec.json.decode(message["Body"], type=Enforcement).decision.id == "s-2"
 
 
 def test_an_observing_deployment_touches_no_user(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,6 +312,20 @@ def test_who_is_protected_is_read_from_the_policy(account: Account, tmp_path: Pa
     policy_file(tmp_path, protected=Protected(users=(account.sub,)))
     assert invoke(msgspec.json.encode(account.finding())) == []
     assert account.denied() == []
+
+
+def test_who_is_in_a_protected_group_is_listed_and_the_lists_age_is_counted(
+    account: Account, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy_file(tmp_path, protected=Protected(groups=("admins",)))
+    account.cognito.create_group(UserPoolId=account.pool, GroupName="admins")
+    account.cognito.admin_add_user_to_group(UserPoolId=account.pool, GroupName="admins", Username="bob")
+    unsaid = {"username": None, "groups": None}
+    assert invoke(msgspec.json.encode(account.finding(**unsaid))) == []
+    assert account.denied() == []
+    written = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line][-1]
+    assert written["ProtectedLookUps"] == [0]
+    assert 0 <= written["ProtectedListAge"][0] < 60
 
 
 def test_without_a_sound_policy_nothing_is_enforced_and_each_message_stays_in_the_queue(

@@ -13,6 +13,7 @@ import pytest
 
 from functions.ingest import handler as ingest
 from functions.ingest.settings import Settings
+from functions.service_clock import ServiceClock
 from sessionwarden.errors import DeliveryError, SettingsError, SourceError
 from sessionwarden.model.event import Event, EventPack
 from sessionwarden.sources.access_log.line import format_access_line
@@ -65,7 +66,7 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> Bus:
     environment = {"SESSIONWARDEN_LOG_GROUPS": json.dumps(GROUPS), "SESSIONWARDEN_BUS": "bus"}
     monkeypatch.setattr(ingest, "settings", lambda: Settings.from_environment(environment))
     monkeypatch.setattr(ingest, "publisher", lambda: bus)
-    monkeypatch.setattr(ingest, "system_clock", lambda: NOW)
+    monkeypatch.setattr(ingest, "clock", ServiceClock(lambda: NOW))
     return bus
 
 
@@ -193,3 +194,49 @@ def metric(output: str, name: str, **dimensions: str) -> float:
             found.append(value[0] if isinstance(value, list) else value)
     [only] = found
     return float(only)
+
+
+def test_a_clock_that_is_minutes_behind_quarantines_no_line_and_is_reported(
+    bus: Bus, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "clock", ServiceClock(lambda: NOW - 20 * 60_000))
+    ingest.lambda_handler(delivery("/access/http", access_line()), CONTEXT)
+    assert [event.id for event in bus.events] == ["r0"]
+    assert '"ClockDiffers":[1.0]' in capsys.readouterr().out.replace(" ", "")
+
+
+def counted(capsys: pytest.CaptureFixture[str], name: str) -> list[dict[str, Any]]:
+    """What was counted under a name, with its dimensions alone."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    return [
+        {key: line[key] for key in line["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]} | {name: line[name]}
+        for line in lines
+        if name in line
+    ]
+
+
+def test_lines_are_counted_by_log_group_also_those_that_are_not_believed(
+    bus: Bus, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "warden-ingest")
+    ingest.lambda_handler(delivery("/access/http", access_line(), "not ours"), CONTEXT)
+    assert counted(capsys, "Lines") == [
+        {"service": "warden-ingest", "log_group": "/access/http", "Lines": [2]},
+    ]
+
+
+def test_decisions_are_counted_for_the_rest_apis_that_are_watched_and_for_no_others(
+    bus: Bus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [
+        json.dumps(DECISION | {"id": str(n), "api_id": api}) for n, api in enumerate(("rest", "rest", "http"))
+    ]
+    ingest.lambda_handler(delivery("/aws/lambda/authorizer", *lines), CONTEXT)
+    assert counted(capsys, "Decisions") == [{"api_id": "rest", "Decisions": [2]}]
+
+
+def test_a_log_group_that_is_not_watched_is_counted_as_no_log(
+    bus: Bus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ingest.lambda_handler(delivery("/elsewhere", access_line()), CONTEXT)
+    assert counted(capsys, "Lines") == []

@@ -43,8 +43,8 @@ def test_a_payload_gives_its_log_group_and_records() -> None:
     batch = open_payload(delivery(PAYLOAD))
     assert batch.log_group == "/access/shop"
     assert batch.records == (
-        LogRecord(id="1", message="one"),
-        LogRecord(id="2", message="two \u00e9\n"),
+        LogRecord(id="1", message="one", timestamp=1_760_000_000_000),
+        LogRecord(id="2", message="two \u00e9\n", timestamp=1_760_000_000_001),
     )
 
 

@@ -10,7 +10,7 @@ Users of external providers are not found by sub, so they are looked up with Lis
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 SUB = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 USER_NOT_FOUND = "UserNotFoundException"
+GROUP_NOT_FOUND = "ResourceNotFoundException"
 NOT_A_SUB = "NotASub"
+PAGE_SIZE = 60
+"""Members that Cognito returns at most (API reference of ListUsersInGroup, `Limit`)."""
 RETRYABLE_CODES = frozenset(
     {
         "TooManyRequestsException",
@@ -47,7 +50,7 @@ class _Found(NamedTuple):
 
 
 class CognitoUserPool:
-    """`ports.UserPool` over boto3. An action costs up to three reads and the call itself."""
+    """`ports.UserPool` and `ports.UserDirectory`, over boto3. An action costs up to four calls."""
 
     def __init__(self, client: CognitoIdentityProviderClient) -> None:
         self._client = client
@@ -65,6 +68,33 @@ class CognitoUserPool:
                 return None
             raise
         return PoolUser(found.username, groups)
+
+    def sub_of(self, pool: str, username: str) -> str | None:
+        try:
+            with _user_pool_errors():
+                answer = self._client.admin_get_user(UserPoolId=pool, Username=username)
+        except UserPoolError as error:
+            if error.code == USER_NOT_FOUND:
+                return None
+            raise
+        # the text may be an alias, or the sub, of a user with another name
+        return _sub(answer["UserAttributes"]) if answer["Username"] == username else None
+
+    def members(self, pool: str, group: str, *, limit: int) -> frozenset[str]:
+        found: set[str] = set()
+        pages = self._client.get_paginator("list_users_in_group").paginate(
+            UserPoolId=pool, GroupName=group, PaginationConfig={"PageSize": PAGE_SIZE}
+        )
+        try:
+            with _user_pool_errors():
+                for page in pages:
+                    found |= {sub for user in page["Users"] if (sub := _sub(user["Attributes"])) is not None}
+                    if len(found) > limit:
+                        break
+        except UserPoolError as error:
+            if error.code != GROUP_NOT_FOUND:
+                raise
+        return frozenset(found)
 
     def sign_out(self, pool: str, user: str) -> None:
         self._act(self._client.admin_user_global_sign_out, pool, user)
@@ -113,6 +143,10 @@ class CognitoUserPool:
         with _user_pool_errors():
             answer = self._client.list_users(UserPoolId=pool, Filter=f'sub = "{sub}"', Limit=2)
         return [user["Username"] for user in answer["Users"]]
+
+
+def _sub(attributes: Sequence[Any]) -> str | None:
+    return next((str(one["Value"]) for one in attributes if one["Name"] == "sub"), None)
 
 
 @contextmanager

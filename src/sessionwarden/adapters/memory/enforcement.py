@@ -164,7 +164,7 @@ class MemoryCoverageStore:
 
 
 class MemoryUserPool:
-    """`ports.UserPool` that remembers its calls, and who is disabled."""
+    """`ports.UserPool` and `ports.UserDirectory` that remembers its calls, and who is disabled."""
 
     def __init__(self, users: Mapping[tuple[str, str], PoolUser]) -> None:
         self._users = dict(users)
@@ -173,6 +173,15 @@ class MemoryUserPool:
 
     def describe(self, pool: str, user: str) -> PoolUser | None:
         return self._users.get((pool, user))
+
+    def sub_of(self, pool: str, username: str) -> str | None:
+        found = (sub for (of, sub), user in self._users.items() if (of, user.username) == (pool, username))
+        return next(found, None)
+
+    def members(self, pool: str, group: str, *, limit: int) -> frozenset[str]:
+        return frozenset(
+            sub for (of, sub), user in self._users.items() if of == pool and group in user.groups
+        )
 
     def sign_out(self, pool: str, user: str) -> None:
         self.signed_out.append(self._known(pool, user))
@@ -205,6 +214,16 @@ class MemoryAlertSink:
 
     def alert(self, *, subject: str, message: str, attributes: Mapping[str, str]) -> None:
         self.sent.append(SentAlert(subject, message, dict(attributes)))
+
+
+class MemoryGroupedAlerts:
+    """`ports.GroupedAlerts` that keeps the acts."""
+
+    def __init__(self) -> None:
+        self.enforcements: list[Enforcement] = []
+
+    def add(self, act: Enforcement) -> None:
+        self.enforcements.append(act)
 
 
 class MemoryPublisher:

@@ -46,6 +46,7 @@ def as_details(known: Enforcement) -> Iterator[str]:
         "rule": decision.rule,
         "title": decision.title,
         "level": decision.level,
+        "rule set": decision.ruleset_digest,
         "reason": decision.reason,
         "scope": f"{decision.scope} {decision.value}",
         "user pool": decision.pool,
@@ -65,6 +66,8 @@ def as_details(known: Enforcement) -> Iterator[str]:
     for name, value in facts.items():
         if value:
             yield f"{name:<16} {printable(value, limit=LIMIT)}"
+    for event in decision.events:
+        yield f"{'event':<16} {printable(event, limit=LIMIT)}"
     for action in decision.actions:
         yield f"{action:<16} {_outcome(action, known.results)}"
 

@@ -20,8 +20,8 @@ REFERRED = {name for document in DOCUMENTS for name in document.get("correlation
 EMITTING = [document for document in DOCUMENTS if document.get("name") not in REFERRED]
 
 CARRIED = {
-    "api_access": frozenset(access_log.Head.__struct_fields__) - {"v"} | {"path", "user_agent"},
-    "api_authorizer": authorizer_log._FIELDS,
+    "api_access": frozenset(access_log.Head.__struct_fields__) - {"v"} | {"path", "raw_path", "user_agent"},
+    "api_authorizer": authorizer_log._FIELDS | {"raw_path"},
 }
 """What a live source can fill in. Sign-ins and applications have no source of their own yet."""
 
@@ -58,7 +58,8 @@ def fields(document: dict[str, Any]) -> Iterator[str]:
         yield correlation["condition"]["field"]
     for name, selection in document.get("detection", {}).items():
         if name != "condition":
-            yield from (key.partition("|")[0] for key in selection)
+            for items in selection if isinstance(selection, list) else [selection]:
+                yield from (key.partition("|")[0] for key in items)
 
 
 def test_there_are_at_least_thirty_rules() -> None:

@@ -10,7 +10,7 @@ import difflib
 
 from sessionwarden.model.event import FIELDS, UNGROUPABLE_FIELDS, Category
 from sessionwarden.model.finding import Action, Scope
-from sessionwarden.ruleset.matching.event_fields import URI
+from sessionwarden.ruleset.matching.event_fields import RAW_PATH, RAW_URI, URI
 
 W3C_FIELDS = {
     "c-ip": "source_ip",
@@ -65,16 +65,23 @@ def event_field(name: str) -> str | None:
     return name if name in FIELDS else W3C_FIELDS.get(name)
 
 
+SPELLINGS = {"cs-uri": (URI, RAW_URI), "cs-uri-stem": ("path", RAW_PATH)}
+"""Names of Sigma under which public rules look for a path as often as for an attack that is encoded in it:
+what they look for may be in the path as it was written or in its one spelling."""
+
+
 def searched_fields(name: str, category: str | None) -> tuple[str, ...]:
     """The fields that a detection's `name` stands for: a value may be in any of them. Empty if none is known.
 
     Public rules of the category `webserver` write whole request targets, path and all, under
-    `cs-uri-query` (56 of the 67 of SigmaHQ that use the field), so there it means both.
+    `cs-uri-query` (56 of the 67 of SigmaHQ that use the field), so there it means all of them.
     """
+    if name in SPELLINGS:
+        return SPELLINGS[name]
     field = event_field(name)
     if field is None:
         return ()
-    return (field, URI) if category == WEBSERVER and name == "cs-uri-query" else (field,)
+    return (field, URI, RAW_URI) if category == WEBSERVER and name == "cs-uri-query" else (field,)
 
 
 def field_hint(name: object) -> str:

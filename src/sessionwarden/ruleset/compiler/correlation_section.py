@@ -165,6 +165,8 @@ def why_ungroupable(field: str) -> str:
         return "a client can claim to be someone: group by source_ip, count claimed_user as a value"
     if field in LIST_FIELDS:
         return "it is a list"
+    if field == "raw_path":
+        return "a client can write one path in many ways: group by path"
     if field in UNGROUPABLE_FIELDS:
         return "it differs in every event"
     return "group by path"

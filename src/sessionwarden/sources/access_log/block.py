@@ -30,6 +30,7 @@ from sessionwarden.sources.access_log.line import (
     number,
     untrusted,
 )
+from sessionwarden.sources.request_path import all_plain, path_and_raw
 from sessionwarden.sources.values import (
     EARLIEST_MS,
     MAX_AHEAD_MS,
@@ -68,7 +69,7 @@ def parse_access_block(block: bytes, *, now_ms: int) -> list[Event] | None:
         columns = _head_columns(parts[0::3], now_ms=now_ms)
         if columns is None:
             return None
-        columns["path"] = _tail_column(parts[1::3])
+        columns["path"], columns["raw_path"] = _path_columns(parts[1::3])
         columns["user_agent"] = _tail_column(parts[2::3])
     except (msgspec.DecodeError, UnicodeError, SourceError):
         return None
@@ -150,6 +151,14 @@ def _numbers(texts: Sequence[str]) -> Sequence[int | None]:
     if len(found) == len(texts) and max(found) <= MAX_INTEGER:
         return found
     return list(map(number, texts))
+
+
+def _path_columns(quoted: Sequence[bytes]) -> tuple[Iterable[str | None], Iterable[str | None]]:
+    written = _tail_column(quoted)
+    if all_plain(filter(None, written)):
+        return written, repeat(None)
+    paths, raw_paths = zip(*map(path_and_raw, written), strict=True)
+    return paths, raw_paths
 
 
 def _tail_column(quoted: Sequence[bytes]) -> Sequence[str | None]:

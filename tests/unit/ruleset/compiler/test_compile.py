@@ -165,6 +165,18 @@ def matches(compiled: Compile, detection: str, **fields: Any) -> bool:
         ("s: {cs-uri-query: a}\ncondition: s", {"path": "a"}, False),
         ("s: {sc-bytes|gt: 10}\ncondition: s", {"response_bytes": 11}, True),
         ("s: {claimed_user|startswith: adm}\ncondition: s", {"claimed_user": "Admin"}, True),
+        ("s: {path: /a}\ncondition: s", {"path": "/a", "raw_path": "/%61"}, True),
+        ("s: {path|contains: '%61'}\ncondition: s", {"path": "/a", "raw_path": "/%61"}, False),
+        ("s: {raw_path: /a}\ncondition: s", {"path": "/a"}, True),
+        ("s: {raw_path|exists: true}\ncondition: s", {"path": "/a"}, True),
+        ("s: {raw_path|contains: '%61'}\ncondition: s", {"path": "/a", "raw_path": "/%61"}, True),
+        ("s: {cs-uri-stem: /a}\ncondition: s", {"path": "/a", "raw_path": "/%61"}, True),
+        ("s: {cs-uri-stem|contains: '%61'}\ncondition: s", {"path": "/a", "raw_path": "/%61"}, True),
+        ("s: {cs-uri-stem|contains: '%61'}\ncondition: not s", {"path": "/a", "raw_path": "/%61"}, False),
+        ("s: {cs-uri: '/a?b'}\ncondition: s", {"path": "/a", "raw_path": "/%61", "query": "b"}, True),
+        ("s: {cs-uri: '/%61?b'}\ncondition: s", {"path": "/a", "raw_path": "/%61", "query": "b"}, True),
+        ("s: ['/%61?b']\ncondition: s", {"path": "/a", "raw_path": "/%61", "query": "b"}, True),
+        ("s: [forgot-password]\ncondition: s", {"path": "/forgot-password", "raw_path": "/forgot%2Dpassword"}, True),
     ],
 )  # fmt: skip
 def test_a_detection_means_what_sigma_says(

@@ -44,7 +44,8 @@ WHY_WITHHELD: Mapping[Withheld, str] = {
 
 LEGIBLE = frozenset(
     {
-        *("user", "session", "token", "client", "pool", "identity", "source_ip", "country", "asn"),
+        *("user", "session", "token", "client", "pool", "identity"),
+        *("source_ip", "source_network", "country", "asn"),
         *("api_id", "stage", "route", "status", "response_bytes", "latency_ms", "decision", "reason"),
     }
 )

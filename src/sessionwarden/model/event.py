@@ -16,6 +16,8 @@ from typing import Literal
 
 import msgspec
 
+from sessionwarden.model.source_network import source_network
+
 Category = Literal["api_access", "api_authorizer", "identity", "application"]
 """Where an event was seen. A rule names it as `logsource.category`."""
 
@@ -66,6 +68,11 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     reason: str | None = None
     claimed_user: str | None = None
 
+    @property
+    def source_network(self) -> str | None:
+        """The /48 or /24 of `source_ip`, by which rules can group."""
+        return None if self.source_ip is None else source_network(self.source_ip)
+
 
 FIELDS: frozenset[str] = frozenset(Event.__struct_fields__)
 INTEGER_FIELDS: frozenset[str] = frozenset({"time", "status", "response_bytes", "latency_ms"})
@@ -74,6 +81,11 @@ LIST_FIELDS: frozenset[str] = frozenset({"groups", "scope"})
 UNGROUPABLE_FIELDS: frozenset[str] = LIST_FIELDS | {"claimed_user", "id", "raw_path", "time"}
 """Fields that can never be a group key. With `claimed_user`, an attacker could name a victim; with
 `raw_path`, have a key of its own for each spelling of a path."""
+
+DERIVED_FIELDS: frozenset[str] = frozenset({"source_network"})
+"""What rules can group by and no log has: it follows from a field."""
+
+GROUPABLE_FIELDS: frozenset[str] = FIELDS - UNGROUPABLE_FIELDS | DERIVED_FIELDS
 
 UNCOUNTABLE_FIELDS: frozenset[str] = LIST_FIELDS | {"raw_path"}
 """Fields whose values are never counted: a client could spell one path in many ways, each a value of its

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 
-from sessionwarden.model.event import FIELDS, UNGROUPABLE_FIELDS, Category
+from sessionwarden.model.event import DERIVED_FIELDS, FIELDS, GROUPABLE_FIELDS, Category
 from sessionwarden.model.finding import Action, Scope
 from sessionwarden.ruleset.matching.event_fields import RAW_PATH, RAW_URI, URI
 
@@ -45,7 +45,7 @@ CATEGORIES: dict[str, Category] = {
     WEBSERVER: "api_access",
 }
 
-SCOPES: tuple[Scope, ...] = ("session", "user", "client", "identity", "source_ip")
+SCOPES: tuple[Scope, ...] = ("session", "user", "client", "identity", "source_ip", "source_network")
 """In the order in which the group-by picks one: the narrowest principal first."""
 
 SCOPE_ACTIONS: dict[Scope, tuple[Action, ...]] = {
@@ -54,6 +54,8 @@ SCOPE_ACTIONS: dict[Scope, tuple[Action, ...]] = {
     "client": ("deny", "alert"),
     "identity": ("alert",),
     "source_ip": ("deny", "alert"),
+    # it may be a carrier's: nothing is done about so many people at once
+    "source_network": ("alert",),
 }
 """What can be done about each scope."""
 
@@ -84,6 +86,11 @@ def searched_fields(name: str, category: str | None) -> tuple[str, ...]:
     return (field, URI, RAW_URI) if category == WEBSERVER and name == "cs-uri-query" else (field,)
 
 
+def group_field(name: str) -> str | None:
+    """The field that a group-by means by `name`; `None` if there is no such field."""
+    return name if name in DERIVED_FIELDS else event_field(name)
+
+
 def field_hint(name: object) -> str:
     """The nearest field name to one that is not known."""
     near = difflib.get_close_matches(str(name)[:80], [*FIELDS, *W3C_FIELDS], n=1)
@@ -92,4 +99,4 @@ def field_hint(name: object) -> str:
 
 def groupable(field: str) -> bool:
     """Whether a group-by may use `field`."""
-    return field in FIELDS - UNGROUPABLE_FIELDS
+    return field in GROUPABLE_FIELDS

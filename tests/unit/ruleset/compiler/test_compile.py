@@ -245,6 +245,8 @@ def test_protected_networks_are_kept_in_one_form(checked: Check) -> None:
         ("[source_ip, user, client]", "user"),
         ("[identity, source_ip, client]", "client"),
         ("[source_ip, identity]", "identity"),
+        ("[source_network, source_ip]", "source_ip"),
+        ("[source_network]", "source_network"),
         ("[country, c-ip]", "source_ip"),
         ("source_ip", "source_ip"),
     ],

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from sessionwarden.ruleset.vocabulary import W3C_FIELDS
-from sessionwarden.sources import authorizer_log
-from sessionwarden.sources.access_log import line as access_log
+from sessionwarden.sources.ingested import CARRIED
 from tests.support.pack_page import INDEX, PAGES, RULES, documents, pages
 from tests.support.paths import PROJECT
 
@@ -18,12 +17,6 @@ DOCUMENTS = [document for _, document in documents(RULES)]
 BY_NAME = {document["name"]: document for document in DOCUMENTS if "name" in document}
 REFERRED = {name for document in DOCUMENTS for name in document.get("correlation", {}).get("rules", ())}
 EMITTING = [document for document in DOCUMENTS if document.get("name") not in REFERRED]
-
-CARRIED = {
-    "api_access": frozenset(access_log.Head.__struct_fields__) - {"v"} | {"path", "raw_path", "user_agent"},
-    "api_authorizer": authorizer_log._FIELDS | {"raw_path"},
-}
-"""What a live source can fill in. Sign-ins and applications have no source of their own yet."""
 
 REPEATED = frozenset(
     {"beyond", "forged", "injection_in_agent", "injection_in_path", "located", "traversal_in_path"}

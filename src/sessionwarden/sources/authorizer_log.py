@@ -22,7 +22,7 @@ MARK = "sessionwarden.decision"
 
 _MARK_WITHIN = 64
 
-_FIELDS = FIELDS - {
+FIELDS_OF_LINE = FIELDS - {
     *("source", "status", "response_bytes", "latency_ms", "error"),  # known only after the authorizer
     *("query", "referer", "identity", "asn", "ja4"),
     "raw_path",  # it is what the line has for `path`
@@ -44,7 +44,7 @@ def parse_decision_line(line: str, *, now_ms: int) -> Event | None:
     members = read_flat_object(checked_line(line))
     if members.pop("type", None) != MARK or members.pop("v", None) != 1:
         raise SourceError("unknown_version")
-    if not members.keys() <= _FIELDS:
+    if not members.keys() <= FIELDS_OF_LINE:
         raise SourceError("undeclared_key")
     present: dict[str, Any] = {
         name: _checked(value) for name, value in members.items() if value not in (None, "", "-", [])

@@ -18,8 +18,10 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from sessionwarden.constructs import detection, enforcement, ingest
 from sessionwarden.constructs.alerts import Alarms, AlertTopic
 from sessionwarden.constructs.authorizer import Authorizer
+from sessionwarden.constructs.bus_policy import keep_sources
 from sessionwarden.constructs.detection import Detection
 from sessionwarden.constructs.enforcement import Enforcement, FindingsQueue
 from sessionwarden.constructs.function import WardenFunction
@@ -163,6 +165,15 @@ class SessionwardenStack(Stack):
             user_pools_json=pools_json,
             user_pool_arns=[*pool_arns.values()],
             session_lifetime_seconds=settings.session_lifetime_seconds,
+        )
+        keep_sources(
+            self.bus,
+            name=settings.stack_name,
+            writers={
+                ingest.SOURCE: self.ingest.ingest.role,
+                detection.SOURCE: self.detection.detect.role,
+                enforcement.SOURCE: self.enforcement.enforce.role,
+            },
         )
         self.pre_token_generation = PreTokenGeneration(
             self,

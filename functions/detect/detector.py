@@ -16,10 +16,11 @@ import msgspec
 
 from functions.detect.live_rules import InUse
 from sessionwarden.detection.batch import Outcome
-from sessionwarden.errors import DeliveryError, StoreError
+from sessionwarden.errors import DeliveryError, SourceError, StoreError
 from sessionwarden.model.event import Event, EventPack
 from sessionwarden.model.finding import Finding
 from sessionwarden.ports import Clock, FindingSink, Publisher
+from sessionwarden.sources.ingested import could_be_ingested
 from sessionwarden.sources.strict_json import UNREADABLE
 
 
@@ -124,20 +125,28 @@ def _each_alone(
 
 
 def _open(body: str, message: int, report: Report) -> Sequence[Event]:
-    """The events of one message; from a pack with a bad event, the good ones, and the message fails."""
+    """The events of one message. Of a pack with a bad or an invented event, the others; the message fails."""
     try:
         envelope = _envelopes.decode(body)
         if (envelope.source, envelope.detail_type) != ("sessionwarden.ingest", "Events"):
             report.counts["MessagesIgnored"] += 1
             return ()
         try:
-            return _packs.decode(envelope.detail).events
+            return _believed(_packs.decode(envelope.detail).events, message, report)
         except UNREADABLE as error:
             report.errors[message] = error
-            return _good_events(envelope.detail)
+            return _believed(_good_events(envelope.detail), message, report)
     except UNREADABLE as error:
         report.errors[message] = error
         return ()
+
+
+def _believed(events: Sequence[Event], message: int, report: Report) -> Sequence[Event]:
+    """Those of the events that ingest can have written; if there are others, the message fails."""
+    believed = [event for event in events if could_be_ingested(event)]
+    if len(believed) < len(events):
+        report.errors[message] = SourceError("not_of_ingest")
+    return believed
 
 
 def _good_events(detail: msgspec.Raw) -> list[Event]:

@@ -29,7 +29,7 @@ from sessionwarden.local.emulator.emulator import Emulator
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
 from tests.adapters.test_window_store_contract import make_table
-from tests.support.detection import MINUTE, START, event, rule, ruleset
+from tests.support.detection import MINUTE, START, event, ingested, rule, ruleset
 from tests.support.faulty_dynamodb import (
     DONE_BUT_500,
     DONE_BUT_SILENT,
@@ -143,7 +143,7 @@ def body(happened: Sequence[Event]) -> str:
     envelope = {
         "source": "sessionwarden.ingest",
         "detail-type": "Events",
-        "detail": {"version": 1, "events": happened},
+        "detail": {"version": 1, "events": [*map(ingested, happened)]},
     }
     return msgspec.json.encode(envelope).decode()
 

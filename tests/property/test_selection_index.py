@@ -15,7 +15,7 @@ from sessionwarden.ruleset.matching.predicates import compile_expression
 from sessionwarden.ruleset.matching.selection_index import SelectionIndex
 from sessionwarden.ruleset.matching.text_tests import ANY_TEXT, ONE_CHARACTER
 
-FIELDS = ("path", "user_agent", "groups", "uri", "line", "status")
+FIELDS = ("path", "raw_path", "user_agent", "groups", "uri", "raw_uri", "line", "status")
 LITERALS = st.text(alphabet="abAB/.\\*$é\x00", min_size=1, max_size=3)
 LOWER = LITERALS.map(str.lower)
 NUMBERS = st.sampled_from([0, 199, 200, 401.5, 404])
@@ -46,7 +46,7 @@ TESTS = st.one_of(
     st.tuples(
         st.just("cidr"), st.just("source_ip"), st.just(["10.0.0.0/8"]) | st.just(["::/0", "10.1.0.0/16"])
     ),
-    st.tuples(st.just("exists"), st.sampled_from(["path", "groups", "status"])),
+    st.tuples(st.just("exists"), st.sampled_from(["path", "raw_path", "groups", "status"])),
     st.tuples(st.just("fieldref"), st.just("path"), st.just("user_agent"), st.sampled_from(OF_TEXT)),
     st.just(("never", "cs-cookie")),
 ).map(list)
@@ -62,6 +62,7 @@ EVENTS = st.fixed_dictionaries(
     {},
     optional={
         "path": TEXTS,
+        "raw_path": TEXTS,
         "query": TEXTS,
         "user_agent": TEXTS | TEXTS.map(lambda text: text * 60),
         "status": st.sampled_from([0, 199, 200, 401, 404]),

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from sessionwarden.ruleset.vocabulary import W3C_FIELDS
-from sessionwarden.sources import authorizer_log
-from sessionwarden.sources.access_log import line as access_log
+from sessionwarden.sources.ingested import CARRIED
 from tests.support.pack_page import INDEX, PAGES, RULES, documents, pages
 from tests.support.paths import PROJECT
 
@@ -18,12 +17,6 @@ DOCUMENTS = [document for _, document in documents(RULES)]
 BY_NAME = {document["name"]: document for document in DOCUMENTS if "name" in document}
 REFERRED = {name for document in DOCUMENTS for name in document.get("correlation", {}).get("rules", ())}
 EMITTING = [document for document in DOCUMENTS if document.get("name") not in REFERRED]
-
-CARRIED = {
-    "api_access": frozenset(access_log.Head.__struct_fields__) - {"v"} | {"path", "user_agent"},
-    "api_authorizer": authorizer_log._FIELDS,
-}
-"""What a live source can fill in. Sign-ins and applications have no source of their own yet."""
 
 REPEATED = frozenset(
     {"beyond", "forged", "injection_in_agent", "injection_in_path", "located", "traversal_in_path"}
@@ -58,7 +51,8 @@ def fields(document: dict[str, Any]) -> Iterator[str]:
         yield correlation["condition"]["field"]
     for name, selection in document.get("detection", {}).items():
         if name != "condition":
-            yield from (key.partition("|")[0] for key in selection)
+            for items in selection if isinstance(selection, list) else [selection]:
+                yield from (key.partition("|")[0] for key in items)
 
 
 def test_there_are_at_least_thirty_rules() -> None:
@@ -98,7 +92,8 @@ def test_references_are_pages_that_everybody_knows(document: dict[str, Any]) -> 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=title)
 def test_a_rule_asks_only_for_fields_that_its_source_carries(document: dict[str, Any]) -> None:
     for source in sources(document):
-        assert {W3C_FIELDS.get(field, field) for field in fields(document)} <= CARRIED[source]
+        asked = {W3C_FIELDS.get(field, field) for field in fields(document)}
+        assert asked <= CARRIED[source] | ({"source_network"} if "source_ip" in CARRIED[source] else set())
 
 
 def test_every_reason_that_a_rule_waits_for_is_one_that_the_authorizer_gives() -> None:

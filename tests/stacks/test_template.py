@@ -574,6 +574,7 @@ def test_rule_takes_only_packs_of_ingest_and_keeps_what_it_cannot_deliver(aws: S
     assert rule["EventPattern"]["source"] == ["sessionwarden.ingest"]
     assert rule["EventPattern"]["detail-type"] == ["Events"]
     assert rule["EventPattern"]["account"] == [{"Ref": "AWS::AccountId"}]
+    assert rule["EventPattern"]["region"] == [{"Ref": "AWS::Region"}]
     (target,) = rule["Targets"]
     assert "DeadLetterConfig" in target
 

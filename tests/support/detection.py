@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from sessionwarden.adapters.memory.windows import MemoryWindowStore
 from sessionwarden.detection.engine import Engine
 from sessionwarden.model.event import Event
@@ -74,6 +76,13 @@ def event(number: int, *, at: int = 0, **fields: Any) -> Event:
     """Event `number`, `at` milliseconds after `START`."""
     defaults: dict[str, Any] = {"source": "api_access", "user": "alice", "source_ip": "192.0.2.1"}
     return Event(id=f"id-{number}", time=START + at, **(defaults | fields))
+
+
+def ingested(happened: Event) -> Event:
+    """`happened` as ingest writes it: identity has a pool, and our authorizer's decision."""
+    if happened.user is None:
+        return happened
+    return msgspec.structs.replace(happened, pool="pool", decision=happened.decision or "allow")
 
 
 def events(

@@ -29,6 +29,7 @@ from sessionwarden.documents.yaml import Document
 from sessionwarden.documents.yaml import Path as KeyPath
 from sessionwarden.errors import Diagnostic, InputFileError
 from sessionwarden.model.event import LIST_FIELDS, Event
+from sessionwarden.sources.request_path import path_and_raw
 
 START_MS = 1_750_000_000_000
 """The time of offset 0."""
@@ -201,5 +202,6 @@ def _repeated(entry: Shorthand, fields: dict[str, Any], *, first: int) -> Iterat
             name: value.replace(COUNTER, str(number)) if isinstance(value, str) else value
             for name, value in fields.items()
         }
+        counted["path"], counted["raw_path"] = path_and_raw(counted.get("path"))
         time = START_MS + entry.at + number * entry.every
         yield Event(id=f"case-{first + number}", time=time, **counted)

@@ -24,8 +24,9 @@ MAX_OFFSET_MS = 30 * 86_400_000
 Kind = Literal["matching", "just_under", "just_over", "lookalike", "out_of_order"]
 Delivery = Literal["as_written", "reversed", "twice"]
 
-EVENT_FIELDS = FIELDS - {"id", "time"}
-"""What an event of a case can say; its id and its time follow from where it is written."""
+EVENT_FIELDS = FIELDS - {"id", "time", "raw_path"}
+"""What an event of a case can say; its id and its time follow from where it is written. Its `path` is
+as a client wrote it, like that of a line of a log."""
 
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 

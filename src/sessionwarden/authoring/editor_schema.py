@@ -16,7 +16,7 @@ from sessionwarden.authoring.cases_document import CasesDocument
 from sessionwarden.correlations.registry import spellings
 from sessionwarden.documents.durations import DURATION_SCHEMA
 from sessionwarden.documents.models import FileModel, schema_of_model
-from sessionwarden.model.event import FIELDS, UNGROUPABLE_FIELDS
+from sessionwarden.model.event import FIELDS, GROUPABLE_FIELDS
 from sessionwarden.model.finding import Level, Mode
 from sessionwarden.routes.document import RoutesDocument
 from sessionwarden.ruleset.compiler import correlation_section, response_section
@@ -149,7 +149,7 @@ def _correlation() -> Schema:
         "type": {"enum": sorted(types)},
         "rules": _one_or_more(TEXT),
         # names of aliases too; the list is for completion
-        "group-by": _one_or_more({"anyOf": [{"enum": sorted(FIELDS - UNGROUPABLE_FIELDS)}, TEXT]}),
+        "group-by": _one_or_more({"anyOf": [{"enum": sorted(GROUPABLE_FIELDS)}, TEXT]}),
         "timespan": DURATION_SCHEMA,
         "condition": {"type": ["object", "string"]},
         "generate": {"type": "boolean"},

@@ -22,6 +22,7 @@ from sessionwarden.replay.log_lines import LineReader
 from sessionwarden.ruleset.vocabulary import field_hint
 from sessionwarden.sources.authorizer_log import is_decision_line
 from sessionwarden.sources.redaction import CLIENT_TEXTS, redacted
+from sessionwarden.sources.request_path import path_and_raw
 from sessionwarden.sources.strict_json import UNREADABLE
 
 MAX_CHARACTERS = 1 << 20
@@ -67,6 +68,8 @@ def _from_object(text: str, log: str | None, now_ms: int) -> Event:
         if key not in FIELDS:
             raise WrongArgumentError(f"no event has a field {line(str(key))!r} ({field_hint(key)})")
     present = {key: value for key, value in given.items() if value not in (None, "", "-", [])}
+    if "raw_path" not in present and isinstance(path := present.get("path"), str):
+        present["path"], present["raw_path"] = path_and_raw(path)
     if "time" not in present:
         present["time"] = max((event.time for event in read_log(log)), default=now_ms) if log else now_ms
     texts = {

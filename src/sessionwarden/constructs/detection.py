@@ -2,7 +2,8 @@
 
 It exposes `detect`, `events` (queue and dead letters) and `undelivered` (events that the rule could not put
 into the queue). Invariants: only ingest's packs reach the queue; detect sends findings to the enforcement
-queue itself, because other applications of the account may put events on the bus. Its concurrency is capped,
+queue itself, because other applications of the account may put events on the bus (under our sources only our
+own roles may: `bus_policy`). Its concurrency is capped,
 so a flood makes the queue longer instead of using up the account's Lambda concurrency.
 """
 
@@ -67,8 +68,9 @@ class Detection(Construct):
             description="Packed events of ingest go to detection",
             event_bus=bus,
             event_pattern=events.EventPattern(
-                # even if an operator adds a bus policy later, no other account can send packs
+                # what another account or Region forwards was not written by this stack's ingest
                 account=[Stack.of(self).account],
+                region=[Stack.of(self).region],
                 source=[ingest.SOURCE],
                 detail_type=[ingest.DETAIL_TYPE],
             ),

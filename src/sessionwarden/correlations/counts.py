@@ -19,7 +19,7 @@ from sessionwarden.correlations.bounds import bounds_in_words
 from sessionwarden.correlations.correlation_type import CorrelationType, CountedMatch
 from sessionwarden.correlations.time_grid import BUCKETS
 from sessionwarden.correlations.values import ID_HASH_BYTES, EventHash, key_digest, text_hash, value_hash
-from sessionwarden.model.event import FIELDS, LIST_FIELDS, Event
+from sessionwarden.model.event import FIELDS, UNCOUNTABLE_FIELDS, Event
 from sessionwarden.model.rules import CompiledRule
 from sessionwarden.ports import MEMBER_LIMIT
 
@@ -67,7 +67,7 @@ class ValueCount(CorrelationType):
 
     name = "value_count"
     bucketed = True
-    value_fields = FIELDS - LIST_FIELDS
+    value_fields = FIELDS - UNCOUNTABLE_FIELDS
     value_example = "source_ip"
     value_purpose = "counted"
     grows = whole_numbers = members_are_counted = True

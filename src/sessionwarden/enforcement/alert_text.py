@@ -2,14 +2,16 @@
 
 Given a finding and what was done about it, it returns subject, message and attributes for SNS. A decision has
 one alert, or the notice that this and later alerts of the rule are held back, or a line in a message about
-many acts. Invariant: all text that a
-client may have chosen (names, addresses, ids) is escaped, bounded and quoted, so that no user can forge a
-line of an alert, nor plant a link in it.
+many acts. Alerts are read as mail and in chats, which make links, mentions and bold type of what they show.
+Invariant: all text that a client may have chosen (names, addresses, ids) is escaped, bounded and quoted, so
+that no user can forge a line of an alert, plant a link in it, or call a whole channel with it.
 """
 
 from __future__ import annotations
 
+import re
 import shlex
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -43,11 +45,27 @@ WHY_WITHHELD: Mapping[Withheld, str] = {
     "unknown_pool": "the user pool is not one that this deployment watches",
 }
 
-CHOSEN_BY_CLIENTS = frozenset({"username", "user_agent", "referer", "host", "path", "query", "error"})
-"""Fields that a rule may group by and whose text a client chooses freely; other fields stay legible."""
-UNLINKED = str.maketrans({".": "[.]", "@": "[at]"} | dict.fromkeys("\u3002\uff0e\uff61", "[.]"))
-"""Mail clients turn bare domains and addresses into links. Browsers read three more characters as the dot of
-a domain (Unicode Technical Standard 46, mapping of U+3002, U+FF0E and U+FF61)."""
+LEGIBLE = frozenset(
+    {
+        *("user", "session", "token", "client", "pool", "identity"),
+        *("source_ip", "source_network", "country", "asn"),
+        *("api_id", "stage", "route", "status", "response_bytes", "latency_ms", "decision", "reason"),
+    }
+)
+"""Fields that a rule may group by and whose text no client chooses. Any other, also one that a rule calls by
+an alias, may be a client's."""
+
+UNLINKED = {".": "[.]", "\u3002": "[.]", "@": "[at]", ":": "[:]"}
+"""Mail clients and chats turn bare domains and addresses into links, and chats `@here` into a call and
+`:name:` into a picture. Browsers read the ideographic full stop as the dot of a domain (Unicode Technical
+Standard 46)."""
+
+MARKUP = frozenset("<>&*~`()#|")
+"""Slack reads `<!channel>`, `<@U1>`, `<url|text>` and `&lt;` (https://docs.slack.dev/messaging/formatting-message-text),
+Teams and others read HTML and Markdown: `<at>`, `[text](url)`, `*`, `~`, `#` and backticks."""
+
+_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
+"""Within a word it marks nothing up."""
 
 
 class Message(NamedTuple):
@@ -158,7 +176,7 @@ def _act_lines(act: Enforcement) -> Iterator[str]:
     who += [f"until {_time(decision.deny_until * 1000)}"] if decision.deny_until is not None else []
     yield f"    {', '.join(who)}"
     if decision.username:
-        yield f"    username, chosen by the user: {_unlinked(decision.username, limit=SHORT_LIMIT)}"
+        yield f"    username, chosen by the user: {_of_client(decision.username, limit=SHORT_LIMIT)}"
 
 
 def _subject(alert: Alert) -> str:
@@ -178,7 +196,7 @@ def _what_happened(finding: Finding) -> Iterator[str]:
     if finding.value is not None:
         yield f"  what the rule judges of their values: {finding.value:,}"
     for name, value in finding.key.items():
-        shown = _unlinked(value) if name in CHOSEN_BY_CLIENTS else _quoted(value)
+        shown = _quoted(value) if name in LEGIBLE else _of_client(value)
         yield f"  grouped by {_text(name)}: {shown}"
     if finding.events:
         yield "  events: " + ", ".join(printable(event, limit=80) for event in finding.events)
@@ -203,7 +221,7 @@ def _who(finding: Finding, decision: Decision) -> Iterator[str]:
     }
     yield f"Scope {decision.scope}: {_quoted(decision.value)}"
     if decision.username:
-        yield f"  username, chosen by the user: {_unlinked(decision.username)}"
+        yield f"  username, chosen by the user: {_of_client(decision.username)}"
     for name, value in facts.items():
         if value:
             yield f"  {name}: {_quoted(value)}"
@@ -304,12 +322,24 @@ def _short(value: str) -> str:
 
 
 def _quoted(value: str, *, limit: int = TEXT_LIMIT) -> str:
-    # mail clients turn addresses into links, and a username may be one
-    return '"' + printable(value, limit=limit).replace('"', '\\"').replace("://", "[:]//") + '"'
+    return _in_quotes(printable(value, limit=limit).replace("://", "[:]//"))
 
 
-def _unlinked(value: str, *, limit: int = TEXT_LIMIT) -> str:
-    return _quoted(value, limit=limit).translate(UNLINKED)
+def _of_client(value: str, *, limit: int = TEXT_LIMIT) -> str:
+    """A text that a client chose, in which nothing can be followed, called or formatted."""
+    return _in_quotes(_UNDERSCORE.sub(r"\\x5f", "".join(map(_inert, printable(value, limit=limit)))))
+
+
+def _inert(character: str) -> str:
+    # mail and chats may read a wide or small form of a character as the character
+    plain = unicodedata.normalize("NFKC", character)
+    if plain in UNLINKED:
+        return UNLINKED[plain]
+    return f"\\x{ord(plain):02x}" if plain in MARKUP else character
+
+
+def _in_quotes(text: str) -> str:
+    return '"' + text.replace('"', '"') + '"'
 
 
 def _time(epoch_ms: int) -> str:

@@ -3,6 +3,8 @@
 `sources` makes events from log lines; their field names are those of the rule language. Invariant: `user`,
 `session`, `client` and `token` come from a verified token or from a source declared trusted; a name that was
 only claimed is in `claimed_user`, which rules cannot group by. A missing value is `None`, never `-` or `""`.
+`path` is in one spelling (`sources.request_path`); `raw_path` is as the client wrote it, `None` if that is
+the same.
 
 These are msgspec structs, because millions are decoded, and its decoder checks types and refuses unknown keys
 while it reads.
@@ -13,6 +15,8 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+
+from sessionwarden.model.source_network import source_network
 
 Category = Literal["api_access", "api_authorizer", "identity", "application"]
 """Where an event was seen. A rule names it as `logsource.category`."""
@@ -35,6 +39,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     route: str | None = None
     method: str | None = None
     path: str | None = None
+    raw_path: str | None = None
     query: str | None = None
     host: str | None = None
     status: int | None = None
@@ -63,13 +68,28 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     reason: str | None = None
     claimed_user: str | None = None
 
+    @property
+    def source_network(self) -> str | None:
+        """The /48 or /24 of `source_ip`, by which rules can group."""
+        return None if self.source_ip is None else source_network(self.source_ip)
+
 
 FIELDS: frozenset[str] = frozenset(Event.__struct_fields__)
 INTEGER_FIELDS: frozenset[str] = frozenset({"time", "status", "response_bytes", "latency_ms"})
 LIST_FIELDS: frozenset[str] = frozenset({"groups", "scope"})
 
-UNGROUPABLE_FIELDS: frozenset[str] = LIST_FIELDS | {"claimed_user", "id", "time"}
-"""Fields that can never be a group key. With `claimed_user`, an attacker could name a victim."""
+UNGROUPABLE_FIELDS: frozenset[str] = LIST_FIELDS | {"claimed_user", "id", "raw_path", "time"}
+"""Fields that can never be a group key. With `claimed_user`, an attacker could name a victim; with
+`raw_path`, have a key of its own for each spelling of a path."""
+
+DERIVED_FIELDS: frozenset[str] = frozenset({"source_network"})
+"""What rules can group by and no log has: it follows from a field."""
+
+GROUPABLE_FIELDS: frozenset[str] = FIELDS - UNGROUPABLE_FIELDS | DERIVED_FIELDS
+
+UNCOUNTABLE_FIELDS: frozenset[str] = LIST_FIELDS | {"raw_path"}
+"""Fields whose values are never counted: a client could spell one path in many ways, each a value of its
+own."""
 
 
 class EventPack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-Scope = Literal["user", "session", "client", "source_ip", "identity"]
+Scope = Literal["user", "session", "client", "source_ip", "source_network", "identity"]
 Level = Literal["informational", "low", "medium", "high", "critical"]
 Action = Literal["deny", "sign_out", "disable_user", "alert"]
 Mode = Literal["observe", "enforce"]

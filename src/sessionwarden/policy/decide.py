@@ -3,7 +3,7 @@
 The decision says what is to be done, or, if it is `simulated`, what would have been done and which brake
 withheld it. Invariants: only a verified user or machine of a watched pool, or one address, is ever acted
 upon; times are fixed here, once, so that a retry cannot move them; a finding that comes too late ends no
-session; an identity is reported and not denied.
+session; an identity or a wide network is reported and not denied.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _actions(finding: Finding) -> tuple[Action, ...]:
 
 def _value(finding: Finding) -> str:
     scope = finding.response.scope
-    return finding.key.get(scope) or getattr(finding, scope) or ""
+    return finding.key.get(scope) or getattr(finding, scope, None) or ""
 
 
 def _names_principal(finding: Finding) -> bool:

@@ -19,7 +19,7 @@ from sessionwarden.correlations.sampling import MAX_SAMPLED_EVENTS, sampling_rat
 from sessionwarden.correlations.time_grid import MAX_TIMESPAN_MS
 from sessionwarden.errors import RulesetError
 from sessionwarden.model.deny import MAX_BROAD_DENY_SECONDS
-from sessionwarden.model.event import FIELDS, UNGROUPABLE_FIELDS
+from sessionwarden.model.event import DERIVED_FIELDS, FIELDS, GROUPABLE_FIELDS, UNGROUPABLE_FIELDS
 from sessionwarden.model.finding import BROAD_SCOPES
 from sessionwarden.model.rules import CompiledRule
 from sessionwarden.ruleset.compiled import CompiledRuleset
@@ -27,7 +27,8 @@ from sessionwarden.ruleset.limits import ALIAS, MAX_PATTERNS, MAX_RULES, count_p
 from sessionwarden.ruleset.vocabulary import SCOPE_ACTIONS
 from sessionwarden.ruleset.window_fingerprint import window_digest
 
-GROUPABLE_FIELDS = FIELDS - UNGROUPABLE_FIELDS
+NAMED_FIELDS = FIELDS | DERIVED_FIELDS
+"""A key that is called by one of these names holds that field."""
 
 
 def refuse_unsafe(ruleset: CompiledRuleset) -> None:
@@ -62,7 +63,7 @@ def _refuse(rule: CompiledRule, why: str) -> NoReturn:
 
 def _refuse_key(rule: CompiledRule) -> None:
     names = rule.group_by
-    aliases = [name for name in names if name not in FIELDS]
+    aliases = [name for name in names if name not in NAMED_FIELDS]
     if not names or len(set(names)) < len(names) or not UNGROUPABLE_FIELDS.isdisjoint(names):
         _refuse(rule, f"cannot be grouped by {', '.join(names) or 'nothing'}")
     if not all(map(ALIAS.fullmatch, aliases)) or (aliases and not rule.is_correlation):
@@ -103,7 +104,9 @@ def _refuse_fields(rule: CompiledRule, fields: Sequence[str], given: frozenset[s
     if len(taken) != len(rule.group_by) or not given.issuperset(taken):
         _refuse(rule, f"cannot take its key from {', '.join(taken)}")
     for name, field in zip(rule.group_by, taken, strict=True):
-        if name in FIELDS and name != field:  # else a finding's `user` could be a text that anyone wrote
+        if (
+            name in NAMED_FIELDS and name != field
+        ):  # else a finding's `user` could be a text that anyone wrote
             _refuse(rule, f"calls {field} {name}")
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import difflib
 
-from sessionwarden.model.event import FIELDS, UNGROUPABLE_FIELDS, Category
+from sessionwarden.model.event import DERIVED_FIELDS, FIELDS, GROUPABLE_FIELDS, Category
 from sessionwarden.model.finding import Action, Scope
-from sessionwarden.ruleset.matching.event_fields import URI
+from sessionwarden.ruleset.matching.event_fields import RAW_PATH, RAW_URI, URI
 
 W3C_FIELDS = {
     "c-ip": "source_ip",
@@ -45,7 +45,7 @@ CATEGORIES: dict[str, Category] = {
     WEBSERVER: "api_access",
 }
 
-SCOPES: tuple[Scope, ...] = ("session", "user", "client", "identity", "source_ip")
+SCOPES: tuple[Scope, ...] = ("session", "user", "client", "identity", "source_ip", "source_network")
 """In the order in which the group-by picks one: the narrowest principal first."""
 
 SCOPE_ACTIONS: dict[Scope, tuple[Action, ...]] = {
@@ -54,6 +54,8 @@ SCOPE_ACTIONS: dict[Scope, tuple[Action, ...]] = {
     "client": ("deny", "alert"),
     "identity": ("alert",),
     "source_ip": ("deny", "alert"),
+    # it may be a carrier's: nothing is done about so many people at once
+    "source_network": ("alert",),
 }
 """What can be done about each scope."""
 
@@ -65,16 +67,28 @@ def event_field(name: str) -> str | None:
     return name if name in FIELDS else W3C_FIELDS.get(name)
 
 
+SPELLINGS = {"cs-uri": (URI, RAW_URI), "cs-uri-stem": ("path", RAW_PATH)}
+"""Names of Sigma under which public rules look for a path as often as for an attack that is encoded in it:
+what they look for may be in the path as it was written or in its one spelling."""
+
+
 def searched_fields(name: str, category: str | None) -> tuple[str, ...]:
     """The fields that a detection's `name` stands for: a value may be in any of them. Empty if none is known.
 
     Public rules of the category `webserver` write whole request targets, path and all, under
-    `cs-uri-query` (56 of the 67 of SigmaHQ that use the field), so there it means both.
+    `cs-uri-query` (56 of the 67 of SigmaHQ that use the field), so there it means all of them.
     """
+    if name in SPELLINGS:
+        return SPELLINGS[name]
     field = event_field(name)
     if field is None:
         return ()
-    return (field, URI) if category == WEBSERVER and name == "cs-uri-query" else (field,)
+    return (field, URI, RAW_URI) if category == WEBSERVER and name == "cs-uri-query" else (field,)
+
+
+def group_field(name: str) -> str | None:
+    """The field that a group-by means by `name`; `None` if there is no such field."""
+    return name if name in DERIVED_FIELDS else event_field(name)
 
 
 def field_hint(name: object) -> str:
@@ -85,4 +99,4 @@ def field_hint(name: object) -> str:
 
 def groupable(field: str) -> bool:
     """Whether a group-by may use `field`."""
-    return field in FIELDS - UNGROUPABLE_FIELDS
+    return field in GROUPABLE_FIELDS

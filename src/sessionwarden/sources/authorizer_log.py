@@ -14,6 +14,7 @@ import msgspec
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import FIELDS, Event
 from sessionwarden.sources.redaction import CLIENT_TEXTS, redacted
+from sessionwarden.sources.request_path import path_and_raw
 from sessionwarden.sources.strict_json import Scalar, read_flat_object
 from sessionwarden.sources.values import MAX_ID_CHARS, address, checked_line, checked_text, checked_time
 
@@ -22,9 +23,10 @@ MARK = "sessionwarden.decision"
 
 _MARK_WITHIN = 64
 
-_FIELDS = FIELDS - {
+FIELDS_OF_LINE = FIELDS - {
     *("source", "status", "response_bytes", "latency_ms", "error"),  # known only after the authorizer
     *("query", "referer", "identity", "asn", "ja4"),
+    "raw_path",  # it is what the line has for `path`
 }
 
 
@@ -43,15 +45,17 @@ def parse_decision_line(line: str, *, now_ms: int) -> Event | None:
     members = read_flat_object(checked_line(line))
     if members.pop("type", None) != MARK or members.pop("v", None) != 1:
         raise SourceError("unknown_version")
-    if not members.keys() <= _FIELDS:
+    if not members.keys() <= FIELDS_OF_LINE:
         raise SourceError("undeclared_key")
-    present = {
+    present: dict[str, Any] = {
         name: _checked(name, value) for name, value in members.items() if value not in (None, "", "-", [])
     }
     if not {"id", "time", "decision"} <= present.keys():
         raise SourceError("missing_field")
     if present["decision"] not in ("allow", "deny"):
         raise SourceError("wrong_type")
+    if isinstance(path := present.get("path"), str):
+        present["path"], present["raw_path"] = path_and_raw(path)
     try:
         event = msgspec.convert(present | {"source": "api_authorizer"}, Event)
     except msgspec.ValidationError as error:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import INTEGER_FIELDS, LIST_FIELDS, Category, Event
 from sessionwarden.sources.redaction import CLIENT_TEXTS, redacted
+from sessionwarden.sources.request_path import path_and_raw
 from sessionwarden.sources.strict_json import Scalar, read_flat_object
 from sessionwarden.sources.values import (
     MAX_ID_CHARS,
@@ -56,6 +57,7 @@ def parse_mapped_line(line: str, mapping: FieldMapping, *, position: int, now_ms
         if value is None or value == [] or (isinstance(value, str) and value in mapping.missing):
             continue
         values[field] = convert(field, value)
+    values["path"], values["raw_path"] = path_and_raw(values.get("path"))
     time_ms = checked_time(time_of(members[mapping.time_key], mapping), now_ms=now_ms)
     event_id = values.pop("id", None) or _derived_id(line, position)
     return Event(id=event_id, time=time_ms, source=mapping.source, **values)

@@ -18,12 +18,14 @@ from sessionwarden.errors import Diagnostic, InputFileError
 from sessionwarden.model.event import FIELDS, Category
 from sessionwarden.sources.mapped_json import FieldMapping
 
-MAPPABLE = FIELDS - {"time", "source"}
+MAPPABLE = FIELDS - {"time", "source", "raw_path"}
 
 
 def _mappable(field: str) -> str:
     if field == "time":
         raise refused("time has a section of its own", "time: {key: ..., unit: ms}")
+    if field == "raw_path":
+        raise refused("raw_path is what the log has for path", "map path")
     if field not in MAPPABLE:
         raise refused(f"no event has a field {quoted(field)}", nearest(field, MAPPABLE))
     return field

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 import pytest
 
 from sessionwarden.enforcement.actions import Pending
@@ -65,7 +68,7 @@ def test_a_username_cannot_forge_a_line_nor_a_link_nor_a_terminal_command() -> N
     assert message.count("\n") == plain.count("\n")
     assert all(character.isprintable() for character in message.replace("\n", ""))
     assert "http://evil" not in message
-    assert r'chosen by the user: "bob\"\nTo undo it:' in message
+    assert r'chosen by the user: "bob\"\nTo undo it[:]' in message
 
 
 def test_every_text_of_a_finding_is_bounded() -> None:
@@ -194,3 +197,47 @@ def test_a_notice_is_as_bounded_and_escaped_as_an_alert() -> None:
     assert notice.text.count("\n") == 9
     assert all(character.isprintable() for character in notice.text.replace("\n", ""))
     assert "decisions list --stack 's; rm' --region r" in notice.text
+
+
+MENTIONS_AND_MARKUP = [
+    *("@here", "@channel", "@everyone", "<!channel>", "<!here|here>", "<!subteam^S1>", "<@U012AB3CD>"),
+    *("<#C1>", "<at>all</at>", "&lt;!channel&gt;", "&#64;here", "<https://evil.example|reset>"),
+    *("[reset](https://evil.example)", "![x](//evil)", ".(evil)", "https://evil.example", "evil.example"),
+    *("mailto:a@evil.example", "*bold*", "_italic_", "__bold__", "~struck~", "`code`", "```code", ":tada:"),
+    *(
+        "#general",
+        "\uff1c!channel\uff1e",
+        "\uff20here",
+        "evil\uff0eexample",
+        "evil\u3002example",
+        "\ufe6bhere",
+    ),
+]
+
+
+@pytest.mark.parametrize("text", MENTIONS_AND_MARKUP)
+@pytest.mark.parametrize("field", ["username", "path", "user_agent", "method", "a_rule_s_own_alias"])
+def test_what_a_client_writes_calls_no_channel_and_formats_nothing(field: str, text: str) -> None:
+    given = finding(username=text) if field == "username" else finding(key={"user": SUB, field: text})
+    label = "chosen by the user: " if field == "username" else f"grouped by {field}: "
+    _, message, _ = composed(given)
+    (shown,) = [line.partition(label)[2] for line in message.splitlines() if label in line]
+    assert shown.startswith('"')
+    assert shown.endswith('"')
+    # Slack and Teams
+    assert not set("<>&*~`()#|") & set(unicodedata.normalize("NFKC", shown))
+    assert "@" not in unicodedata.normalize("NFKC", shown)
+    assert not re.search(r"(^|[^a-z0-9])_|_([^a-z0-9]|$)", shown)
+    assert not re.search(r":\w+:", shown)
+    # mail
+    assert not re.search(r"\w[.\u3002\uff0e\uff61]\w|://|mailto:", shown)
+
+
+def test_a_name_within_a_word_stays_legible() -> None:
+    _, message, _ = composed(finding(username="bob_the-builder 2"))
+    assert 'chosen by the user: "bob_the-builder 2"' in message
+
+
+def test_text_that_is_made_inert_is_still_bounded() -> None:
+    _, message, _ = composed(finding(username="`" * 300_000, key={"user": SUB, "path": "@" * 300_000}))
+    assert len(message) < 5_000

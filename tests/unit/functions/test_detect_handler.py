@@ -29,7 +29,7 @@ from sessionwarden.errors import DeliveryError, SettingsError, StoreError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
 from sessionwarden.ruleset.load import canonical_json, digest_of
-from tests.support.detection import HOUR, MINUTE, START, event, events, rule, ruleset
+from tests.support.detection import HOUR, MINUTE, START, event, events, ingested, rule, ruleset
 
 CONTEXT: Any = SimpleNamespace(
     function_name="detect", memory_limit_in_mb=256, invoked_function_arn="arn", aws_request_id="r-1"
@@ -124,7 +124,10 @@ def body(happened: Sequence[Event | dict[str, Any]], **changes: Any) -> str:
         "source": "sessionwarden.ingest",
         "detail-type": "Events",
         "account": "123456789012",
-        "detail": {"version": 1, "events": happened},
+        "detail": {
+            "version": 1,
+            "events": [ingested(one) if isinstance(one, Event) else one for one in happened],
+        },
     }
     return msgspec.json.encode(envelope | changes).decode()
 
@@ -170,6 +173,15 @@ def test_a_message_delivered_again_changes_nothing(sink: Sink) -> None:
 def test_garbage_fails_alone(sink: Sink, garbage: str) -> None:
     assert invoke(garbage, body(events(3)), garbage) == ["m-0", "m-2"]
     assert sink.emitted == ["alice"]
+
+
+def test_what_ingest_cannot_have_written_counts_for_no_one_and_fails_its_message(
+    sink: Sink, log: io.StringIO
+) -> None:
+    invented = [{"id": f"x-{n}", "time": START + n, "source": "api_access", "user": "bob"} for n in range(9)]
+    assert invoke(body([*events(3), *invented])) == ["m-0"]
+    assert sink.emitted == ["alice"]
+    assert "not_of_ingest" in log.getvalue()
 
 
 def test_a_bad_event_fails_its_message_but_not_its_neighbours(sink: Sink) -> None:

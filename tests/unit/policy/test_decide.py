@@ -59,7 +59,7 @@ def test_what_is_harsher_than_a_deny_implies_it(action: str) -> None:
     assert decision.actions == ("deny", action, "alert")
 
 
-@pytest.mark.parametrize("scope", ["user", "session", "source_ip", "client", "identity"])
+@pytest.mark.parametrize("scope", ["user", "session", "source_ip", "client", "identity", "source_network"])
 def test_a_rule_that_only_alerts_withholds_nothing(scope: str) -> None:
     decision = decide(finding(answer=response(scope=scope, actions=("alert",))), deployed(), now_ms=NOW_MS)
     assert decision.actions == ("alert",)
@@ -67,8 +67,9 @@ def test_a_rule_that_only_alerts_withholds_nothing(scope: str) -> None:
     assert decision.not_before is None
 
 
-def test_an_identity_is_not_denied() -> None:
-    answer = response(scope="identity", actions=("deny", "alert"))
+@pytest.mark.parametrize("scope", ["identity", "source_network"])
+def test_an_identity_or_a_wide_network_is_not_denied(scope: str) -> None:
+    answer = response(scope=scope, actions=("deny", "alert"))
     decision = decide(finding(answer=answer), deployed(), now_ms=NOW_MS)
     assert (decision.simulated, decision.withheld) == (True, "no_principal")
     assert decision.expires_at is None

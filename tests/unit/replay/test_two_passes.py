@@ -73,6 +73,20 @@ status: test
 logsource: {category: api_access}
 detection: {selection: {path|startswith: /admin}, condition: selection}
 level: low
+---
+title: Many Refusals In A Network
+id: 00000000-0000-4000-8000-000000000005
+status: test
+correlation:
+  {type: event_count, rules: [refused], group-by: [source_network], timespan: 10s, condition: {gte: 9}}
+level: low
+---
+title: Encoded
+id: 00000000-0000-4000-8000-000000000006
+status: test
+logsource: {category: api_access}
+detection: {selection: {raw_path|contains: '%'}, condition: selection}
+level: low
 """
 
 
@@ -129,6 +143,10 @@ def a_log() -> list[str]:
     lines[901] = ""
     lines[902] = line(902, path='/"quoted"\\', status=401)
     lines[903] = line(903, user_agent="é", status=401, source_ip="2001:db8::5")
+    lines[904] = line(904, path="/x/..%2Fadmin;a=b/", source_ip="203.0.113.1")
+    lines[905] = line(905, path="//admin", source_ip="203.0.113.2")
+    spread = [line(910 + n, status=401, source_ip=f"2001:db8:9:{n}::1") for n in range(9)]
+    lines[910:919] = spread
     lines[1_000] = line(1_000, time=NOW - 8 * DAY, status=401)
     lines[1_001:1_010] = [line(1_001 + n, decision="deny", reason="signed_out") for n in range(9)]
     # two days are missing, and then something comes that is too late
@@ -191,7 +209,7 @@ def test_findings_counts_and_quarantine_are_the_same(tmp_path: Path, rules: Comp
 
     seen = check_same([tmp_path / "log"], rules)
 
-    assert {one.rule[-1] for one in seen.findings} == {"1", "2", "3", "4"}
+    assert {one.rule[-1] for one in seen.findings} == {"1", "2", "3", "4", "5", "6"}
     assert seen.counts[2:4] == (14, 9)
     assert seen.quarantined == {"not_json": 1}
     assert [one.line for one in seen.bad] == [901]
@@ -359,7 +377,7 @@ def as_json(line: str, *, agent: bool = True) -> str:
         "sub": event.user,
         "protocol": "HTTP/1.1",
         "size": event.response_bytes,
-        "path": event.path,
+        "path": event.raw_path or event.path,
         "at": event.time,
     }
     return json.dumps(texts | ({"agent": event.user_agent} if agent else {}))
@@ -382,7 +400,7 @@ def test_a_mapped_log_gives_what_it_gives_in_one_pass(tmp_path: Path, rules: Com
     seen = check_same([tmp_path / "log"], rules, MAPPED)
     both = check_same([tmp_path / "log", tmp_path / "log.gz"], rules, MAPPED)
 
-    assert {one.rule[-1] for one in seen.findings} == {"1", "2", "3", "4"}
+    assert {one.rule[-1] for one in seen.findings} == {"1", "2", "3", "4", "5", "6"}
     assert seen.quarantined == {"not_json": 1, "duplicate_key": 1, "missing_field": 1, "bad_address": 1}
     assert both.counts[0] == 2 * seen.counts[0]
 

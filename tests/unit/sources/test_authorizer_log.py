@@ -45,7 +45,7 @@ def test_a_decision_line_becomes_an_event_of_the_authorizer(separators: tuple[st
     event = parse(json.dumps(ALLOWED, separators=separators))
     assert event is not None
     assert (event.source, event.id, event.time) == ("api_authorizer", "JKJaXmPLvHcESHA=", NOW)
-    assert (event.username, event.path) == ('o"brien', '/orders?"x"\\')
+    assert (event.username, event.path, event.raw_path) == ('o"brien', "/orders", '/orders?"x"\\')
     assert (event.groups, event.scope) == (("staff", "ops"), None)
     assert event.source_ip == "2001:db8::1"
 

@@ -23,11 +23,19 @@ from sessionwarden.replay.columns.columns import (
     among,
 )
 from sessionwarden.replay.columns.digits import accepted, plain_numbers, times_of
-from sessionwarden.replay.columns.line_columns import LineColumns, Respelt, constant, dashes, span_numbers
+from sessionwarden.replay.columns.line_columns import (
+    LineColumns,
+    Respelt,
+    RespeltPaths,
+    constant,
+    dashes,
+    span_numbers,
+)
 from sessionwarden.replay.columns.line_layout import LineLayout, Literal, padded, quoted_span
 from sessionwarden.sources.access_log.block import IDENTITY, NUMBERS
 from sessionwarden.sources.access_log.line import MAX_HEAD_CHARS, Head
 from sessionwarden.sources.redaction import holds_token
+from sessionwarden.sources.request_path import one_spelling
 from sessionwarden.sources.values import MAX_FIELD_CHARS, MAX_ID_CHARS, address
 
 KEYS = Head.__struct_fields__
@@ -67,6 +75,7 @@ class AccessLogColumns:
         self._ours = numbering.of_texts(["allow", "deny"])
         self._source = int(numbering.of_texts([SOURCE])[0])
         self._addresses = Respelt("source_ip", str, numbering)
+        self._paths = RespeltPaths(numbering)
         self._routes: Known[bool] = Known()
 
     def read(self, block: bytes) -> LineColumns | None:
@@ -97,6 +106,7 @@ class AccessLogColumns:
             self._addresses.apply(columns)
         except SourceError:
             return None
+        self._paths.apply(columns)
         self._forget_what_others_said(columns.numbers)
         self._forget_unmatched_routes(columns)
         return columns
@@ -136,6 +146,8 @@ class AccessLogColumns:
 def _value(field: str, text: str) -> Any:
     if field == "source_ip":
         return address(text)
+    if field == "path":
+        return one_spelling(text)
     return int(text) if field in INTEGER_FIELDS else text
 
 

@@ -76,7 +76,7 @@ class LineColumns(Columns):
             return None
         if field in self._constants:
             return self._constants[field]
-        return self._convert(field, self.text(field, row))
+        return self._convert(field, self.text("path" if field == "raw_path" else field, row))
 
     def text(self, name: str, row: int) -> str:
         """What the line has for a value, as it stands."""
@@ -105,6 +105,23 @@ def dashes(buffer: bytes, starts: Integers, lengths: Integers) -> NDArray[np.boo
 def constant(number: int, rows: int) -> Numbers:
     """A column that holds one number."""
     return np.full(rows, number, np.uint64)
+
+
+class RespeltPaths:
+    """Numbers of paths in their one spelling, and of the written ones where they differ."""
+
+    def __init__(self, numbering: TextNumbers) -> None:
+        self._paths = Respelt("path", str, numbering)
+
+    def apply(self, columns: Columns) -> None:
+        """Replace the numbers of `path`, and set those of `raw_path`, which must be there if `path` is."""
+        if "path" not in columns.numbers:
+            return
+        written = columns.numbers["path"]
+        self._paths.apply(columns)
+        path = columns.numbers["path"]
+        if path is not written:
+            columns.numbers["raw_path"] = np.where(path == written, np.uint64(MISSING), written)
 
 
 class Respelt:

@@ -19,7 +19,14 @@ from sessionwarden.errors import SourceError
 from sessionwarden.model.event import INTEGER_FIELDS, LIST_FIELDS
 from sessionwarden.replay.columns.columns import MISSING, Integers, Numbers, TextNumbers, among, words_at
 from sessionwarden.replay.columns.digits import SURE_DIGITS, accepted, plain_numbers, times_of
-from sessionwarden.replay.columns.line_columns import LineColumns, Respelt, constant, dashes, span_numbers
+from sessionwarden.replay.columns.line_columns import (
+    LineColumns,
+    Respelt,
+    RespeltPaths,
+    constant,
+    dashes,
+    span_numbers,
+)
 from sessionwarden.replay.columns.line_layout import (
     LONGEST_LITERAL,
     LineLayout,
@@ -30,6 +37,7 @@ from sessionwarden.replay.columns.line_layout import (
 )
 from sessionwarden.sources.mapped_json import FieldMapping
 from sessionwarden.sources.redaction import holds_token
+from sessionwarden.sources.request_path import one_spelling
 from sessionwarden.sources.values import MAX_FIELD_CHARS, MAX_ID_CHARS, MAX_LINE_CHARS, address, milliseconds
 
 _MEMBER = re.compile(r'"([^"\\]*)"( *: *)("[^"\\]*"|[^", {}\[\]]+)( *)(,|})( *)')
@@ -55,6 +63,7 @@ class MappedColumns:
             for field, spell in respelt.items()
             if field in mapping.fields and field in self._fields
         }
+        self._paths = RespeltPaths(numbering)
         self._layout: _MappedLayout | None = None
 
     def read(self, block: bytes) -> LineColumns | None:
@@ -91,6 +100,7 @@ class MappedColumns:
         )
         for respelt in self._respelt.values():
             respelt.apply(columns)
+        self._paths.apply(columns)
         return columns
 
     def _times(self, spans: _Spans) -> Integers | None:
@@ -230,6 +240,8 @@ def _value(field: str, text: str) -> Any:
         return tuple(text.split())
     if field == "source_ip":
         return address(text)
+    if field == "path":
+        return one_spelling(text)
     return int(text) if field in INTEGER_FIELDS else text
 
 

@@ -53,7 +53,7 @@ def compile_column_filter(expression: Any) -> ColumnFilter:
             return _any_of([compile_column_filter(operand) for operand in operands])
         case "not":
             return _without(compile_column_filter(operands[0]))
-        case "exists" if operands[0] in FIELDS - LIST_FIELDS:
+        case "exists" if operands[0] in FIELDS - LIST_FIELDS - PARTS.keys():
             return _present(operands[0])
     return filter_by_value(sorted(fields_read(expression)), predicate)
 

@@ -8,7 +8,7 @@ matches it, or if its key may fire, in any window. Why: docs/explanation/windows
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from sessionwarden.detection.acceptance import LATE_MS, is_our_refusal
 from sessionwarden.detection.windows.plan import build_windows
 from sessionwarden.detection.windows.window import Window
 from sessionwarden.model.event import Category
+from sessionwarden.model.source_network import source_network
 from sessionwarden.replay.columns.columns import (
     MISSING,
     Columns,
@@ -88,7 +89,10 @@ class Prefilter:
     """
 
     def __init__(self, ruleset: CompiledRuleset, numbering: TextNumbers) -> None:
-        self._networks = _Networks(numbering)
+        self._networks = {
+            "source_ip": _Networks(numbering, grouped_address),
+            "source_network": _Networks(numbering, source_network),
+        }
         self._shapes: list[Shape] = []
         self._counts: list[tuple[set[int], CoarseCount]] = []
         self._selected: dict[tuple[Category, bytes], _Selected] = {}
@@ -173,10 +177,12 @@ class Prefilter:
 class _Batch:
     """Columns, and what is made of them once for all windows."""
 
-    def __init__(self, columns: Columns, networks: _Networks) -> None:
+    def __init__(self, columns: Columns, networks: Mapping[str, _Networks]) -> None:
         self._columns = columns
         self._rows = len(columns.times)
-        self._networks = networks.of(columns)
+        self._networks = {
+            field: some.of(columns) for field, some in networks.items() if field in columns.numbers
+        }
 
     def keys(self, shape: Shape) -> Keys:
         """The key of each row."""
@@ -199,21 +205,22 @@ class _Batch:
         return rows
 
     def _values(self, field: str) -> Numbers:
-        return self._networks if field == "source_ip" else self._columns.numbers[field]
+        return self._networks[field] if field in self._networks else self._columns.numbers[field]
 
 
 class _Networks:
-    """Numbers of addresses as they are grouped."""
+    """Numbers of addresses as they are grouped: by what `group` makes of each."""
 
-    def __init__(self, numbering: TextNumbers) -> None:
+    def __init__(self, numbering: TextNumbers, group: Callable[[str], str]) -> None:
         self._numbering = numbering
+        self._group = group
         self._known: Known[int] = Known()
 
     def of(self, columns: Columns) -> Numbers:
         """The network of each row, or `MISSING`."""
 
         def networks(new: Sequence[int]) -> list[int]:
-            texts = [grouped_address(columns.value("source_ip", row) or "") for row in new]
+            texts = [self._group(columns.value("source_ip", row) or "") for row in new]
             return list(map(int, self._numbering.of_texts(texts)))
 
         numbers = columns.numbers["source_ip"]

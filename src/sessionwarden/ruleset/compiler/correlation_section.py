@@ -18,7 +18,7 @@ from sessionwarden.model.event import LIST_FIELDS, UNGROUPABLE_FIELDS
 from sessionwarden.model.rules import Bound
 from sessionwarden.ruleset.compiler.correlation_condition import Reference, joined_rules, read_condition
 from sessionwarden.ruleset.limits import ALIAS
-from sessionwarden.ruleset.vocabulary import W3C_FIELDS, event_field, field_hint, groupable
+from sessionwarden.ruleset.vocabulary import W3C_FIELDS, field_hint, group_field, groupable
 
 KEYS = frozenset({"type", "rules", "group-by", "timespan", "condition", "generate", "aliases"})
 OPTIONAL_KEYS = frozenset({"generate", "aliases"})
@@ -109,7 +109,7 @@ def _read_aliases(section: dict[str, Any], check: Check, path: Path) -> Aliases:
     found: dict[str, dict[str, str]] = {}
     for alias, mapping in (check.section(section, "aliases", path) or {}).items():
         place = (*here, alias)
-        if event_field(alias) is not None:
+        if group_field(alias) is not None:
             # a key that is called `user` must hold a verified user, whatever a rule's author aliased to it
             check.refuse(place, f"{alias} is a field of events", "give the alias a name of its own")
         elif not ALIAS.fullmatch(alias):
@@ -150,7 +150,7 @@ def _read_group_by(
 
 
 def _group_field(name: str, check: Check, path: Path) -> str | None:
-    field = event_field(name)
+    field = group_field(name)
     if field is None:
         check.refuse(path, f"no event has a field {quoted(name)}", field_hint(name))
     elif not groupable(field):
@@ -165,6 +165,8 @@ def why_ungroupable(field: str) -> str:
         return "a client can claim to be someone: group by source_ip, count claimed_user as a value"
     if field in LIST_FIELDS:
         return "it is a list"
+    if field == "raw_path":
+        return "a client can write one path in many ways: group by path"
     if field in UNGROUPABLE_FIELDS:
         return "it differs in every event"
     return "group by path"

@@ -88,6 +88,7 @@ class ActionsByScope(FileModel):
     client: Annotated[Actions, _about("client")] = _at_first("client", "alert")
     identity: Annotated[Actions, _about("identity")] = _at_first("identity", "alert")
     source_ip: Annotated[Actions, _about("source_ip")] = _at_first("source_ip", "alert")
+    source_network: Annotated[Actions, _about("source_network")] = _at_first("source_network", "alert")
 
 
 class BroadDurations(FileModel):

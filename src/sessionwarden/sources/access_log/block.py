@@ -31,6 +31,7 @@ from sessionwarden.sources.access_log.line import (
     untrusted,
 )
 from sessionwarden.sources.redaction import holds_token, redacted
+from sessionwarden.sources.request_path import all_plain, path_and_raw
 from sessionwarden.sources.strict_json import UNREADABLE
 from sessionwarden.sources.values import (
     EARLIEST_MS,
@@ -70,7 +71,7 @@ def parse_access_block(block: bytes, *, now_ms: int) -> list[Event] | None:
         columns = _head_columns(parts[0::3], now_ms=now_ms)
         if columns is None:
             return None
-        columns["path"] = _tail_column(parts[1::3])
+        columns["path"], columns["raw_path"] = _path_columns(parts[1::3])
         columns["user_agent"] = _tail_column(parts[2::3])
     except (*UNREADABLE, SourceError):
         return None
@@ -152,6 +153,14 @@ def _numbers(texts: Sequence[str]) -> Sequence[int | None]:
     if len(found) == len(texts) and max(found) <= MAX_INTEGER:
         return found
     return list(map(number, texts))
+
+
+def _path_columns(quoted: Sequence[bytes]) -> tuple[Iterable[str | None], Iterable[str | None]]:
+    written = _tail_column(quoted)
+    if all_plain(filter(None, written)):
+        return written, repeat(None)
+    paths, raw_paths = zip(*map(path_and_raw, written), strict=True)
+    return paths, raw_paths
 
 
 def _tail_column(quoted: Sequence[bytes]) -> Sequence[str | None]:

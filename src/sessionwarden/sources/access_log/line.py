@@ -17,6 +17,7 @@ import msgspec
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import Event
 from sessionwarden.sources.redaction import redacted
+from sessionwarden.sources.request_path import path_and_raw
 from sessionwarden.sources.strict_json import UNREADABLE, delimiters, explain
 from sessionwarden.sources.values import (
     MAX_FIELD_CHARS,
@@ -104,7 +105,8 @@ def parse_access_line(line: str, *, now_ms: int) -> Event:
     """
     head_text, _, tail = checked_line(line).partition("\t")
     head = _read_head(head_text)
-    path, user_agent = _read_tail(tail)
+    written_path, user_agent = _read_tail(tail)
+    path, raw_path = path_and_raw(written_path)
     source_ip = present(head.source_ip)
     route = present(head.route)
     decision, pool = present(head.decision), present(head.pool)
@@ -119,6 +121,7 @@ def parse_access_line(line: str, *, now_ms: int) -> Event:
         route=None if route is None or route.endswith(" -") else route,
         method=present(head.method),
         path=path,
+        raw_path=raw_path,
         status=number(head.status),
         response_bytes=number(head.response_bytes),
         latency_ms=number(head.latency_ms),
@@ -137,15 +140,15 @@ def parse_access_line(line: str, *, now_ms: int) -> Event:
 def format_access_line(event: Event) -> str:
     """The line that API Gateway writes for `event`, in either format, without a line end.
 
-    Fields that the formats do not carry are left out. Values are escaped as JSON, which is the
-    kinder of the two behaviours that have been seen.
+    Fields that the formats do not carry are left out; the path is the written one. Values are escaped as
+    JSON, which is the kinder of the two behaviours that have been seen.
     """
     head = {"v": "1"}
     for key in Head.__struct_fields__[1:]:
         value = getattr(event, key)
         head[key] = "-" if value is None else str(value)
-    tail = f"{_encode(event.path or '-').decode()}\t{_encode(event.user_agent or '-').decode()}"
-    return f"{_encode(head).decode()}\t{tail}"
+    tail = (event.raw_path or event.path or "-", event.user_agent or "-")
+    return "\t".join(_encode(part).decode() for part in (head, *tail))
 
 
 def _read_head(text: str) -> Head:

@@ -62,6 +62,12 @@ from tests.support.ruleset import COUNT, ID, changed, found
         ),
         (
             "group-by: [user, source_ip]",
+            "group-by: [user, raw_path]",
+            "13:20: correlation.group-by[1]: raw_path cannot be a group key"
+            " (a client can write one path in many ways: group by path)",
+        ),
+        (
+            "group-by: [user, source_ip]",
             "group-by: [user, cs-uri]",
             "13:20: correlation.group-by[1]: cs-uri cannot be a group key (group by path)",
         ),
@@ -250,7 +256,7 @@ def test_group_by_that_names_nobody_is_refused_with_the_scopes_there_are(tmp_pat
     text = changed(COUNT, "[user, source_ip]", "[country]").replace("response:\n  scope: user\n", "")
     assert found(tmp_path, rule=text) == [
         "rule.yml:13:3: correlation.group-by: no principal is named by country "
-        "(add one of session, user, client, identity, source_ip)"
+        "(add one of session, user, client, identity, source_ip, source_network)"
     ]
 
 

@@ -339,7 +339,7 @@ def _inert(character: str) -> str:
 
 
 def _in_quotes(text: str) -> str:
-    return '"' + text.replace('"', '"') + '"'
+    return '"' + text.replace('"', '\\"') + '"'
 
 
 def _time(epoch_ms: int) -> str:

@@ -75,7 +75,7 @@ def _from_object(text: str, log: str | None, now_ms: int) -> Event:
     texts = {
         key: redacted(value)
         for key, value in present.items()
-        if key in CLIENT_TEXTS and isinstance(value, str)
+        if key in CLIENT_TEXTS | {"raw_path"} and isinstance(value, str)
     }
     try:
         return msgspec.convert({"id": GIVEN_ID, **present, **texts}, Event)

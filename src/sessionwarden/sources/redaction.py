@@ -15,9 +15,7 @@ import re2
 
 MARKER = "[jwt]"
 
-CLIENT_TEXTS = frozenset(
-    {"path", "raw_path", "query", "host", "referer", "user_agent", "error", "claimed_user"}
-)
+CLIENT_TEXTS = frozenset({"path", "query", "host", "referer", "user_agent", "error", "claimed_user"})
 """The event fields that may hold what a client wrote."""
 
 # `{"` and `{ "`, with which the JSON of a token's header and claims begins, in base64url

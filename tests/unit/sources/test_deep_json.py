@@ -63,7 +63,7 @@ class Nowhere:
 
 
 class Steady:
-    def look(self) -> InUse:
+    def read(self) -> InUse:
         engine = Engine(ruleset(rule()), MemoryWindowStore())
         return InUse(engine=engine, digest="digest", origin="published")
 

@@ -1,6 +1,6 @@
 """Ordinary requests, as a yardstick for rules: one that matches them would act upon people who did nothing.
 
-Leaves: groups of people with a few requests that nobody would call abuse. The people of a group differ in all
+Leaves: groups of people with a few requests that no one would call abuse. The people of a group differ in all
 that people differ in: addresses of both families from all over the address space, apps, countries, paths,
 names. Invariant: nothing here is drawn by chance, so that a rule is judged the same each time. Left out:
 refused requests, errors and bursts, which rules rightly look for.

@@ -22,6 +22,7 @@ from sessionwarden.replay.columns.columns import (
     replaced,
 )
 from sessionwarden.replay.columns.line_layout import LineLayout
+from sessionwarden.sources.request_path import all_plain, is_plain, one_spelling
 
 Convert = Callable[[str, str], Any]
 """From a field and the text that a line has for it to what the event's field holds."""
@@ -85,6 +86,13 @@ class LineColumns(Columns):
         end = int(self._marks[span.end_mark, row]) + span.end_distance
         return self._buffer[start:end].decode("ascii")
 
+    def texts(self, name: str) -> list[str]:
+        """What each line has for a value, as it stands."""
+        text = self._buffer.decode("ascii")
+        starts = self._layout.starts(self._marks, [name])[0].tolist()
+        ends = self._layout.ends(self._marks, [name])[0].tolist()
+        return [text[start:end] for start, end in zip(starts, ends, strict=True)]
+
 
 def span_numbers(
     buffer: bytes, starts: Integers, lengths: Integers, numbering: TextNumbers, absent: NDArray[np.bool_]
@@ -108,20 +116,29 @@ def constant(number: int, rows: int) -> Numbers:
 
 
 class RespeltPaths:
-    """Numbers of paths in their one spelling, and of the written ones where they differ."""
+    """Numbers of paths in their one spelling, and of the written ones where they differ.
+
+    Nearly all paths are plain and nearly each is new, so that they are looked at together, not one by one.
+    """
 
     def __init__(self, numbering: TextNumbers) -> None:
-        self._paths = Respelt("path", str, numbering)
+        self._numbering = numbering
 
-    def apply(self, columns: Columns) -> None:
-        """Replace the numbers of `path`, and set those of `raw_path`, which must be there if `path` is."""
-        if "path" not in columns.numbers:
+    def apply(self, columns: LineColumns) -> None:
+        """Replace the numbers of `path`, and set those of `raw_path`, where a path is spelt otherwise."""
+        written = columns.numbers.get("path")
+        texts = [] if written is None or not written.any() else columns.texts("path")
+        if written is None or all_plain(texts):
             return
-        written = columns.numbers["path"]
-        self._paths.apply(columns)
-        path = columns.numbers["path"]
-        if path is not written:
-            columns.numbers["raw_path"] = np.where(path == written, np.uint64(MISSING), written)
+        odd = {text: one_spelling(text) for text in set(texts) if not is_plain(text)}
+        rows = [row for row, text in enumerate(texts) if odd.get(text, text) != text]
+        rows = [row for row in rows if written[row] != MISSING]
+        if not rows:
+            return
+        path, raw_path = written.copy(), constant(MISSING, len(written))
+        path[rows] = self._numbering.of_texts(odd[texts[row]] for row in rows)
+        raw_path[rows] = written[rows]
+        columns.numbers.update(path=path, raw_path=raw_path)
 
 
 class Respelt:

@@ -39,13 +39,19 @@ class MemoryWindowStore:
         additions: Mapping[tuple[str, int], frozenset[bytes]],
         *,
         expires_at: Mapping[tuple[str, int], int],
-    ) -> None:
+        limit: int | None = None,
+    ) -> Mapping[tuple[str, int], frozenset[bytes]]:
+        limit = limit or self.member_limit
+        left = {}
         with self._lock:
             for address, members in additions.items():
                 known = self._sets.get(address, NO_MEMBERS)
-                if len(known) < self.member_limit:
+                if len(known) < limit:
                     self._sets[address] = known | members
                     self._expiry[address] = expires_at[address]
+                elif missing := members - known:
+                    left[address] = missing
+        return left
 
     def append(self, shared_log: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
         with self._lock:

@@ -1,7 +1,8 @@
 """Sets of a key's own, in the window store, for the keys that admission serves.
 
-Enters: the work of keys. Leaves: members written and read. Invariant: a new key costs calls of its own only
-after admission has served it. This is the one place where admission is charged.
+Enters: the work of keys. Leaves: members written and read. Invariants: a new key costs calls of its own only
+after admission has served it; this is the one place where admission is charged. What a full set has no room
+for is found behind it by every later read, because a full set stays as it is.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sessionwarden.correlations.member_encoding import Members
+from sessionwarden.correlations.overflow import Overflow
 from sessionwarden.detection.acceptance import expiry
 from sessionwarden.detection.batch import Work
 from sessionwarden.detection.storage.admission import Admission
@@ -34,8 +36,42 @@ class OwnSets:
         additions = {(key, number): frozenset(found) for number, found in members.items()}
         if additions:
             expires_at = {address: expiry(window.needed_until(address[1])) for address in additions}
-            self._store.add(additions, expires_at=expires_at)
+            if left := self._store.add(additions, expires_at=expires_at):
+                self._write_overflow(work, left)
+
+    def _write_overflow(self, work: Work, left: Mapping[tuple[str, int], frozenset[bytes]]) -> None:
+        """Add the members that full sets lack to the slices that follow them."""
+        overflow, encoding = work.state.window.overflow, work.state.window.encoding
+        if overflow is None or encoding is None:
+            return
+        name = _overflow_name(work, overflow)
+        additions: dict[tuple[str, int], set[bytes]] = {}
+        expires_at: dict[tuple[str, int], int] = {}
+        for (_, number), members in left.items():
+            kept = (encoding.in_overflow(overflow, number, member) for member in members)
+            for which, member in filter(None, kept):
+                additions.setdefault((name, which), set()).add(member)
+                expires_at[name, which] = expiry(work.state.window.needed_until(number))
+        frozen = {address: frozenset(members) for address, members in additions.items()}
+        self._store.add(frozen, expires_at=expires_at, limit=overflow.limit)
 
     def read(self, work: Work, numbers: Iterable[int]) -> Members:
-        """The members that are stored in the sets with these numbers. Raises `StoreError`."""
-        return self._store.read(work.state.table_key, numbers)
+        """The members that are stored in the sets with these numbers, and behind them if they are full.
+
+        Raises `StoreError`.
+        """
+        found = self._store.read(work.state.table_key, numbers)
+        limit = self._store.member_limit
+        full = [number for number, members in found.items() if len(members) >= limit]
+        overflow, encoding = work.state.window.overflow, work.state.window.encoding
+        if not full or overflow is None or encoding is None:
+            return found
+        slices = [which for number in full for which in encoding.overflow_sets(overflow, number)]
+        united = {number: {members} for number, members in found.items()}
+        for which, members in self._store.read(_overflow_name(work, overflow), slices).items():
+            united[which // overflow.slices].add(members)
+        return {number: frozenset[bytes]().union(*parts) for number, parts in united.items()}
+
+
+def _overflow_name(work: Work, overflow: Overflow) -> str:
+    return work.state.table_key + overflow.suffix

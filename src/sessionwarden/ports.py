@@ -6,7 +6,7 @@ Every method may raise `StoreError` (or the error named), which means "not ackno
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # the authorizer imports this module and must not pay for msgspec
@@ -60,6 +60,10 @@ class WindowStore(Protocol):
 
     def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, frozenset[bytes]]:
         """The members of `key` for `epochs`, strongly consistent. Absent epochs are left out."""
+        ...
+
+    def existing(self, sets: Collection[tuple[str, int]]) -> frozenset[tuple[str, int]]:
+        """Those of the sets that have members. It is cheap, may lag, and may leave out sets under load."""
         ...
 
     def suppressed(self, key: str, periods: Iterable[int]) -> frozenset[int]:

@@ -134,6 +134,15 @@ def test_a_set_can_have_a_smaller_limit(store: WindowStore) -> None:
     assert store.read("small", [7]) == {7: {b"0", b"1", b"2"}}
 
 
+def test_sets_that_have_members_are_told_from_others(store: WindowStore) -> None:
+    for number in range(120):
+        add(store, f"k{number}", 7, b"a")
+    asked = [(f"k{number}", epoch) for number in range(130) for epoch in (6, 7)]
+    assert store.existing(asked) == {(f"k{number}", 7) for number in range(120)}
+    assert store.existing([("k0", 7), ("k0", 7)]) == {("k0", 7)}
+    assert store.existing([]) == frozenset()
+
+
 def test_a_read_of_nothing_is_empty(store: WindowStore) -> None:
     assert store.read("k", []) == {}
     assert store.suppressed("k", []) == frozenset()

@@ -107,7 +107,13 @@ class Detection(Construct):
         self.ruleset_fallback = self._metric("RulesetFallback", stack_name)
         self.rules_failed = self._metric("RulesFailed", stack_name)
         self.keys_dropped = self._metric("KeysDropped", stack_name)
-        self.detect.allow("dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem", on=[windows.table_arn])
+        self.detect.allow(
+            "dynamodb:BatchGetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+            on=[windows.table_arn],
+        )
         self.detect.allow("sqs:SendMessage", on=[findings_queue.queue_arn])
         self.detect.allow_put_events(bus_arn=bus.event_bus_arn, source=SOURCE, detail_type=DETAIL_TYPE)
         self.detect.function.add_event_source(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -256,6 +256,9 @@ class Evaluator:
         for epoch in epochs:
             found |= self._guarded(partial(self.shared.read, key, [epoch]))
         return found
+
+    def existing(self, sets: Collection[tuple[str, int]]) -> frozenset[tuple[str, int]]:
+        return self._guarded(lambda: self.shared.existing(sets))
 
     def suppressed(self, key: str, periods: Iterable[int]) -> frozenset[int]:
         return self._guarded(lambda: self.shared.suppressed(key, periods))

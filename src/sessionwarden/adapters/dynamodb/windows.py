@@ -34,6 +34,10 @@ CHUNK = 1_000
 MEMBERS_KEPT = 200_000
 """Members of full segments that a process remembers: ten full sets, about 25 MB."""
 
+ITEMS_AT_ONCE = 100
+"""Items that one `BatchGetItem` may ask for:
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
+
 DIGITS = 14
 """Digits of an epoch or a suppressed period in the sort key: as text, they must sort like numbers."""
 
@@ -49,8 +53,9 @@ class DynamoDBWindowStore:
 
     Costs: `add` makes one write per set and `CHUNK`, billed by one segment; each time that another process
     has filled the segment meanwhile, it makes a Query and another write. `read` makes one Query per run of
-    neighbouring epochs, for the segments that are not known to be full. `suppressed` makes one Query per run
-    of neighbouring periods, `suppress` one write.
+    neighbouring epochs, for the segments that are not known to be full. `existing` makes one call per 100
+    sets, eventually consistent: half a read unit for each that is small or not there. `suppressed` makes one
+    Query per run of neighbouring periods, `suppress` one write.
     """
 
     def __init__(
@@ -145,6 +150,27 @@ class DynamoDBWindowStore:
         """The runs of epochs to query: full sets are left out, known segments begin a run behind them."""
         unknown = [epoch for epoch, prefix in known.items() if self._full.room(prefix, self.member_limit)]
         return _runs(unknown, beginning={epoch for epoch in unknown if known[epoch].segments})
+
+    def existing(self, sets: Collection[SetAddress]) -> frozenset[SetAddress]:
+        asked = [
+            {"key": {"S": key}, "slot": {"S": _segment_name(epoch, 0)}} for key, epoch in sorted(set(sets))
+        ]
+        found: set[SetAddress] = set()
+        for start in range(0, len(asked), ITEMS_AT_ONCE):
+            with store_errors(self._table):
+                # what DynamoDB leaves unprocessed counts as not there: nobody waits for it
+                answer = self._client.batch_get_item(
+                    RequestItems={
+                        self._table: {
+                            "Keys": asked[start : start + ITEMS_AT_ONCE],
+                            "ProjectionExpression": "#key, slot",
+                            "ExpressionAttributeNames": {"#key": "key"},
+                        }
+                    }
+                )
+            for item in answer["Responses"].get(self._table, ()):
+                found.add((item["key"]["S"], _number(item)))
+        return frozenset(found)
 
     def suppressed(self, key: str, periods: Iterable[int]) -> frozenset[int]:
         return frozenset(

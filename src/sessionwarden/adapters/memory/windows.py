@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from sessionwarden.detection.storage.shared_log import SharedLogEpoch
 from sessionwarden.ports import MEMBER_LIMIT
@@ -70,6 +70,9 @@ class MemoryWindowStore:
 
     def read_shared_log(self, shared_log: str, epochs: Iterable[int]) -> Mapping[int, SharedLogEpoch]:
         return {epoch: SharedLogEpoch(found) for epoch, found in self.read(shared_log, epochs).items()}
+
+    def existing(self, sets: Collection[tuple[str, int]]) -> frozenset[tuple[str, int]]:
+        return frozenset(address for address in sets if address in self._sets)
 
     def suppressed(self, key: str, periods: Iterable[int]) -> frozenset[int]:
         return frozenset(period for period in periods if (key, period) in self._marker_expiry)

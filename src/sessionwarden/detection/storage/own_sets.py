@@ -14,6 +14,8 @@ from sessionwarden.correlations.overflow import Overflow
 from sessionwarden.detection.acceptance import expiry
 from sessionwarden.detection.batch import Work
 from sessionwarden.detection.storage.admission import Admission
+from sessionwarden.detection.windows.window import Window
+from sessionwarden.errors import StoreError
 from sessionwarden.ports import WindowStore
 
 
@@ -26,9 +28,27 @@ class OwnSets:
 
     def served(self, works: Iterable[Work]) -> list[Work]:
         """Those of the works that may have sets of their own; the others are marked as `dropped`."""
-        asking = list(works)
+        asking = [work for work in works if not work.dropped]
         self._admission.serve(asking)
+        dropped: dict[Window, list[Work]] = {}
+        for work in asking:
+            if work.dropped and work.members:
+                dropped.setdefault(work.state.window, []).append(work)
+        for left_out in dropped.values():
+            self._serve_those_stored(self._admission.to_look_for(left_out))
         return [work for work in asking if not work.dropped]
+
+    def _serve_those_stored(self, works: Iterable[Work]) -> None:
+        """Serve the keys that have a set of an epoch in question: they are new to this process alone."""
+        sets = [(work, _until_now(work)) for work in works]
+        try:
+            stored = self._store.existing([address for _, some in sets for address in some])
+        except StoreError:
+            # as if none of them were stored: admission fails open, and is counted
+            return
+        for work, addresses in sets:
+            if not stored.isdisjoint(addresses):
+                self._admission.serve_again(work)
 
     def write(self, work: Work, members: Mapping[int, set[bytes]]) -> None:
         """Add members to the sets of a served key. Raises `StoreError`."""
@@ -71,6 +91,18 @@ class OwnSets:
         for which, members in self._store.read(_overflow_name(work, overflow), slices).items():
             united[which // overflow.slices].add(members)
         return {number: frozenset[bytes]().union(*parts) for number, parts in united.items()}
+
+
+def _until_now(work: Work) -> list[tuple[str, int]]:
+    """The sets of the epochs that a work touches, and of those before."""
+    encoding = work.state.window.encoding
+    assert encoding is not None
+    latest = max(work.members) // encoding.sets
+    return [
+        (work.state.table_key, number)
+        for number in encoding.around(work.members)
+        if number // encoding.sets <= latest
+    ]
 
 
 def _overflow_name(work: Work, overflow: Overflow) -> str:

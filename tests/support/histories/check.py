@@ -78,8 +78,8 @@ def must_be_found(
 ) -> bool:
     """Whether a period without a finding is wrong; with full sets, some may lack one.
 
-    An interval that begins in a full slice of the overflow may be missed, but then the slice met the rule
-    before. What can be undone is not judged by what is not known, nor are matches of what may be missed.
+    An interval that begins or ends in a full slice of the overflow may be missed, but then the slice met the
+    rule: a timespan before at most, or as much later as a slice is long. What can be undone is not judged by what is not known, nor are matches of what may be missed.
     """
     rule = by_id[fired.rule]
     if history.member_limit >= MEMBER_LIMIT or known_beyond_full_sets(rule, by_id):
@@ -88,8 +88,9 @@ def must_be_found(
         return False
     cooldown = rule.response.cooldown_ms
     earliest = (fired.period * cooldown - rule.timespan_ms) // cooldown
-    earlier = {fired._replace(period=period) for period in range(earliest, fired.period)}
-    return found.isdisjoint(named(earlier, history))
+    latest = ((fired.period + 1) * cooldown + rule.timespan_ms // 2) // cooldown
+    nearby = {fired._replace(period=period) for period in range(earliest, latest + 1)}
+    return found.isdisjoint(named(nearby, history))
 
 
 def known_beyond_full_sets(rule: CompiledRule, by_id: Mapping[str, CompiledRule]) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -73,9 +73,7 @@ def check(history: History, tally: Tally) -> list[Finding]:
     return played.emitted
 
 
-def must_be_found(
-    fired: Fired, found: Collection[str], history: History, by_id: Mapping[str, CompiledRule]
-) -> bool:
+def must_be_found(fired: Fired, found: Set[str], history: History, by_id: Mapping[str, CompiledRule]) -> bool:
     """Whether a period without a finding is wrong; with full sets, some may lack one.
 
     An interval that begins or ends in a full slice of the overflow may be missed, but then the slice met the

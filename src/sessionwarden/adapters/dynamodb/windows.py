@@ -158,7 +158,7 @@ class DynamoDBWindowStore:
         found: set[SetAddress] = set()
         for start in range(0, len(asked), ITEMS_AT_ONCE):
             with store_errors(self._table):
-                # what DynamoDB leaves unprocessed counts as not there: nobody waits for it
+                # what DynamoDB leaves unprocessed counts as not there: no message waits for it
                 answer = self._client.batch_get_item(
                     RequestItems={
                         self._table: {

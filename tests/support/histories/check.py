@@ -77,7 +77,8 @@ def must_be_found(fired: Fired, found: Set[str], history: History, by_id: Mappin
     """Whether a period without a finding is wrong; with full sets, some may lack one.
 
     An interval that begins or ends in a full slice of the overflow may be missed, but then the slice met the
-    rule: a timespan before at most, or as much later as a slice is long. What can be undone is not judged by what is not known, nor are matches of what may be missed.
+    rule: a timespan before at most, or as much later as a slice is long. What can be undone is not
+    judged by what is not known, nor are matches of what may be missed.
     """
     rule = by_id[fired.rule]
     if history.member_limit >= MEMBER_LIMIT or known_beyond_full_sets(rule, by_id):

@@ -6,7 +6,7 @@ Every method may raise `StoreError` (or the error named), which means "not ackno
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # the authorizer imports this module and must not pay for msgspec
@@ -35,8 +35,8 @@ class WindowStore(Protocol):
     An epoch is a number here: ordered sequences have one for each epoch of time and step.
 
     `add` is idempotent and commutative; once it returns, every `read` that starts later sees it. A set that
-    holds `member_limit` members silently drops further ones: for most types of rules, its key had a finding
-    long before. Several threads can call an implementation.
+    holds `member_limit` members is full: it takes no more, says so, and never changes again. Several threads
+    can call an implementation.
     """
 
     @property
@@ -49,12 +49,21 @@ class WindowStore(Protocol):
         additions: Mapping[tuple[str, int], frozenset[bytes]],
         *,
         expires_at: Mapping[tuple[str, int], int],
-    ) -> None:
-        """Add members to the sets. `expires_at` is epoch seconds per set."""
+        limit: int | None = None,
+    ) -> Mapping[tuple[str, int], frozenset[bytes]]:
+        """Add members to the sets; returns those that are in none, because their set is full without them.
+
+        `expires_at` is epoch seconds per set. With a `limit`, these sets are full with so many members: it
+        must be the same whenever a set is written. The last addition may go beyond it.
+        """
         ...
 
     def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, frozenset[bytes]]:
         """The members of `key` for `epochs`, strongly consistent. Absent epochs are left out."""
+        ...
+
+    def existing(self, sets: Collection[tuple[str, int]]) -> frozenset[tuple[str, int]]:
+        """Those of the sets that have members. It is cheap, may lag, and may leave out sets under load."""
         ...
 
     def suppressed(self, key: str, periods: Iterable[int]) -> frozenset[int]:

@@ -187,21 +187,21 @@ def test_a_segment_that_is_full_to_the_writer_and_gone_to_the_reader_is_a_store_
 
 
 def test_what_is_remembered_is_bounded_and_forgetting_changes_nothing() -> None:
-    known = FullSegments(member_limit=100, segment_limit=2, members_kept=5)
+    known = FullSegments(segment_limit=2, members_kept=5)
     for epoch in range(9):
-        known.learn(("k", epoch), Prefix(), {0: frozenset({b"a", b"b"})})
+        known.learn(("k", epoch), Prefix(), {0: frozenset({b"a", b"b"})}, 100)
     assert [epoch for epoch in range(9) if known.of(("k", epoch)).held] == [7, 8]
     # used just now, so that the other one goes
     known.of(("k", 7))
-    known.learn(("k", 9), Prefix(), {0: frozenset({b"a", b"b"})})
+    known.learn(("k", 9), Prefix(), {0: frozenset({b"a", b"b"})}, 100)
     assert [epoch for epoch in range(10) if known.of(("k", epoch)).held] == [7, 9]
 
 
 def test_only_full_segments_without_a_gap_are_remembered() -> None:
-    known = FullSegments(member_limit=100, segment_limit=2, members_kept=100)
+    known = FullSegments(segment_limit=2, members_kept=100)
     full, open_ = frozenset({b"a", b"b"}), frozenset({b"c"})
-    assert known.learn(("k", 1), Prefix(), {0: full, 1: open_, 2: full}).segments == (full,)
-    assert known.learn(("k", 2), Prefix(), {1: full}).segments == ()
+    assert known.learn(("k", 1), Prefix(), {0: full, 1: open_, 2: full}, 100).segments == (full,)
+    assert known.learn(("k", 2), Prefix(), {1: full}, 100).segments == ()
 
 
 class History:

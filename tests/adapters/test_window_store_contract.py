@@ -112,6 +112,37 @@ def test_epochs_far_apart_are_read_without_what_lies_between(store: WindowStore)
     assert found == {epoch: frozenset({b"%d" % epoch}) for epoch in (9, 10, 5_000_000_000)}
 
 
+def test_a_full_set_says_which_members_it_has_no_room_for(store: WindowStore) -> None:
+    place = ("k", 7)
+
+    def added(*members: bytes, limit: int | None = None) -> Any:
+        return store.add({place: frozenset(members)}, expires_at={place: EXPIRY}, limit=limit)
+
+    full = [b"%03d" % number for number in range(LIMIT)]
+    assert added(*full) == {}
+    assert added(full[0], b"new") == {place: {b"new"}}
+    assert added(*full) == {}
+    assert store.read("k", [7]) == {7: frozenset(full)}
+
+
+def test_a_set_can_have_a_smaller_limit(store: WindowStore) -> None:
+    place = ("small", 7)
+    for number in range(3):
+        assert store.add({place: frozenset({b"%d" % number})}, expires_at={place: EXPIRY}, limit=3) == {}
+    left = store.add({place: frozenset({b"0", b"x"})}, expires_at={place: EXPIRY}, limit=3)
+    assert left == {place: {b"x"}}
+    assert store.read("small", [7]) == {7: {b"0", b"1", b"2"}}
+
+
+def test_sets_that_have_members_are_told_from_others(store: WindowStore) -> None:
+    for number in range(120):
+        add(store, f"k{number}", 7, b"a")
+    asked = [(f"k{number}", epoch) for number in range(130) for epoch in (6, 7)]
+    assert store.existing(asked) == {(f"k{number}", 7) for number in range(120)}
+    assert store.existing([("k0", 7), ("k0", 7)]) == {("k0", 7)}
+    assert store.existing([]) == frozenset()
+
+
 def test_a_read_of_nothing_is_empty(store: WindowStore) -> None:
     assert store.read("k", []) == {}
     assert store.suppressed("k", []) == frozenset()

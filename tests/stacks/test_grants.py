@@ -29,7 +29,12 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     },
     "DetectionDetect": {
         "DetectionDetectLog": OWN_LOG,
-        "StateWindows": {"dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"},
+        "StateWindows": {
+            "dynamodb:BatchGetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+        },
         "FindingsQueue": {"sqs:SendMessage"},
         "Bus": {"events:PutEvents"},
         "DetectionEventsQueue": CONSUME,

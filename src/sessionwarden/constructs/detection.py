@@ -103,7 +103,13 @@ class Detection(Construct):
             self.detect.function.add_environment(
                 "SESSIONWARDEN_NEW_KEYS_PER_MINUTE", str(new_keys_per_minute)
             )
-        self.detect.allow("dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem", on=[windows.table_arn])
+        self.detect.allow(
+            "dynamodb:BatchGetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+            on=[windows.table_arn],
+        )
         self.detect.allow("sqs:SendMessage", on=[findings_queue.queue_arn])
         self.detect.allow_put_events(bus_arn=bus.event_bus_arn, source=SOURCE, detail_type=DETAIL_TYPE)
         self.detect.function.add_event_source(

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 from sessionwarden.correlations.aggregates import Aggregate
 from sessionwarden.correlations.bounds import LOWER, NEAREST, OPERATORS, Condition, are_lower
 from sessionwarden.correlations.member_encoding import MemberEncoding
+from sessionwarden.correlations.overflow import Overflow
 from sessionwarden.correlations.time_grid import bucketed, exact
 from sessionwarden.correlations.values import EventHash, GroupKey
 from sessionwarden.model.event import Event
@@ -122,6 +123,17 @@ class CorrelationType(ABC):
     def proves_when_full(self, condition: Condition) -> bool:
         """Whether a set that takes no more members proves that the condition was met."""
         return condition.grows and self.members_are_counted
+
+    def overflow(self, rules: Sequence[CompiledRule]) -> Overflow | None:
+        """Where members go once a set is full, for rules that share it; `None` if they are lost.
+
+        Where they are lost, a full set is a finding of its own.
+        """
+        return None
+
+    def counted_apart(self, rule: CompiledRule) -> Any:
+        """What rules must have in common beside what they count, in order to share a window."""
+        return None
 
     # ---- members
 

@@ -1,7 +1,7 @@
 """The types that count: events of a key, and distinct values of a field.
 
-Invariant: a full set proves that its key has reached any threshold allowed here. That is what lets the engine
-go on although a set takes no more members.
+Invariant: a full set proves that its key has reached any threshold allowed here, and so does a full slice of
+its overflow. That is what lets the engine go on although a set takes no more members.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sessionwarden.correlations.aggregates import (
 )
 from sessionwarden.correlations.bounds import bounds_in_words
 from sessionwarden.correlations.correlation_type import CorrelationType, CountedMatch
+from sessionwarden.correlations.overflow import Overflow, overflow_of_count
 from sessionwarden.correlations.time_grid import BUCKETS
 from sessionwarden.correlations.values import ID_HASH_BYTES, EventHash, key_digest, text_hash, value_hash
 from sessionwarden.model.event import FIELDS, UNCOUNTABLE_FIELDS, Event
@@ -31,16 +32,31 @@ MAX_VALUES = MEMBER_LIMIT // BUCKETS
 without this limit a client could fill a set with few values."""
 
 
-class EventCount(CorrelationType):
+class Count(CorrelationType):
+    """A number of members, or of different ones."""
+
+    grows = whole_numbers = members_are_counted = True
+    least_measure = 1
+
+    def _decides_every_bound(self, rules: Sequence[CompiledRule]) -> int:
+        """The least measure from which on no bound of the rules is met anew, or stops being met."""
+        bounds = [bound for rule in rules for bound in self.condition(rule).bounds]
+        return max(bound + (operator != "gte") for operator, bound in bounds)
+
+
+class EventCount(Count):
     """How many members an interval holds: events, or matches of inner rules."""
 
     name = "event_count"
     can_be_sampled = True
-    grows = whole_numbers = members_are_counted = True
-    least_measure = 1
 
     def largest_bound(self, *, of_matches: bool) -> int:
         return MAX_VALUES if of_matches else MAX_EVENTS
+
+    def overflow(self, rules: Sequence[CompiledRule]) -> Overflow:
+        # an inner key matches at most once in each bucket, and of 32 buckets at least one match counts
+        members_each = BUCKETS if rules[0].inner else 1
+        return overflow_of_count(members_each * self._decides_every_bound(rules))
 
     def payload(self, event: Event, *, field: str | None, step: int, event_hash: EventHash) -> bytes:
         return event_hash(event)
@@ -62,7 +78,7 @@ class EventCount(CorrelationType):
         return f"{bounds_in_words(rule.bounds)} events{sample}"
 
 
-class ValueCount(CorrelationType):
+class ValueCount(Count):
     """How many distinct values of a field an interval holds."""
 
     name = "value_count"
@@ -70,11 +86,13 @@ class ValueCount(CorrelationType):
     value_fields = FIELDS - UNCOUNTABLE_FIELDS
     value_example = "source_ip"
     value_purpose = "counted"
-    grows = whole_numbers = members_are_counted = True
-    least_measure = 1
 
     def largest_bound(self, *, of_matches: bool) -> int:
         return MAX_VALUES
+
+    def overflow(self, rules: Sequence[CompiledRule]) -> Overflow:
+        # a slice is a bucket, so that no interval holds a part of one
+        return Overflow(BUCKETS, self._decides_every_bound(rules))
 
     def payload(self, event: Event, *, field: str | None, step: int, event_hash: EventHash) -> bytes:
         assert field is not None

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sessionwarden.correlations.overflow import Overflow
 from sessionwarden.correlations.time_grid import Grid
 
 Members = Mapping[int, frozenset[bytes]]
@@ -56,6 +57,24 @@ class MemberEncoding:
         """The sets of these epochs and of their neighbours: all that intervals through their members hold."""
         epochs = {near for one in numbers for near in range(one // self.sets - 1, one // self.sets + 2)}
         return [epoch * self.sets + step for epoch in sorted(epochs) for step in range(self.sets)]
+
+    def overflow_sets(self, overflow: Overflow, number: int) -> range:
+        """The numbers of the overflow sets of a set, one for each slice."""
+        return range(number * overflow.slices, (number + 1) * overflow.slices)
+
+    def in_overflow(self, overflow: Overflow, number: int, member: bytes) -> tuple[int, bytes] | None:
+        """The overflow set and the bytes of a member that a full set lacks; `None` if it is left out."""
+        end = len(member) - self.tag_bytes
+        payload = overflow.payload(member[self.offset_bytes : end])
+        if payload is None:
+            return None
+        offset = int.from_bytes(member[: self.offset_bytes], "big")
+        which = number * overflow.slices + self.slice_of(overflow, offset)
+        return which, member[: self.offset_bytes] + payload + member[end:]
+
+    def slice_of(self, overflow: Overflow, time_step: int) -> int:
+        """The slice of a time step: within its epoch, or among all slices since the epoch of numbers."""
+        return time_step * overflow.slices // self.grid.span
 
     def groups(self, members: Members) -> list[tuple[int, list[Any]]]:
         """The payloads of the members that were read, by time step and in order of time."""

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sessionwarden.correlations.aggregates import Aggregate, Average, Percentile, Sum
-from sessionwarden.correlations.bounds import bounds_in_words
+from sessionwarden.correlations.bounds import NEAREST, Condition, bounds_in_words
 from sessionwarden.correlations.correlation_type import CorrelationType
+from sessionwarden.correlations.overflow import SAMPLE_MARGIN, SampledValues, overflow_of_sum
 from sessionwarden.correlations.values import ID_HASH_BYTES, EventHash
 from sessionwarden.model.event import Event
 from sessionwarden.model.rules import CompiledRule
@@ -40,8 +41,12 @@ class Quantity(CorrelationType):
         assert field is not None
         return event_hash(event) + int(getattr(event, field)).to_bytes(NUMBER_BYTES, "big")
 
-    def reader(self, inner_timespans: Sequence[int]) -> Callable[[int, bytes], int]:
-        return lambda step, payload: int.from_bytes(payload[ID_HASH_BYTES:], "big")
+    def reader(self, inner_timespans: Sequence[int]) -> Callable[[int, bytes], int | None]:
+        def read(step: int, payload: bytes) -> int | None:
+            # what was sampled, beyond a full set, has no digits
+            return int.from_bytes(payload[ID_HASH_BYTES:], "big") if len(payload) > ID_HASH_BYTES else None
+
+        return read
 
     def figure(self, rule: CompiledRule) -> str:
         """What is measured of the values, in words."""
@@ -60,8 +65,23 @@ class ValueSum(Quantity):
     name = "value_sum"
     grows = whole_numbers = True
 
+    def overflow(self, rules: Sequence[CompiledRule]) -> SampledValues | None:
+        return _sampled_values(self.condition(rules[0]), rules[0])
+
+    def counted_apart(self, rule: CompiledRule) -> Any:
+        """What a sampled value stands for follows from the threshold."""
+        return rule.bounds
+
     def aggregate(self, rule: CompiledRule, *, span: int) -> Aggregate:
-        return Sum()
+        sampled = _sampled_values(self.condition(rule), rule)
+        return Sum(worth=sampled.worth, margin=SAMPLE_MARGIN) if sampled else Sum()
+
+
+def _sampled_values(condition: Condition, rule: CompiledRule) -> SampledValues | None:
+    if not condition.grows or any(selection.category == "application" for selection in rule.selections):
+        # an application that chooses ids would choose the sample: a few bytes could pass for a threshold
+        return None
+    return overflow_of_sum(max(bound + NEAREST.get(name, 0) for name, bound in condition.bounds))
 
 
 class ValueAverage(Quantity):

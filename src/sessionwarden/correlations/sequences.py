@@ -11,6 +11,7 @@ from typing import Any
 from sessionwarden.correlations.aggregates import Aggregate, DistinctCount, StepsInOrder
 from sessionwarden.correlations.bounds import Condition
 from sessionwarden.correlations.correlation_type import CorrelationType, CountedMatch
+from sessionwarden.correlations.overflow import Overflow
 from sessionwarden.correlations.time_grid import BUCKETS
 from sessionwarden.correlations.values import ID_HASH_BYTES, EventHash, key_digest, text_hash
 from sessionwarden.model.event import Event
@@ -41,6 +42,10 @@ class Temporal(Steps):
     def proves_when_full(self, condition: Condition) -> bool:
         return condition.least * BUCKETS < MEMBER_LIMIT
 
+    def overflow(self, rules: Sequence[CompiledRule]) -> Overflow:
+        # a bucket has a member of each step at most
+        return Overflow(BUCKETS, max(len(rule.steps) for rule in rules))
+
     def payload(self, event: Event, *, field: str | None, step: int, event_hash: EventHash) -> bytes:
         return bytes((step,))
 
@@ -63,6 +68,9 @@ class TemporalOrdered(Steps):
     name = "temporal_ordered"
     suffix = "o"
     in_order = True
+
+    def overflow(self, rules: Sequence[CompiledRule]) -> Overflow:
+        return Overflow(BUCKETS, MEMBER_LIMIT // BUCKETS)
 
     def sets(self, rule: CompiledRule) -> int:
         return len(set(rule.steps))

@@ -153,7 +153,7 @@ class Batch:
             if work.dropped and not work.due:
                 self.caches[work.state.window].drop(work.state)
             else:
-                work.state.known = True
+                self.caches[work.state.window].served(work.state)
 
     def outcome(self, markers: SuppressionMarkers) -> Outcome:
         """What came of the batch, for the caller to emit and to commit."""

@@ -110,7 +110,7 @@ class Engine:
     def collect(self, events: Sequence[Event], *, now_ms: int) -> Batch:
         """Which events count for which keys."""
         for cache in self._caches.values():
-            cache.sweep()
+            cache.sweep(now_ms=now_ms)
         self._admission.begin(now_ms=now_ms)
         batch = Batch(events, self._caches, [{} for _ in range(self._levels)])
         oldest, newest_allowed = now_ms - LATE_MS, now_ms + SKEW_MS

@@ -110,7 +110,7 @@ class _Key:
     """One key of a window that stores members, with the sets that were read of it.
 
     `_near` are ends of intervals that hold a member of this batch: those intervals have been read whole.
-    `_whole` are those of them that reach into no full set.
+    `_whole` are those of them of which nothing can be missing that matters.
     """
 
     def __init__(
@@ -135,16 +135,33 @@ class _Key:
         self._groups: Groups = self._encoding.groups(stored)
         time_step = self._encoding.time_step
         fresh = {time_step(number, one) for number, some in work.members.items() for one in some}
+        self._fresh = fresh
         self._near = near(fresh, self._encoding.grid.span)
-        self._full = frozenset[int]() if window.full_is_proof else self._full_epochs(stored)
+        self._full = self._full_epochs(stored)
+        # what grows is proved by a full slice, however little else is known of it
+        undoable = any(not rule.condition.grows for rule in window.rules)
+        needed = bool(self._full) and undoable
+        self._full_slices = self._slices_that_can_be_full(stored) if needed else frozenset[int]()
 
     def _full_epochs(self, stored: Members) -> frozenset[int]:
         limit, sets = self._evaluator.member_limit, self._encoding.sets
         return frozenset(number // sets for number, members in stored.items() if len(members) >= limit)
 
+    def _slices_that_can_be_full(self, stored: Members) -> frozenset[int]:
+        overflow, encoding = self._window.overflow, self._encoding
+        if overflow is None:
+            return frozenset()
+        held = Counter(
+            encoding.slice_of(overflow, encoding.time_step(number, member))
+            for number, members in stored.items()
+            if number // encoding.sets in self._full
+            for member in members
+        )
+        return frozenset(which for which, count in held.items() if count >= overflow.limit)
+
     def evaluation(self) -> Evaluation:
         """Judge the key by every rule of its window."""
-        result = Evaluation(full=bool(self._full))
+        result = Evaluation(full=bool(self._full) and not self._window.full_is_proof)
         for rule in self._window.rules:
             found = list(self._meetings(rule))
             if self._window.is_counted:
@@ -152,7 +169,10 @@ class _Key:
             if rule.rule.emits and found:
                 told: set[int] = set()
                 for cadence in rule.cadences:
-                    result.raised.extend(self._raised(rule, cadence, found, told))
+                    first = self._first_of_each_period(rule, cadence, found)
+                    result.raised.extend(self._raised(rule, cadence, first, told))
+            if rule.rule.emits and self._full and self._window.overflow is None:
+                result.raised.extend(self._raised(rule, rule.full, self._full_crossings(rule.full), set()))
         return result
 
     def _meetings(self, rule: WindowRule) -> Iterator[Meeting]:
@@ -165,9 +185,19 @@ class _Key:
         return meetings(self._groups, span=span, aggregate=aggregate, condition=rule.condition, judged=judged)
 
     def _whole(self, time_step: int) -> bool:
-        span = self._encoding.grid.span
-        reaches = {time_step // span, (time_step - span + 1) // span}
-        return self._near(time_step) and self._full.isdisjoint(reaches)
+        return self._near(time_step) and not (self._full and self._can_lack(time_step))
+
+    def _can_lack(self, time_step: int) -> bool:
+        """Whether the interval that ends there can lack members that matter.
+
+        A full slice lies in it as a whole and decides every bound, or in part.
+        """
+        overflow, encoding, span = self._window.overflow, self._encoding, self._encoding.grid.span
+        if overflow is None:
+            return not self._full.isdisjoint({time_step // span, (time_step - span + 1) // span})
+        last = encoding.slice_of(overflow, time_step)
+        in_part = encoding.slice_of(overflow, time_step + 1) == last
+        return in_part and not self._full_slices.isdisjoint({last, last - overflow.slices})
 
     def _matches(self, rule: WindowRule, found: Iterable[Meeting]) -> Iterator[RuleMatch]:
         grid = self._encoding.grid
@@ -184,15 +214,31 @@ class _Key:
             ids = tuple(one.id for one in shown)
             yield RuleMatch(self._work.state, rule, bucket, buckets.start(bucket), ids)
 
+    def _first_of_each_period(
+        self, rule: WindowRule, cadence: Cadence, found: Iterable[Meeting]
+    ) -> Iterator[Crossing]:
+        measured = type_of(rule.rule).shows_value
+        return first_of_each_period(
+            found, self._encoding.grid, period_ms=cadence.period_ms, measured=measured
+        )
+
+    def _full_crossings(self, cadence: Cadence) -> Iterator[Crossing]:
+        """For each full epoch that this batch has members of, that it is full at the last of them."""
+        grid, sets = self._encoding.grid, self._encoding.sets
+        for epoch in sorted(self._full):
+            first = epoch * grid.span
+            last = max((one for one in self._fresh if first <= one < first + grid.span), default=None)
+            if last is None:
+                continue
+            count = sum(len(members) for number, members in self._stored.items() if number // sets == epoch)
+            begin, end = grid.start(first), grid.start(last)
+            yield Crossing(end // cadence.period_ms, end, begin, begin, count, begin - 1, grid.until(last))
+
     def _raised(
-        self, rule: WindowRule, cadence: Cadence, found: Iterable[Meeting], told: set[int]
+        self, rule: WindowRule, cadence: Cadence, first: Iterable[Crossing], told: set[int]
     ) -> Iterator[Raised]:
         """The findings, or reminders, of the periods without one; adds their times to `told`."""
         state = self._work.state
-        measured = type_of(rule.rule).shows_value
-        first = first_of_each_period(
-            found, self._encoding.grid, period_ms=cadence.period_ms, measured=measured
-        )
         crossings = {crossing.period: crossing for crossing in first}
         periods = self._evaluator.untold(state, cadence, crossings, told)
         if not periods:
@@ -203,7 +249,8 @@ class _Key:
         for period in periods:
             crossing = crossings[period]
             told.add(crossing.time)
-            trigger, proof = self._trigger(rule, crossing), self._proof(rule, crossing)
+            trigger = self._trigger(rule, crossing)
+            proof = Proof(crossing.since) if cadence.of_full_sets else self._proof(rule, crossing)
             finding = build.finding(
                 cadence, crossing, self._evidence, trigger=trigger, latest=latest, proof=proof
             )
@@ -243,6 +290,8 @@ class _Key:
 
 def _periods_told(rule: WindowRule, cadence: Cadence, time: int) -> tuple[tuple[Cadence, int], ...]:
     """The periods that need no word any more: a finding stands for the reminder of its time too."""
+    if cadence.of_full_sets:
+        return ((cadence, time // cadence.period_ms),)
     told = (one for one in rule.cadences if one == cadence or (one.reminds and not cadence.reminds))
     return tuple((one, time // one.period_ms) for one in told)
 

@@ -11,13 +11,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
+
 from sessionwarden.correlations.bounds import Measure
 from sessionwarden.detection.counting.crossings import Crossing, Seen, Token
 from sessionwarden.detection.windows.group_key import finding_id, series_name, shown_key
 from sessionwarden.detection.windows.key_state import KeyState
 from sessionwarden.detection.windows.window import Cadence
 from sessionwarden.model.event import Event
-from sessionwarden.model.finding import Finding
+from sessionwarden.model.finding import Finding, Response
 from sessionwarden.model.rules import CompiledRule
 
 SHOWN_EVENTS = 20
@@ -82,7 +84,7 @@ class FindingBuilder:
             title=rule.title,
             level=rule.level,
             ruleset_digest=self.ruleset_digest,
-            response=rule.response,
+            response=_response(rule, cadence),
             key=shown_key(rule.group_by, state.key),
             time=trigger.time if trigger else max(crossing.time, first_time),
             first_time=first_time,
@@ -105,7 +107,15 @@ class FindingBuilder:
             sessions=proof.sessions,
             session_events=proof.events,
             reminder=cadence.reminds,
+            not_judged=cadence.of_full_sets,
         )
+
+
+def _response(rule: CompiledRule, cadence: Cadence) -> Response:
+    """What is asked for: of a rule that could not be judged, no more than to tell people so."""
+    if cadence.of_full_sets:
+        return msgspec.structs.replace(rule.response, actions=("alert",))
+    return rule.response
 
 
 def _shown_ids(shown: Iterable[Seen], rule: CompiledRule) -> tuple[str, ...]:

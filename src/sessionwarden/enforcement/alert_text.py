@@ -203,6 +203,8 @@ def _what_happened(finding: Finding) -> Iterator[str]:
 
 
 def _count(finding: Finding) -> str:
+    if finding.not_judged:
+        return f"at least {finding.count} in the window, too many for this rule to be judged by them"
     if finding.sampled_one_in <= 1:
         return f"{finding.count} in the window"
     seen, of = finding.count // finding.sampled_one_in, finding.sampled_one_in

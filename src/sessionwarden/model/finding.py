@@ -57,6 +57,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     `sessions` are those that most of the `session_events` counted came from, with the number of each, where
     the rule's kind tells them apart. A `reminder` says that a series goes on: it is sent to enforcement again
     and again within the time for which a rule has one finding, and acted on only if nothing covers it.
+    `not_judged`: the rule may be met or not, because the key has more than a set takes: at least `count`
+    since `first_time`.
     """
 
     id: str
@@ -89,3 +91,4 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     sessions: tuple[tuple[str, int], ...] = ()
     session_events: int = 0
     reminder: bool = False
+    not_judged: bool = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -43,6 +43,8 @@ class History:
     schedule: tuple[int, ...]
     shared_log_limit: int = 0
     """Of 0, every key has sets of its own."""
+    member_limit: int = MEMBER_LIMIT
+    """Of few, sets are full soon."""
 
 
 def random_history(random: Random) -> History:
@@ -56,8 +58,16 @@ def random_history(random: Random) -> History:
     refusals = tuple(frozenset(random.choices(range(8), k=random.choice((0, 0, 2)))) for _ in deliveries)
     schedule = tuple(_random_turns(random, len(deliveries)))
     shared_log_limit = random.choice((0, 1, 4, MEMBER_LIMIT, MEMBER_LIMIT))
+    member_limit = random.choice((1, 2, 4, MEMBER_LIMIT, MEMBER_LIMIT, MEMBER_LIMIT))
     return History(
-        rules, happened, tuple(map(tuple, deliveries)), faults, refusals, schedule, shared_log_limit
+        rules,
+        happened,
+        tuple(map(tuple, deliveries)),
+        faults,
+        refusals,
+        schedule,
+        shared_log_limit,
+        member_limit,
     )
 
 
@@ -135,8 +145,6 @@ class Turns:
 class Evaluator:
     """One process: an engine that may crash, its queue, and the store as it reaches it."""
 
-    member_limit = MEMBER_LIMIT
-
     def __init__(
         self, number: int, history: History, store: MemoryWindowStore, emitted: list[Finding], turns: Turns
     ) -> None:
@@ -159,6 +167,10 @@ class Evaluator:
         # never met: under its cap, admission changes nothing
         admission = Admission(new_keys_per_minute=len(self.history.events), salt=b"salt")
         return Engine(self.rules, self, shared_logs=shared_logs, admission=admission)
+
+    @property
+    def member_limit(self) -> int:
+        return self.shared.member_limit
 
     @property
     def shared_log_limit(self) -> int:
@@ -223,10 +235,14 @@ class Evaluator:
         additions: Mapping[tuple[str, int], frozenset[bytes]],
         *,
         expires_at: Mapping[tuple[str, int], int],
-    ) -> None:
+        limit: int | None = None,
+    ) -> Mapping[tuple[str, int], frozenset[bytes]]:
         # one set at a time, as DynamoDB would: a crash can come between two sets of a key
+        left: dict[tuple[str, int], frozenset[bytes]] = {}
         for place, members in additions.items():
-            self._guarded(partial(self.shared.add, {place: members}, expires_at=expires_at))
+            add = partial(self.shared.add, {place: members}, expires_at=expires_at, limit=limit)
+            left |= self._guarded(add)
+        return left
 
     def append(self, shared_log: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
         return self._guarded(lambda: self.shared.append(shared_log, epoch, members, expires_at=expires_at))
@@ -240,6 +256,9 @@ class Evaluator:
         for epoch in epochs:
             found |= self._guarded(partial(self.shared.read, key, [epoch]))
         return found
+
+    def existing(self, sets: Collection[tuple[str, int]]) -> frozenset[tuple[str, int]]:
+        return self._guarded(lambda: self.shared.existing(sets))
 
     def suppressed(self, key: str, periods: Iterable[int]) -> frozenset[int]:
         return self._guarded(lambda: self.shared.suppressed(key, periods))
@@ -259,7 +278,8 @@ class Played:
 
 def play(history: History) -> Played:
     """Deliver everything, to as many evaluators as there are queues."""
-    store, emitted = MemoryWindowStore(shared_log_limit=history.shared_log_limit), list[Finding]()
+    store = MemoryWindowStore(member_limit=history.member_limit, shared_log_limit=history.shared_log_limit)
+    emitted: list[Finding] = []
     turns = Turns(history.schedule, len(history.deliveries))
     evaluators = [
         Evaluator(number, history, store, emitted, turns) for number in range(len(history.deliveries))

@@ -47,10 +47,12 @@ class CountingStore(MemoryWindowStore):
         if name in self.failing:
             raise StoreError(name)
 
-    def add(self, additions: Any, *, expires_at: Mapping[tuple[str, int], int]) -> None:
+    def add(
+        self, additions: Any, *, expires_at: Mapping[tuple[str, int], int], limit: int | None = None
+    ) -> Any:
         self._called("add")
         self.expiries |= expires_at
-        super().add(additions, expires_at=expires_at)
+        return super().add(additions, expires_at=expires_at, limit=limit)
 
     def read(self, key: str, epochs: Any) -> Any:
         self._called("read")
@@ -304,10 +306,10 @@ def test_findings_come_in_order_of_time() -> None:
 
 def test_a_failing_key_fails_alone_and_names_its_events(store: CountingStore) -> None:
     class Poisoned(MemoryWindowStore):
-        def add(self, additions: Any, *, expires_at: Any) -> None:
+        def add(self, additions: Any, *, expires_at: Any, limit: int | None = None) -> Any:
             if any(len(members) == 2 for members in additions.values()):
                 raise StoreError("throttled")
-            super().add(additions, expires_at=expires_at)
+            return super().add(additions, expires_at=expires_at, limit=limit)
 
     engine = Engine(ruleset(rule(threshold=1)), Poisoned())
     happened = [event(1), event(2, user="bob"), event(3)]

@@ -190,14 +190,15 @@ def test_one_step_s_flood_does_not_push_out_another() -> None:
     assert len(engine.process([event(99, at=40, status=200)], now_ms=NOW).findings) == 1
 
 
-def test_a_full_set_is_told_where_it_could_matter_and_nothing_is_judged_by_it() -> None:
+def test_a_full_set_is_told_where_it_could_matter_and_no_average_is_judged_by_it() -> None:
     happened = [event(number, at=number, latency_ms=1) for number in range(12)]
     average = rule("average", kind="value_avg", value_field="latency_ms", bounds=(("lte", 1),))
     sum_of = rule("sum", kind="value_sum", value_field="latency_ms", threshold=5)
-    for one, full, findings in ((rule(), 0, 1), (average, 1, 0), (sum_of, 1, 1)):
+    for one, full, findings in ((rule(), 0, 1), (average, 1, 1), (sum_of, 1, 1)):
         engine = Engine(ruleset(one), MemoryWindowStore(member_limit=10))
         outcome = engine.process(happened, now_ms=NOW)
         assert (outcome.full, len(outcome.findings)) == (full, findings), one.id
+        assert [finding.not_judged for finding in outcome.findings] == [one is average]
 
 
 def test_selections_can_name_fields_of_their_own_for_the_key() -> None:
@@ -267,8 +268,11 @@ def test_kinds_whose_windows_have_one_digest_keep_their_members_apart() -> None:
     engine = Engine(ruleset(*rules), MemoryWindowStore())
     findings = engine.process([event(1, status=400)], now_ms=NOW).findings
     assert {one.rule: one.value for one in findings} == {"sum": 400, "values": None}
-    # two rules that judge one kind share members; numbers and values lie apart, though their digests are one
-    assert len({window.sets for window in engine._caches}) == len(engine._caches) == 2
+    # two sums share members up to a full set, beyond which each threshold has a sample of its own; numbers
+    # and values lie apart, though their digests are one
+    assert len(engine._caches) == 3
+    assert len({window.sets for window in engine._caches}) == 2
+    assert len({(window.sets, window.overflow) for window in engine._caches}) == 3
 
 
 def test_writes_stop_while_the_periods_of_a_sum_are_suppressed() -> None:

@@ -33,12 +33,11 @@ NOTHING = Prefix()
 class FullSegments:
     """Keeps full segments by set: up to `members_kept` members, then it forgets the sets used longest ago.
 
-    A set has `member_limit` members, and a segment of it `segment_limit`; the last addition may go beyond
-    either. Several threads may call it.
+    A set has as many members as its `limit`, and a segment of it `segment_limit`; the last addition may go
+    beyond either. Several threads may call it.
     """
 
-    def __init__(self, *, member_limit: int, segment_limit: int, members_kept: int) -> None:
-        self._member_limit = member_limit
+    def __init__(self, *, segment_limit: int, members_kept: int) -> None:
         self._segment_limit = segment_limit
         self._members_kept = members_kept
         self._kept = 0
@@ -57,22 +56,21 @@ class FullSegments:
                 self._known[address] = known
             return known
 
-    def room(self, known: Prefix) -> int:
+    def room(self, known: Prefix, limit: int) -> int:
         """How many members the segment behind `known` may hold; 0 if the set is full."""
-        return max(0, min(self._segment_limit, self._member_limit - known.held))
+        return max(0, min(self._segment_limit, limit - known.held))
 
-    def learn(self, address: SetAddress, known: Prefix, found: Mapping[int, frozenset[bytes]]) -> Prefix:
+    def learn(
+        self, address: SetAddress, known: Prefix, found: Mapping[int, frozenset[bytes]], limit: int
+    ) -> Prefix:
         """Returns `known` with those segments behind it that were `found` full; `found` is by number."""
         longer = known
-        while self._is_full(found.get(len(longer.segments), frozenset()), longer):
+        while 0 < self.room(longer, limit) <= len(found.get(len(longer.segments), ())):
             segment = found[len(longer.segments)]
             longer = Prefix((*longer.segments, segment), longer.held + len(segment))
         if longer.held > known.held:
             self._keep(address, longer)
         return longer
-
-    def _is_full(self, segment: frozenset[bytes], before: Prefix) -> bool:
-        return 0 < self.room(before) <= len(segment)
 
     def _keep(self, address: SetAddress, known: Prefix) -> None:
         with self._lock:

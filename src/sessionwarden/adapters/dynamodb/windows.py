@@ -10,7 +10,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Upd
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sessionwarden.adapters.dynamodb.errors import condition_held, store_errors
@@ -34,6 +34,10 @@ CHUNK = 1_000
 MEMBERS_KEPT = 200_000
 """Members of full segments that a process remembers: ten full sets, about 25 MB."""
 
+ITEMS_AT_ONCE = 100
+"""Items that one `BatchGetItem` may ask for:
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
+
 DIGITS = 14
 """Digits of an epoch or a suppressed period in the sort key: as text, they must sort like numbers."""
 
@@ -49,8 +53,9 @@ class DynamoDBWindowStore:
 
     Costs: `add` makes one write per set and `CHUNK`, billed by one segment; each time that another process
     has filled the segment meanwhile, it makes a Query and another write. `read` makes one Query per run of
-    neighbouring epochs, for the segments that are not known to be full. `suppressed` makes one Query per run
-    of neighbouring periods, `suppress` one write.
+    neighbouring epochs, for the segments that are not known to be full. `existing` makes one call per 100
+    sets, eventually consistent: half a read unit for each that is small or not there. `suppressed` makes one
+    Query per run of neighbouring periods, `suppress` one write.
     """
 
     def __init__(
@@ -65,33 +70,42 @@ class DynamoDBWindowStore:
         self._client = client
         self.member_limit = member_limit
         self._table = table
-        self._full = FullSegments(
-            member_limit=member_limit, segment_limit=segment_limit, members_kept=members_kept
-        )
+        self._full = FullSegments(segment_limit=segment_limit, members_kept=members_kept)
 
     def add(
         self,
         additions: Mapping[tuple[str, int], frozenset[bytes]],
         *,
         expires_at: Mapping[tuple[str, int], int],
-    ) -> None:
+        limit: int | None = None,
+    ) -> Mapping[tuple[str, int], frozenset[bytes]]:
+        limit = limit or self.member_limit
+        left = {}
         for address, members in additions.items():
-            known = self._full.of(address)
+            missing: list[bytes] = []
             # sorted, so that the same batch makes the same requests
-            for chunk in _chunks(sorted(members)):
-                known = self._add_chunk(address, chunk, known, expires_at[address])
+            for chunk in _chunks(sorted(members), size=min(CHUNK, limit)):
+                missing += self._add_chunk(address, chunk, expires_at[address], limit)
+            if missing:
+                left[address] = frozenset(missing)
+        return left
 
-    def _add_chunk(self, address: SetAddress, chunk: list[bytes], known: Prefix, expires_at: int) -> Prefix:
-        """Make sure that the set holds the members or is full; returns its segments that are known then."""
-        while (missing := known.lacks(chunk)) and self._full.room(known):
-            if self._write(address, known, missing, expires_at):
-                return known
-            before, known = known, self._read_behind(address, known)
+    def _add_chunk(
+        self, address: SetAddress, chunk: list[bytes], expires_at: int, limit: int
+    ) -> Sequence[bytes]:
+        """Make sure that the set holds the members or is full; returns those that a full set lacks."""
+        known = self._full.of(address)
+        while (missing := known.lacks(chunk)) and (room := self._full.room(known, limit)):
+            if self._write(address, known, missing, expires_at, room):
+                return ()
+            before, known = known, self._read_behind(address, known, limit)
             if known.held == before.held:
                 raise StoreError(f"{self._table}: a full segment was not there when it was read")
-        return known
+        return missing
 
-    def _write(self, address: SetAddress, known: Prefix, members: list[bytes], expires_at: int) -> bool:
+    def _write(
+        self, address: SetAddress, known: Prefix, members: list[bytes], expires_at: int, room: int
+    ) -> bool:
         """Add members to the first segment that is not known to be full; false if it is full by now."""
         key, epoch = address
         return condition_held(
@@ -104,31 +118,59 @@ class DynamoDBWindowStore:
                 ExpressionAttributeValues={
                     ":members": {"BS": members},
                     ":expires_at": {"N": str(expires_at)},
-                    ":limit": {"N": str(self._full.room(known))},
+                    ":limit": {"N": str(room)},
                 },
             ),
         )
 
-    def _read_behind(self, address: SetAddress, known: Prefix) -> Prefix:
+    def _read_behind(self, address: SetAddress, known: Prefix, limit: int) -> Prefix:
         """Read the segments behind those that are known to be full; returns all that are known then."""
         key, epoch = address
         first, last = _segment_name(epoch, len(known.segments)), _after(epoch)
         items = self._query(key, first, last, "slot, members")
-        return self._full.learn(address, known, {_segment(item): _members(item) for item in items})
+        found = {_segment(item): _members(item) for item in items}
+        return self._full.learn(address, known, found, limit)
 
     def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, frozenset[bytes]]:
         known = {epoch: self._full.of((key, epoch)) for epoch in epochs}
         found: dict[int, dict[int, frozenset[bytes]]] = {epoch: {} for epoch in known}
-        for first, last in _runs_to_read(known, self._full):
+        for first, last in self._runs_to_read(known):
             begin = _segment_name(first, len(known[first].segments))
             for item in self._query(key, begin, _after(last), "slot, members"):
                 found[_number(item)][_segment(item)] = _members(item)
         sets: dict[int, frozenset[bytes]] = {}
         for epoch, segments in found.items():
-            self._full.learn((key, epoch), known[epoch], segments)
+            # of sets with a smaller limit, this takes too few segments for full, and never too many
+            self._full.learn((key, epoch), known[epoch], segments, self.member_limit)
             if parts := [*known[epoch].segments, *segments.values()]:
                 sets[epoch] = parts[0].union(*parts[1:])
         return sets
+
+    def _runs_to_read(self, known: Mapping[int, Prefix]) -> Iterator[tuple[int, int]]:
+        """The runs of epochs to query: full sets are left out, known segments begin a run behind them."""
+        unknown = [epoch for epoch, prefix in known.items() if self._full.room(prefix, self.member_limit)]
+        return _runs(unknown, beginning={epoch for epoch in unknown if known[epoch].segments})
+
+    def existing(self, sets: Collection[SetAddress]) -> frozenset[SetAddress]:
+        asked = [
+            {"key": {"S": key}, "slot": {"S": _segment_name(epoch, 0)}} for key, epoch in sorted(set(sets))
+        ]
+        found: set[SetAddress] = set()
+        for start in range(0, len(asked), ITEMS_AT_ONCE):
+            with store_errors(self._table):
+                # what DynamoDB leaves unprocessed counts as not there: no message waits for it
+                answer = self._client.batch_get_item(
+                    RequestItems={
+                        self._table: {
+                            "Keys": asked[start : start + ITEMS_AT_ONCE],
+                            "ProjectionExpression": "#key, slot",
+                            "ExpressionAttributeNames": {"#key": "key"},
+                        }
+                    }
+                )
+            for item in answer["Responses"].get(self._table, ()):
+                found.add((item["key"]["S"], _number(item)))
+        return frozenset(found)
 
     def suppressed(self, key: str, periods: Iterable[int]) -> frozenset[int]:
         return frozenset(
@@ -146,15 +188,9 @@ class DynamoDBWindowStore:
         return items_between(self._client, self._table, key, first, last, attributes=projection)
 
 
-def _chunks(members: list[bytes]) -> Iterator[list[bytes]]:
-    for start in range(0, len(members), CHUNK):
-        yield members[start : start + CHUNK]
-
-
-def _runs_to_read(known: Mapping[int, Prefix], full: FullSegments) -> Iterator[tuple[int, int]]:
-    """The runs of epochs to query: full sets are left out, and known segments begin a new run behind them."""
-    unknown = [epoch for epoch, prefix in known.items() if full.room(prefix)]
-    return _runs(unknown, beginning={epoch for epoch in unknown if known[epoch].segments})
+def _chunks(members: list[bytes], *, size: int) -> Iterator[list[bytes]]:
+    for start in range(0, len(members), size):
+        yield members[start : start + size]
 
 
 def _runs(numbers: Iterable[int], *, beginning: Collection[int] = ()) -> Iterator[tuple[int, int]]:

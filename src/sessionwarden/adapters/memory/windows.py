@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from sessionwarden.detection.storage.shared_log import SharedLogEpoch
 from sessionwarden.ports import MEMBER_LIMIT
@@ -39,13 +39,19 @@ class MemoryWindowStore:
         additions: Mapping[tuple[str, int], frozenset[bytes]],
         *,
         expires_at: Mapping[tuple[str, int], int],
-    ) -> None:
+        limit: int | None = None,
+    ) -> Mapping[tuple[str, int], frozenset[bytes]]:
+        limit = limit or self.member_limit
+        left = {}
         with self._lock:
             for address, members in additions.items():
                 known = self._sets.get(address, NO_MEMBERS)
-                if len(known) < self.member_limit:
+                if len(known) < limit:
                     self._sets[address] = known | members
                     self._expiry[address] = expires_at[address]
+                elif missing := members - known:
+                    left[address] = missing
+        return left
 
     def append(self, shared_log: str, epoch: int, members: frozenset[bytes], *, expires_at: int) -> bool:
         with self._lock:
@@ -64,6 +70,9 @@ class MemoryWindowStore:
 
     def read_shared_log(self, shared_log: str, epochs: Iterable[int]) -> Mapping[int, SharedLogEpoch]:
         return {epoch: SharedLogEpoch(found) for epoch, found in self.read(shared_log, epochs).items()}
+
+    def existing(self, sets: Collection[tuple[str, int]]) -> frozenset[tuple[str, int]]:
+        return frozenset(address for address in sets if address in self._sets)
 
     def suppressed(self, key: str, periods: Iterable[int]) -> frozenset[int]:
         return frozenset(period for period in periods if (key, period) in self._marker_expiry)

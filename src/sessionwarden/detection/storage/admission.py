@@ -2,15 +2,16 @@
 
 It concerns keys that cost calls of their own: a write and a read, or a read of suppression markers.
 Invariants: a key that this process remembers is always served. Among new keys, those with the most events in
-the batch come first, because an attack worth finding repeats its key and invented keys come once. Budgets are
-per window, so that a flood of addresses uses up no budget of users.
+the batch come first, because an attack worth finding repeats its key and invented keys come once. Of those
+that are left, the ones whose sets are stored are served as well: what is watched for hours gives way to
+nothing that is a second old. Budgets are per window, so that a flood of addresses uses up no budget of users.
 A key that is not served is not counted in that batch: this fails open, and a metric counts it.
 docs/explanation/windows.md#bounds
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from threading import Lock
 
@@ -23,6 +24,9 @@ new process, which remembers no key, is ready for 1,000 requests a second of ord
 
 VERIFIED_FACTOR = 10
 """Factor of the budget where each key needs an account."""
+
+LOOKS_FACTOR = 10
+"""How many more keys than that the store is asked for, whether it knows them: it costs a tenth."""
 
 NOT_INVENTED = frozenset(
     {"user", "username", "session", "token", "client", "pool", "identity", "api_id", "stage", "route"}
@@ -43,6 +47,7 @@ class Admission:
         self._per_minute = new_keys_per_minute
         self._salt = salt
         self._buckets: dict[Window, _Bucket] = {}
+        self._looks: dict[Window, _Bucket] = {}
         self._now_ms = 0
         self._lock = Lock()
 
@@ -59,21 +64,34 @@ class Admission:
             if not (work.state.known or work.dropped):
                 new.setdefault(work.state.window, []).append(work)
         for window, some in new.items():
-            served = self._take(window, len(some))
+            served = self._take(self._buckets, window, len(some), factor=1)
             for rank, work in enumerate(sorted(some, key=self._rank) if served < len(some) else some):
                 work.state.known = rank < served
                 work.dropped = rank >= served
 
-    def _take(self, window: Window, wanted: int) -> int:
+    def to_look_for(self, works: Sequence[Work]) -> list[Work]:
+        """Those of the dropped works of one window that the store may be asked for, at a small price."""
+        ranked = sorted(works, key=self._rank)
+        return ranked[: self._take(self._looks, ranked[0].state.window, len(ranked), factor=LOOKS_FACTOR)]
+
+    @staticmethod
+    def serve_again(work: Work) -> None:
+        """Serve a dropped key that the store knows: this process forgot it, or another one has served it."""
+        work.dropped = False
+        work.state.known = work.state.lasting = True
+
+    def _take(self, buckets: dict[Window, _Bucket], window: Window, wanted: int, *, factor: int) -> int:
         with self._lock:
-            bucket = self._buckets.get(window)
+            bucket = buckets.get(window)
             if bucket is None:
-                per_minute = (self._per_minute or 0) * (VERIFIED_FACTOR if needs_an_account(window) else 1)
-                bucket = self._buckets[window] = _Bucket(per_minute, now_ms=self._now_ms)
+                factor *= VERIFIED_FACTOR if needs_an_account(window) else 1
+                bucket = buckets[window] = _Bucket((self._per_minute or 0) * factor, now_ms=self._now_ms)
             return bucket.take(wanted, now_ms=self._now_ms)
 
     def _rank(self, work: Work) -> tuple[int, bytes]:
-        return -len(work.behind), blake2b(work.state.digest.encode(), key=self._salt).digest()
+        # drawn anew in each batch: a key that loses once does not lose for good
+        drawn = f"{self._now_ms}#{work.state.digest}"
+        return -len(work.behind), blake2b(drawn.encode(), key=self._salt).digest()
 
 
 class _Bucket:

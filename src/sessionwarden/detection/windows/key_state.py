@@ -30,6 +30,11 @@ KEY_CHARACTERS_REMEMBERED = 2_000_000
 """Size of the cache of one window, in keys and in characters of their text; up to twice that between two
 sweeps."""
 
+LASTING_MS = 60_000
+LASTING_REMEMBERED = KEYS_REMEMBERED // 2
+"""Keys that came again so much later last. So many of them are kept beside the others, up to twice that for
+a while, and as many more as one sweep finds."""
+
 NO_SESSIONS: Mapping[bytes, str] = MappingProxyType({})
 NOTHING_SUPPRESSED: frozenset[tuple[str, int]] = frozenset()
 """Shared by all keys without a finding, which is nearly all: an empty set of their own is 216 bytes. Likewise
@@ -37,7 +42,10 @@ NOTHING_SUPPRESSED: frozenset[tuple[str, int]] = frozenset()
 
 
 class KeyState:
-    """One key of one window. `known` once admission has served it, in an earlier batch or in this one."""
+    """One key of one window. `known` once admission has served it, in an earlier batch or in this one.
+
+    It was seen first at `since_ms`. `lasting` once it came again a minute later, in this process or another.
+    """
 
     __slots__ = (
         "_digest",
@@ -46,16 +54,20 @@ class KeyState:
         "committed",
         "key",
         "known",
+        "lasting",
         "recent",
         "sessions",
+        "since_ms",
         "suppressed",
         "window",
     )
 
-    def __init__(self, window: Window, key: GroupKey) -> None:
+    def __init__(self, window: Window, key: GroupKey, *, since_ms: int = 0) -> None:
         self.window = window
         self.key = key
         self.known = False
+        self.lasting = False
+        self.since_ms = since_ms
         self.suppressed = NOTHING_SUPPRESSED
         self.recent: list[Seen] = []
         self.sessions = NO_SESSIONS
@@ -138,33 +150,59 @@ class KeyState:
 
 
 class KeyCache:
-    """The states of a window's keys that were seen lately. A flood of keys forgets, and fills no memory."""
+    """The states of a window's keys that were seen lately. A flood of keys forgets, and fills no memory.
+
+    Keys that last, which came again after a minute, have places of their own: a flood of keys that come once
+    forgets none of them.
+    """
 
     def __init__(self, window: Window) -> None:
         self.window = window
         self.states: dict[GroupKey, KeyState] = {}
         self.characters = 0
         self._older: dict[GroupKey, KeyState] = {}
+        self._lasting: dict[GroupKey, KeyState] = {}
+        self._older_lasting: dict[GroupKey, KeyState] = {}
+        self._now_ms = 0
 
     def state(self, key: GroupKey) -> KeyState:
         """What is remembered of a key, or a fresh state."""
         state = self.states.get(key)
         if state is None:
-            state = self._older.pop(key, None) or KeyState(self.window, key)
+            state = self._remembered(key) or KeyState(self.window, key, since_ms=self._now_ms)
             self.states[key] = state
             self.characters += _characters(key)
         return state
+
+    def _remembered(self, key: GroupKey) -> KeyState | None:
+        for states in (self._older, self._lasting, self._older_lasting):
+            if key in states:
+                return states.pop(key)
+        return None
+
+    def served(self, state: KeyState) -> None:
+        """Note that a key came in this batch, and was served."""
+        state.known = True
+        if self._now_ms - state.since_ms >= LASTING_MS:
+            state.lasting = True
 
     def drop(self, state: KeyState) -> None:
         """Forget a key that admission did not serve: such keys must not crowd out others."""
         if self.states.pop(state.key, None) is not None:
             self.characters -= _characters(state.key)
 
-    def sweep(self) -> None:
-        """Keep the keys seen lately. Never called within a batch."""
+    def sweep(self, *, now_ms: int) -> None:
+        """Begin a batch at `now_ms`, and keep the keys seen lately. Never called within a batch."""
+        self._now_ms = now_ms
         if len(self.states) > KEYS_REMEMBERED or self.characters > KEY_CHARACTERS_REMEMBERED:
-            self._older, self.states = self.states, {}
+            for key, state in self.states.items():
+                if state.lasting:
+                    self._lasting[key] = state
+            self._older = {key: state for key, state in self.states.items() if not state.lasting}
+            self.states = {}
             self.characters = 0
+        if len(self._lasting) > LASTING_REMEMBERED:
+            self._older_lasting, self._lasting = self._lasting, {}
 
 
 def _characters(key: GroupKey) -> int:

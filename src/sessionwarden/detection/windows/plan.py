@@ -1,7 +1,8 @@
 """The plan of a rule set: its windows, and which events can reach which of them.
 
 Enters: compiled rules that passed the gate. Leaves: windows in the order of evaluation, and for each category
-of events the ways into them. Invariant: rules share a window if, and only if, they count the same.
+of events the ways into them. Invariant: rules share a window if, and only if, they count the
+same, also beyond full sets.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from sessionwarden.correlations.registry import type_of
 from sessionwarden.detection.windows.group_key import KeyReader
 from sessionwarden.detection.windows.window import Entry, Window, window_of
 from sessionwarden.model.event import Category, Event
@@ -49,7 +51,8 @@ def build_windows(ruleset: CompiledRuleset, *, acting: bool = False) -> tuple[Wi
     counted = {inner.rule for rule in needed for inner in rule.inner}
     shared: dict[Any, list[CompiledRule]] = {}
     for rule in needed:
-        same = rule.kind, rule.window, rule.steps, rule.inner, rule.sampled_one_in
+        apart = type_of(rule).counted_apart(rule) if rule.is_correlation else None
+        same = rule.kind, rule.window, rule.steps, rule.inner, rule.sampled_one_in, apart
         shared.setdefault(same, []).append(rule)
     windows: dict[str, Window] = {}
     for rules in shared.values():

@@ -15,6 +15,7 @@ import msgspec
 from sessionwarden.correlations.bounds import Condition
 from sessionwarden.correlations.correlation_type import CorrelationType
 from sessionwarden.correlations.member_encoding import MemberEncoding
+from sessionwarden.correlations.overflow import Overflow
 from sessionwarden.correlations.registry import type_of
 from sessionwarden.correlations.sampling import Sample, sample_of
 from sessionwarden.correlations.time_grid import BUCKETS
@@ -45,13 +46,18 @@ class Cadence(NamedTuple):
     marker: str
     period_ms: int
     reminds: bool = False
+    of_full_sets: bool = False
 
 
 class WindowRule(NamedTuple):
-    """A rule that reads a window. `cadences` are that of its findings and, if it can act, of reminders."""
+    """A rule that reads a window. `cadences` are that of its findings and, if it can act, of reminders.
+
+    `full` is that of findings which say that a set is full and that the rule could not be judged.
+    """
 
     rule: CompiledRule
     cadences: tuple[Cadence, ...]
+    full: Cadence
     condition: Condition
 
 
@@ -71,8 +77,9 @@ class Window:
     A window of single events has neither `type` nor `encoding`, and stores no members. `sets` is the name
     that the partition keys of its sets begin with. `level` is 0 unless it counts matches of `inner_windows`;
     `is_counted` if other windows count the matches of its rules. Fewer than `least` members meet no rule, and
-    `full_is_proof` if a full set proves that all rules were met. `scoped` are the positions of key values
-    that are only unique within a user pool.
+    `full_is_proof` if a full set proves that all rules were met. What a full set lacks goes into `overflow`;
+    if there is none, it is lost. `scoped` are the positions of key values that are only unique within a user
+    pool.
     """
 
     rules: tuple[WindowRule, ...]
@@ -90,6 +97,7 @@ class Window:
     lag_ms: int
     least: int
     full_is_proof: bool
+    overflow: Overflow | None
     is_counted: bool
 
     @property
@@ -194,6 +202,7 @@ def window_of(
         least=min(one.condition.least for one in readers),
         full_is_proof=correlation is not None
         and all(correlation.proves_when_full(one.condition) for one in readers),
+        overflow=correlation.overflow(rules) if correlation else None,
         is_counted=is_counted,
     )
 
@@ -206,6 +215,7 @@ def _window_rule(rule: CompiledRule, correlation: CorrelationType | None, *, act
     return WindowRule(
         rule,
         (findings, reminders) if reminded else (findings,),
+        Cadence(f"{marker}f", findings.period_ms, of_full_sets=True),
         correlation.condition(rule) if correlation else EVERY_EVENT,
     )
 

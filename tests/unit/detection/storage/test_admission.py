@@ -30,9 +30,11 @@ class Meter(MemoryWindowStore):
         self.read_of: Counter[str] = Counter()
         self.looked_up: Counter[str] = Counter()
 
-    def add(self, additions: Any, *, expires_at: Mapping[tuple[str, int], int]) -> None:
+    def add(
+        self, additions: Any, *, expires_at: Mapping[tuple[str, int], int], limit: int | None = None
+    ) -> Any:
         self.written.update({key for key, _ in additions})
-        super().add(additions, expires_at=expires_at)
+        return super().add(additions, expires_at=expires_at, limit=limit)
 
     def read(self, key: str, epochs: Iterable[int]) -> Mapping[int, frozenset[bytes]]:
         if not key.startswith("shelf"):  # as shared logs are named in the table

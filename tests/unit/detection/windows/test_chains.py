@@ -136,11 +136,11 @@ def test_when_the_outer_key_fails_the_events_behind_the_match_come_again() -> No
     class Failing(MemoryWindowStore):
         writes = 0
 
-        def add(self, *arguments: Any, **named: Any) -> None:
+        def add(self, *arguments: Any, **named: Any) -> Any:
             self.writes += 1
             if self.writes == 2:
                 raise StoreError("throttled")
-            super().add(*arguments, **named)
+            return super().add(*arguments, **named)
 
     engine = Engine(ruleset(burst(), counting(threshold=1)), Failing())
     outcome = engine.process(three(1, at=0), now_ms=NOW)
@@ -153,9 +153,9 @@ def test_sets_of_matches_outlive_the_time_by_which_matches_precede_events() -> N
     expiries: dict[Any, int] = {}
 
     class Recording(MemoryWindowStore):
-        def add(self, additions: Any, *, expires_at: Any) -> None:
+        def add(self, additions: Any, *, expires_at: Any, limit: int | None = None) -> Any:
             expiries.update(expires_at)
-            super().add(additions, expires_at=expires_at)
+            return super().add(additions, expires_at=expires_at, limit=limit)
 
     inner = burst(timespan_ms=32 * 24 * HOUR, threshold=1)
     Engine(ruleset(inner, counting(threshold=1)), Recording()).process([event(1)], now_ms=NOW)

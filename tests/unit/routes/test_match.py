@@ -162,6 +162,13 @@ def test_of_two_policies_one_that_always_asks_cognito_makes_both_ask_always(
         assert (found.online_seconds, found.online_open) == both
 
 
+@pytest.mark.parametrize("scope", [(), ("read",), ("write",)])
+def test_some_of_the_scopes_are_not_all_of_them(scope: tuple[str, ...]) -> None:
+    policy = BASE._replace(all_scopes=frozenset({"read", "write"}))
+    assert policy.refusal(claims(scope=scope)) == "insufficient_scope"
+    assert policy.refusal(claims(scope=("write", "read", "x"))) is None
+
+
 def test_scopes_and_groups_are_whole_names() -> None:
     assert ORDERS.refusal(claims(scope=("orders/read",))) == "insufficient_scope"
     assert ADMIN.refusal(claims(groups=("administrators",))) == "insufficient_group"

@@ -15,7 +15,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
   --no-emit-index-url --no-emit-find-links
 REQUIREMENTS := requirements/dev.txt requirements/uv.txt
 
-.PHONY: help install test check format bundles synth demo bench fuzz histories mutants lock clean
+.PHONY: help install test check format bundles synth demo bench fuzz histories hostile mutants lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -62,6 +62,10 @@ histories: install ## random histories of detection against the oracle, many mor
 mutants: install ## whether the tests notice mistakes in the code: those that let an attacker in, and a sample of others
 	@PYTHONPATH=src:. $(BIN)/python -m mutants.security
 	@PYTHONPATH=src:. $(BIN)/python -m mutants
+
+hostile: install ## the commands over files that cost far more than their size: CPU, memory, output
+	@PYTHONPATH=src:. $(BIN)/python -m tests.support.hostile_files.measure
+	@PYTHONPATH=src:. $(BIN)/python -m tests.support.hostile_files.measure --fitting
 
 FUZZ_SECONDS ?= 60
 fuzz: build/fuzz/.installed ## the authorizer against made-up bytes, guided by coverage

@@ -36,18 +36,20 @@ def main() -> int:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     os.chdir(PROJECT)
     equivalent = _equivalent()
-    drawn: list[tuple[str, Mutation]] = []
+    drawn: list[tuple[int, str, Mutation]] = []
     for room in given.rooms:
         known = equivalent_of(room, equivalent)
         candidates = [mutation for mutation in _candidates(room) if _key(mutation) not in known]
         candidates.sort(key=lambda mutation: mutation.draw(given.seed))
-        drawn += [(room, mutation) for mutation in candidates[: given.count]]
+        drawn += [(place, room, mutation) for place, mutation in enumerate(candidates[: given.count])]
+    # all rooms in turn: a campaign that is interrupted has said something of each
+    in_turn = [(room, mutation) for _, room, mutation in sorted(drawn, key=lambda entry: entry[0])]
     load_libraries()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = folder
         _check_that_tests_pass(given.rooms, given.processes)
-        outcomes = _try(drawn, given.processes)
-    return _report(given.rooms, drawn, outcomes)
+        outcomes = _try(in_turn, given.processes)
+    return _report(given.rooms, in_turn, outcomes)
 
 
 def _candidates(room: str) -> list[Mutation]:

@@ -44,9 +44,9 @@ LIBRARIES = (
         "jwt",
     ),
 )
-CPU_SECONDS = 60
+CPU_SECONDS = 120
 # a mutant may also wait for ever, for a lock that it forgot to release
-WALL_SECONDS = 180.0
+WALL_SECONDS = 900.0
 
 _NO_PYTEST = 99
 # as if a mutant were dead, although no test has seen it

@@ -132,6 +132,7 @@ class SessionwardenStack(Stack):
             bus=self.bus,
             windows=self.state.windows,
             findings_queue=self.findings.queue,
+            mode=settings.mode,
             max_concurrency=profile.detect_max_concurrency,
             batching_window_seconds=profile.batching_window_seconds,
             new_keys_per_minute=settings.new_keys_per_minute,

@@ -20,6 +20,7 @@ from sessionwarden.errors import DeliveryError, StoreError
 from sessionwarden.model.event import Event, EventPack
 from sessionwarden.model.finding import Finding
 from sessionwarden.ports import Clock, FindingSink, Publisher
+from sessionwarden.sources.strict_json import UNREADABLE
 
 
 class Envelope(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
@@ -99,7 +100,8 @@ class Detector:
         return undelivered | _each_alone(self._copy_to_bus, emitted)
 
     def _copy_to_bus(self, findings: Sequence[Finding]) -> None:
-        self._bus.publish("Finding", [msgspec.json.encode(finding) for finding in findings])
+        # a reminder tells subscribers nothing new: the Enforcement event will, if it is acted on
+        self._bus.publish("Finding", [msgspec.json.encode(one) for one in findings if not one.reminder])
 
 
 def _each_alone(
@@ -130,10 +132,10 @@ def _open(body: str, message: int, report: Report) -> Sequence[Event]:
             return ()
         try:
             return _packs.decode(envelope.detail).events
-        except msgspec.ValidationError as error:
+        except UNREADABLE as error:
             report.errors[message] = error
             return _good_events(envelope.detail)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         report.errors[message] = error
         return ()
 
@@ -144,7 +146,7 @@ def _good_events(detail: msgspec.Raw) -> list[Event]:
     for raw in pack.events if pack.version == 1 else ():
         try:
             good.append(_events.decode(raw))
-        except msgspec.DecodeError:
+        except UNREADABLE:
             continue  # the message has failed already, and the dead-letter queue keeps its bad event
     return good
 
@@ -157,7 +159,8 @@ def _count(report: Report, events: Sequence[Event], outcome: Outcome) -> None:
         EventsRefused=outcome.refused,
         WindowsFull=outcome.full,
         KeysDropped=outcome.dropped_keys,
-        Findings=len(outcome.findings),
+        Findings=sum(not finding.reminder for finding in outcome.findings),
+        Reminders=sum(finding.reminder for finding in outcome.findings),
         MessagesFailed=len(report.errors),
         SuppressionsFailed=int(report.suppress_error is not None),
         RulesFailed=sum(not isinstance(failure.error, StoreError) for failure in outcome.failures),

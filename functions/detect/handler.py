@@ -67,7 +67,14 @@ def detector() -> Detector:
     def build(ruleset: CompiledRuleset) -> Engine:
         # each engine has its own budget: a new engine remembers no key, so all keys are new to it
         admission = Admission(new_keys_per_minute=settings.new_keys_per_minute, salt=salt)
-        return Engine(ruleset, store, run=threads.map, shared_logs=shared_logs, admission=admission)
+        return Engine(
+            ruleset,
+            store,
+            run=threads.map,
+            shared_logs=shared_logs,
+            admission=admission,
+            acting=settings.mode == "enforce",
+        )
 
     rules = LiveRules(
         published=_published(settings.live_rules),

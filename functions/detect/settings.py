@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt
 
@@ -27,6 +27,8 @@ class Settings(FunctionSettings):
     """Names of what the stack made, and where the compiled rule set is."""
 
     bus: Name
+    mode: Literal["observe", "enforce"] = "observe"
+    """Whether this deployment acts on findings: only then is enforcement reminded of those that go on."""
     windows_table: Name
     findings_queue_url: Name
     ruleset: Path = Path("ruleset.json")

@@ -27,8 +27,10 @@ from sessionwarden.adapters.aws.eventbridge import EventBridgePublisher
 from sessionwarden.adapters.aws.sns import SNSAlertSink
 from sessionwarden.adapters.clock import system_clock
 from sessionwarden.adapters.dynamodb.control import DynamoDBControlStore
+from sessionwarden.adapters.dynamodb.coverage import DynamoDBCoverageStore
 from sessionwarden.adapters.dynamodb.decisions import DynamoDBDecisionStore
 from sessionwarden.adapters.dynamodb.denylist import DynamoDBDenylistStore
+from sessionwarden.enforcement.acted import Acted
 from sessionwarden.enforcement.actions import Actions
 from sessionwarden.enforcement.alert_text import DeploymentName
 from sessionwarden.enforcement.enforcer import Enforcer
@@ -58,6 +60,7 @@ def enforcer() -> Enforcer:
         decisions=DynamoDBDecisionStore(dynamodb, settings.decisions_table),
         denylist=DynamoDBDenylistStore(dynamodb, settings.denylist_table),
         control=DynamoDBControlStore(dynamodb, settings.control_table),
+        acted=Acted(DynamoDBCoverageStore(dynamodb, settings.control_table)),
         users=CognitoUserPool(cognito_deadline.guard(client("cognito-idp"))),
         clock=system_clock,
     )
@@ -75,7 +78,10 @@ def enforcer() -> Enforcer:
 def handle_record(record: SQSRecord) -> None:
     """Enforce one finding. Any error puts this message, and no other, back in the queue."""
     finding = findings.decode(record.body)
-    enforcement = enforcer().enforce(finding)
+    enforcement = enforcer().remind(finding) if finding.reminder else enforcer().enforce(finding)
+    if enforcement is None:
+        metrics.add_metric(name="RemindersCovered", unit=MetricUnit.Count, value=1)
+        return
     decision = enforcement.decision
     logger.info(
         "enforced", extra={"decision_id": decision.id, "rule": decision.rule, **_outcome(enforcement)}

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # the authorizer imports this module and must not pay for msgspec
+    from sessionwarden.model.coverage import Coverage
     from sessionwarden.model.decision import ActionResult, Decision, Enforcement
     from sessionwarden.model.deny import BroadDeny, DenyEntry
     from sessionwarden.model.finding import Action, Finding
@@ -24,8 +25,8 @@ class Clock(Protocol):
 MEMBER_LIMIT = 20_000
 """Members that a set of a window may hold: the evaluation of a key reads all of them."""
 
-MEMBER_BYTES = 16
-"""Bytes of the longest member."""
+MEMBER_BYTES = 18
+"""Bytes of the longest member, with the tag of its session."""
 
 
 class WindowStore(Protocol):
@@ -153,6 +154,45 @@ class DecisionStore(Protocol):
 
     def list(self, *, since_ms: int, limit: int) -> Sequence[Enforcement]:
         """Newest first; may lag a moment behind `record`."""
+        ...
+
+
+class Act(NamedTuple):
+    """An act that covers what was done before it. Times are epoch ms.
+
+    `by` is the id of its decision, made `at`; it covers events up to `until`. `lockout`: see `Coverage`.
+    """
+
+    by: str
+    at: int
+    until: int
+    lockout: bool
+
+
+MOST_REMEMBERED = 20
+"""Acts of a day that are kept for one name: what follows an act changes with the first few only."""
+
+
+class CoverageStore(Protocol):
+    """What has been acted upon, by name; see `model.coverage`."""
+
+    def read(self, name: str) -> Coverage:
+        """What is covered of `name`, strongly consistent."""
+        ...
+
+    def claim(self, name: str, act: Act, *, since: int) -> bool:
+        """Cover `name` up to the act, in one step, unless events after `since` (epoch ms) are covered.
+
+        True again for the same decision; true as well for a lockout where none has been.
+        """
+        ...
+
+    def extend(self, name: str, act: Act) -> None:
+        """Cover `name` up to the act, unless more is covered; keep the act's time in any case."""
+        ...
+
+    def lift(self, name: str, decision_id: str, *, until: int) -> None:
+        """Forget an act. If it was the last, `name` is covered up to `until` (epoch ms)."""
         ...
 
 

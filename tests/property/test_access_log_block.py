@@ -82,6 +82,7 @@ def test_lines_read_at_once_are_the_events_that_they_are_one_by_one(lines: list[
         [PLAIN] * 3,
         [PLAIN, f"{HEAD}\t\t"],
         [PLAIN, f'{HEAD}\t"/a\\"b"\t"-"'],
+        [PLAIN, f'{HEAD}\t"/a/eyJa.eyJb.c"\t"eyJa%2eeyJb%2ec x"', PLAIN],
         [f'{HEAD}\t"/a","/b"\tno string', PLAIN],
         [HEAD.replace('"alice"', '"-"').replace('"200"', '""') + '\t"-"\t""', PLAIN + "\r"],
         [HEAD.replace("GET /a", "GET -") + f"\t{PATH}\t{AGENT}"],

@@ -86,6 +86,7 @@ def test_what_is_read_as_columns_has_those_of_its_events(lines: list[str]) -> No
         PLAIN.replace('"/a"', '"/\x01"'),
         PLAIN.replace('"/a"', '"/\x7f"'),
         PLAIN.replace('"/a"', r'"/\u0041"'),
+        PLAIN.replace('"/a"', '"/eyJa.eyJb.c"'),  # an event holds a marker instead
         PLAIN.replace('"/a"', f'"/{"a" * 10_241}"'),
         PLAIN.replace('"alice"', f'"{"a" * 4_096}"'),
         f"{HEAD}\t{PATH}\t",

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessionwarden.denylist.verdict import judge as verdict
+from sessionwarden.enforcement.acted import Acted
 from sessionwarden.enforcement.actions import Actions
 from sessionwarden.enforcement.alert_text import DeploymentName
 from sessionwarden.enforcement.enforcer import Enforcer
@@ -22,7 +23,7 @@ from sessionwarden.enforcement.lift import Lift
 from sessionwarden.model.deny import Claims
 from sessionwarden.model.policy import Protected
 from sessionwarden.model.principal import principal
-from tests.support.enforcement import NOW_MS, POOL, SUB, World, deployed, finding, response
+from tests.support.enforcement import CUT_OFF, POOL, SUB, World, deployed, finding, response
 
 WHO = principal(POOL, SUB)
 FINDING = finding(
@@ -76,8 +77,8 @@ class Fuse:
             raise CrashError
 
 
-crashes = st.tuples(st.just("deliver"), st.integers(0, 24), st.booleans())
-overtaken = st.tuples(st.just("deliver_while_lifting"), st.integers(0, 24), st.just(False))
+crashes = st.tuples(st.just("deliver"), st.integers(0, 34), st.booleans())
+overtaken = st.tuples(st.just("deliver_while_lifting"), st.integers(0, 34), st.just(False))
 delivery = st.tuples(st.just("deliver"), st.just(NEVER), st.just(False))
 others = st.tuples(st.sampled_from(["lift", "stop", "resume", "wait"]), st.just(0), st.just(False))
 half_lifts = st.tuples(st.just("lift"), st.integers(0, 6), st.booleans())
@@ -113,6 +114,7 @@ class History:
             decisions=Crashing(world.decisions, fuse),
             denylist=Crashing(world.denylist, fuse),
             control=Crashing(world.control, fuse),
+            acted=Acted(Crashing(world.coverage, fuse)),
             users=Crashing(world.users, fuse),
             clock=lambda: world.now_ms,
         )
@@ -132,6 +134,7 @@ class History:
         lift = Lift(
             decisions=Crashing(world.decisions, fuse),
             denylist=Crashing(world.denylist, fuse),
+            acted=Acted(Crashing(world.coverage, fuse)),
             users=Crashing(world.users, fuse),
         )
         with suppress(CrashError):
@@ -193,7 +196,7 @@ def test_from_a_lift_on_no_history_keeps_a_new_sign_in_out(steps: list[tuple[str
             assert not history.world.users.disabled
 
 
-@given(st.integers(0, 24), st.booleans())
+@given(st.integers(0, 34), st.booleans())
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_a_delivery_that_crashes_anywhere_is_completed_by_the_next(at: int, acknowledged: bool) -> None:
     history = History()
@@ -207,5 +210,5 @@ def test_a_delivery_that_crashes_anywhere_is_completed_by_the_next(at: int, ackn
     assert world.bus.published
     known = world.decisions.get(FINDING.id)
     assert known is not None
-    assert known.decision.not_before in {NOW_MS // 1000, (NOW_MS + 61_000) // 1000}
+    assert known.decision.not_before in {CUT_OFF, CUT_OFF + 61}
     assert len(history.cut_offs) == 1

@@ -8,15 +8,18 @@ from typing import Any
 from sessionwarden.adapters.memory.enforcement import (
     MemoryAlertSink,
     MemoryControlStore,
+    MemoryCoverageStore,
     MemoryDecisionStore,
     MemoryDenylistStore,
     MemoryPublisher,
     MemoryUserPool,
 )
+from sessionwarden.enforcement.acted import Acted
 from sessionwarden.enforcement.actions import Actions
 from sessionwarden.enforcement.alert_text import DeploymentName
 from sessionwarden.enforcement.enforcer import Enforcer
 from sessionwarden.enforcement.lift import Lift
+from sessionwarden.model.deny import CLOCK_SKEW_SECONDS
 from sessionwarden.model.finding import Finding, Mode, Response
 from sessionwarden.model.policy import Policy, Protected
 from sessionwarden.policy.deployment import Deployment
@@ -27,6 +30,8 @@ SUB = "0b5c1f3e-93b1-4f8e-9d5e-1f2a3b4c5d6e"
 SESSION = "aaaaaaaa-0000-4000-8000-000000000001"
 NOW_MS = 1_800_000_000_500
 NOW_S = 1_800_000_000
+CUT_OFF = NOW_S + CLOCK_SKEW_SECONDS
+"""Which sign-ins an act at `NOW_MS` ends: those of a clock that is fast, too."""
 DAY = 86_400
 
 
@@ -81,6 +86,15 @@ def finding(*, answer: Response | None = None, **changes: Any) -> Finding:
     return Finding(**(fields | changes))
 
 
+def about(name: str, *, answer: Response | None = None, **changes: Any) -> Finding:
+    """A finding with the id `name`, about a user and a session that no other finding is about."""
+    answer = answer or response()
+    sub, session = f"sub-{name}", f"session-{name}"
+    key = {"session": session} if answer.scope == "session" else {"user": sub}
+    own = {"id": name, "user": sub, "session": session, "key": key, "username": name}
+    return finding(answer=answer, **(own | changes))
+
+
 def deployed(
     *,
     mode: Mode = "enforce",
@@ -114,6 +128,7 @@ class World:
     decisions: MemoryDecisionStore = field(default_factory=MemoryDecisionStore)
     denylist: MemoryDenylistStore = field(default_factory=MemoryDenylistStore)
     control: MemoryControlStore = field(default_factory=MemoryControlStore)
+    coverage: MemoryCoverageStore = field(default_factory=MemoryCoverageStore)
     users: MemoryUserPool = field(
         default_factory=lambda: MemoryUserPool({(POOL, SUB): PoolUser("bob", ("staff",))})
     )
@@ -126,6 +141,7 @@ class World:
             decisions=self.decisions,
             denylist=self.denylist,
             control=self.control,
+            acted=Acted(self.coverage),
             users=self.users,
             clock=lambda: self.now_ms,
         )
@@ -142,4 +158,6 @@ class World:
 
     @property
     def lift(self) -> Lift:
-        return Lift(decisions=self.decisions, denylist=self.denylist, users=self.users)
+        return Lift(
+            decisions=self.decisions, denylist=self.denylist, acted=Acted(self.coverage), users=self.users
+        )

@@ -36,10 +36,17 @@ START_MS = 1_750_000_000_000
 MAX_EVENTS_OF_FILE = 200_000
 """One line can ask for thousands of events, and a megabyte holds many lines."""
 
+MAX_REPEATED_CHARACTERS = 20_000_000
+"""Of texts that hold `{n}`, which are written out for each event of a file: what is in memory at once."""
+
 COVERAGE: tuple[Kind, ...] = ("matching", "just_under", "lookalike")
 """The kinds of cases without which a rule's author cannot know whom it spares."""
 
 Key = dict[str, str]
+
+
+COUNTER = "{n}"
+"""Stands in a text for the number of the repetition."""
 
 
 class Expectation(NamedTuple):
@@ -78,6 +85,19 @@ class _Actors(NamedTuple):
     by_name: dict[str, FileModel | None]
 
 
+class _Room:
+    """What is left of the characters that the texts of a file may become."""
+
+    def __init__(self) -> None:
+        self._left = MAX_REPEATED_CHARACTERS
+
+    def is_left_for(self, fields: dict[str, Any], *, repeat: int) -> bool:
+        """Take what the fields become when they are repeated, if there is as much."""
+        counted = (value for value in fields.values() if isinstance(value, str) and COUNTER in value)
+        self._left -= repeat * sum(map(len, counted))
+        return self._left >= 0
+
+
 def lacking_kinds(cases: Iterable[Case]) -> tuple[Kind, ...]:
     """Which kinds of cases are still to be written, among those that every rule needs."""
     there = {case.kind for case in cases}
@@ -88,7 +108,7 @@ def load_cases(path: Path) -> CaseFile:
     """The cases of one file. Raises `InputFileError` with every mistake."""
     documents, diagnostics = read_files([path])
     found = [_read_file(document, Check(document, diagnostics)) for document in documents[:1]]
-    diagnostics += [document.diagnostic((), "cases are one document") for document in documents[1:]]
+    diagnostics += [document.diagnostic((), "cases are one document") for document in documents[1:2]]
     if not documents and not diagnostics:
         diagnostics.append(Diagnostic(str(path), 0, 0, "", "no cases"))
     if diagnostics:
@@ -106,10 +126,11 @@ def _read_file(document: Document, check: Check) -> CaseFile:
     )
     cases: list[Case] = []
     total = 0
+    room = _Room()
     for index, one in enumerate(as_list(data.get("cases"))):
         section = sound(CaseSection, one)
         entries = [sound(EventEntry, entry) for entry in as_list(as_map(one).get("events"))]
-        events = _events(entries, actors, check, ("cases", index, "events"))
+        events = _events(entries, actors, room, check, ("cases", index, "events"))
         if section is not None:
             cases.append(_case(section, events, line=document.position(("cases", index)).line))
         total += len(events)
@@ -131,7 +152,9 @@ def _case(section: CaseSection, events: list[Event], *, line: int) -> Case:
     )
 
 
-def _events(entries: Iterable[Shorthand | None], actors: _Actors, check: Check, path: KeyPath) -> list[Event]:
+def _events(
+    entries: Iterable[Shorthand | None], actors: _Actors, room: _Room, check: Check, path: KeyPath
+) -> list[Event]:
     """The events of a case, without those of entries that are wrong."""
     events: list[Event] = []
     for index, entry in enumerate(entries):
@@ -141,6 +164,10 @@ def _events(entries: Iterable[Shorthand | None], actors: _Actors, check: Check, 
             continue
         if len(events) + entry.repeat > MAX_EVENTS:
             check.refuse(here, f"the case has more than {MAX_EVENTS:,} events")
+            break
+        if not room.is_left_for(fields, repeat=entry.repeat):
+            limit = f"{MAX_REPEATED_CHARACTERS:,} characters"
+            check.refuse(here, f"texts with {COUNTER} become more than {limit} in this file")
             break
         events += _repeated(entry, fields, first=len(events))
     return events
@@ -171,7 +198,7 @@ def _repeated(entry: Shorthand, fields: dict[str, Any], *, first: int) -> Iterat
     """The events of an entry. Two events are one if their ids are, so each is numbered within its case."""
     for number in range(entry.repeat):
         counted: dict[str, Any] = {
-            name: value.replace("{n}", str(number)) if isinstance(value, str) else value
+            name: value.replace(COUNTER, str(number)) if isinstance(value, str) else value
             for name, value in fields.items()
         }
         time = START_MS + entry.at + number * entry.every

@@ -21,7 +21,7 @@ from sessionwarden.model.policy import Policy
 from sessionwarden.model.rules import CompiledRule
 from sessionwarden.ruleset.compiled import CompiledRuleset
 from sessionwarden.ruleset.compiler.compile import check_rules
-from sessionwarden.ruleset.compiler.sigma_document import RuleDraft, read_document
+from sessionwarden.ruleset.compiler.detection_section import compile_definition
 from sessionwarden.ruleset.matching.explain import Names, named
 
 SERVES_OTHERS = "serves other rules"
@@ -57,14 +57,15 @@ class Source:
 
     def detections(self) -> Names:
         """Its detections' names by the expressions that they compile to."""
-        found = {}
-        for name, definition in self.data.get("detection", {}).items():
-            if name != "condition":
-                data = self.data | {"detection": {name: definition, "condition": name}}
-                draft = read_document(Check(self.document._replace(data=data), []))
-                if isinstance(draft, RuleDraft):
-                    found[name] = draft.expression
-        return named(found)
+        check = Check(self.document, [])
+        category = self.data.get("logsource", {}).get("category")
+        return named(
+            {
+                name: compile_definition(definition, category, check, ("detection", name))
+                for name, definition in self.data.get("detection", {}).items()
+                if name != "condition"
+            }
+        )
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from sessionwarden.ruleset.compiler import correlation_section, response_section
 from sessionwarden.ruleset.compiler.metadata import METADATA, STATUSES
 from sessionwarden.ruleset.compiler.modifiers import MODIFIERS
 from sessionwarden.ruleset.compiler.policy_file import PolicyDocument
+from sessionwarden.ruleset.dangers.dangers import ACKNOWLEDGEABLE
 from sessionwarden.ruleset.vocabulary import ACTIONS, CATEGORIES, SCOPES, W3C_FIELDS
 from sessionwarden.sources.mapping_file import MappingDocument
 
@@ -59,6 +60,7 @@ SAYS: dict[str, str] = {
     "mode": "observe says what would be done, enforce does it.",
     "duration": "How long even new sign-ins are denied; scope user with deny only.",
     "cooldown": "A principal has one finding per rule in this time.",
+    "acknowledge": "What the rule does that it must say: it acts upon everybody, or disables accounts.",
 }
 
 
@@ -162,15 +164,16 @@ def _response() -> Schema:
     known: dict[str, Schema] = {
         "scope": {"enum": list(SCOPES)},
         "mode": {"enum": list(get_args(Mode))},
-        "actions": _actions(),
+        "actions": _words(ACTIONS),
         "duration": DURATION_SCHEMA,
         "cooldown": DURATION_SCHEMA,
+        "acknowledge": _words(ACKNOWLEDGEABLE),
     }
     return _map({key: _says(key, known[key]) for key in sorted(response_section.KEYS)})
 
 
-def _actions() -> Schema:
-    return {"type": "array", "items": {"enum": list(ACTIONS)}, "minItems": 1, "uniqueItems": True}
+def _words(words: Iterable[str]) -> Schema:
+    return {"type": "array", "items": {"enum": list(words)}, "minItems": 1, "uniqueItems": True}
 
 
 def _one_or_more(item: Schema) -> Schema:

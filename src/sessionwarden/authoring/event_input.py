@@ -21,6 +21,8 @@ from sessionwarden.replay.log_files import Log, read_blocks
 from sessionwarden.replay.log_lines import LineReader
 from sessionwarden.ruleset.vocabulary import field_hint
 from sessionwarden.sources.authorizer_log import is_decision_line
+from sessionwarden.sources.redaction import CLIENT_TEXTS, redacted
+from sessionwarden.sources.strict_json import UNREADABLE
 
 MAX_CHARACTERS = 1 << 20
 GIVEN_ID = "given"
@@ -59,7 +61,7 @@ def read_log(path: str) -> Iterator[Event]:
 def _from_object(text: str, log: str | None, now_ms: int) -> Event:
     try:
         given = msgspec.json.decode(text, type=dict)
-    except (msgspec.MsgspecError, UnicodeError) as error:
+    except UNREADABLE as error:
         raise WrongArgumentError(f"not JSON: {line(str(error))}") from error
     for key in given:
         if key not in FIELDS:
@@ -67,7 +69,12 @@ def _from_object(text: str, log: str | None, now_ms: int) -> Event:
     present = {key: value for key, value in given.items() if value not in (None, "", "-", [])}
     if "time" not in present:
         present["time"] = max((event.time for event in read_log(log)), default=now_ms) if log else now_ms
+    texts = {
+        key: redacted(value)
+        for key, value in present.items()
+        if key in CLIENT_TEXTS and isinstance(value, str)
+    }
     try:
-        return msgspec.convert({"id": GIVEN_ID, **present}, Event)
+        return msgspec.convert({"id": GIVEN_ID, **present, **texts}, Event)
     except msgspec.ValidationError as error:
         raise WrongArgumentError(f"not an event: {line(str(error))}") from error

@@ -14,7 +14,7 @@ from pathlib import Path
 from sessionwarden.authoring.cases import Case, CaseFile, lacking_kinds, load_cases
 from sessionwarden.authoring.cases_document import Kind
 from sessionwarden.authoring.catalog import Catalog, Source, read_catalog
-from sessionwarden.documents.check import nearest, quoted
+from sessionwarden.documents.check import Check, nearest, quoted
 from sessionwarden.errors import Diagnostic, InputFileError
 from sessionwarden.model.rules import CompiledRule
 from sessionwarden.ruleset.compiler.files import CASES_SUFFIXES
@@ -133,16 +133,15 @@ def _diagnostics_against_rules(case_file: CaseFile, catalog: Catalog) -> list[Di
         return [
             document.diagnostic(("rule",), message, f"move them to {source.file.stem}{CASES_SUFFIXES[0]}")
         ]
-    return [
-        document.diagnostic(
-            ("cases", number, "expect"),
-            f"no finding of this rule has the key {', '.join(sorted(key))}",
-            f"its group-by is {', '.join(rule.group_by)}",
-        )
-        for number, case in enumerate(case_file.cases)
-        for key in case.expectation.keys
-        if set(key) != set(rule.group_by)
-    ]
+    check = Check(document, [])
+    for number, case in enumerate(case_file.cases):
+        for key in case.expectation.keys:
+            if set(key) != set(rule.group_by):
+                message = f"no finding of this rule has the key {', '.join(sorted(key))}"
+                check.refuse(
+                    ("cases", number, "expect"), message, f"its group-by is {', '.join(rule.group_by)}"
+                )
+    return check.diagnostics
 
 
 def _suites(catalog: Catalog, case_files: Sequence[CaseFile]) -> list[RuleCases]:

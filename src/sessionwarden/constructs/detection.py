@@ -8,6 +8,8 @@ so a flood makes the queue longer instead of using up the account's Lambda concu
 
 from __future__ import annotations
 
+from typing import Literal
+
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
@@ -51,6 +53,7 @@ class Detection(Construct):
         bus: events.IEventBus,
         windows: dynamodb.ITable,
         findings_queue: sqs.IQueue,
+        mode: Literal["observe", "enforce"],
         max_concurrency: int = 10,
         batching_window_seconds: int | None = 1,
         new_keys_per_minute: int | None = None,
@@ -90,6 +93,7 @@ class Detection(Construct):
             memory_mb=memory_mb,
             environment={
                 "SESSIONWARDEN_BUS": bus.event_bus_name,
+                "SESSIONWARDEN_MODE": mode,
                 "SESSIONWARDEN_WINDOWS_TABLE": windows.table_name,
                 "SESSIONWARDEN_FINDINGS_QUEUE_URL": findings_queue.queue_url,
             },

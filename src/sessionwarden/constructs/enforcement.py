@@ -96,7 +96,7 @@ class Enforcement(Construct):
     ) -> None:
         enforce = self.enforce
         # it puts entries unless they exist, and never changes one: only an operator lifts
-        enforce.allow("dynamodb:PutItem", on=[state.denylist.table_arn])
+        enforce.allow("dynamodb:PutItem", "dynamodb:Query", on=[state.denylist.table_arn])
         enforce.allow(
             "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", on=[state.decisions.table_arn]
         )

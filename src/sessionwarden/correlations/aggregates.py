@@ -196,7 +196,7 @@ class StepsInOrder:
     def __init__(self, chain: Sequence[int], span: int) -> None:
         self._chain = chain
         self._span = span
-        self._now = NEVER
+        self._now = self._dropped = NEVER
         self._start = [NEVER] * (len(chain) + 1)
 
     @property
@@ -216,10 +216,11 @@ class StepsInOrder:
                 self._start[done + more] = max(self._start[done + more], start)
 
     def drop(self, time_step: int, payloads: Sequence[tuple[int, bytes]]) -> None:
-        """Nothing to do: `measure` leaves out chains that start before the interval."""
+        """From now on `measure` leaves out the chains that start here or before."""
+        self._dropped = time_step
 
     def measure(self) -> Measure:
-        begins = self._now - self._span
+        begins = max(self._now - self._span, self._dropped)
         return max((done for done, start in enumerate(self._start) if start > begins), default=0)
 
 

@@ -1,13 +1,14 @@
 """The member encoding: the bytes that stand for an event or a match in a window's sets, and how to read them.
 
 Enters: a time, a payload and, of ordered sequences, the position of a step. Leaves: the number of a set, and
-the member's bytes: the time step within the epoch, then the payload. Invariants: two events or matches that
-count as two differ in a member; an event that is delivered again is the same member. Sets of neighbouring
-epochs have neighbouring numbers.
+the member's bytes: the time step within the epoch, the payload, and perhaps a tag. Invariants: two events or
+matches that count as two differ in a member; an event that is delivered again is the same member. Sets of
+neighbouring epochs have neighbouring numbers.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,8 @@ class MemberEncoding:
 
     `suffix` keeps the sets of two encodings apart if their windows have one digest. `repeats` says that what
     happens often often has the same member. `read` is from the step of a set and the bytes of a payload to
-    the payload that aggregates take in.
+    the payload that aggregates take in. A member may end in a tag of `tag_bytes`, which tells the sessions of
+    a user apart and is no part of the payload.
     """
 
     suffix: str
@@ -33,6 +35,7 @@ class MemberEncoding:
     read: Callable[[int, bytes], Any]
     sets: int = 1
     repeats: bool = False
+    tag_bytes: int = 0
 
     @property
     def timespan_ms(self) -> int:
@@ -57,9 +60,19 @@ class MemberEncoding:
     def groups(self, members: Members) -> list[tuple[int, list[Any]]]:
         """The payloads of the members that were read, by time step and in order of time."""
         by_step: dict[int, list[Any]] = {}
-        skip, read, time_step = self.offset_bytes, self.read, self.time_step
+        payload = slice(self.offset_bytes, -self.tag_bytes or None)
+        read, time_step = self.read, self.time_step
         for number, found in members.items():
             step = number % self.sets
             for member in found:
-                by_step.setdefault(time_step(number, member), []).append(read(step, member[skip:]))
+                by_step.setdefault(time_step(number, member), []).append(read(step, member[payload]))
         return sorted(by_step.items(), key=lambda group: group[0])
+
+    def tags(self, members: Members, *, since: int, until: int) -> Counter[bytes]:
+        """How many of the members of the time steps `(since, until]` have which tag."""
+        return Counter(
+            member[-self.tag_bytes :]
+            for number, found in members.items()
+            for member in found
+            if since < self.time_step(number, member) <= until
+        )

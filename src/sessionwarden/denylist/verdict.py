@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sessionwarden.model.deny import Claims, DenyEntry, Verdict
+from sessionwarden.model.deny import CLOCK_SKEW_SECONDS, Claims, DenyEntry, Verdict
 
 ALLOWED = "ok"
 DENIED_UNTIL = "denied_until"
@@ -47,8 +47,11 @@ def _refusal(entry: DenyEntry, claims: Claims, now: int) -> str | None:
     # a lift lets new sign-ins pass; an older token, or one of this session, may be the stolen one
     if lifted and entry.tokens_revived:
         return None
-    if entry.not_before is not None and claims.auth_time <= entry.not_before:
-        return SIGNED_OUT
+    if entry.not_before is not None:
+        # who was let in again is not kept waiting for clocks that may differ
+        cut_off = entry.not_before - (CLOCK_SKEW_SECONDS if lifted else 0)
+        if claims.auth_time <= cut_off:
+            return SIGNED_OUT
     if entry.session is not None and claims.session == entry.session:
         return SESSION_DENIED
     return None

@@ -15,7 +15,7 @@ from sessionwarden.detection.counting.crossings import Seen
 from sessionwarden.detection.windows.downstream import Downstream
 from sessionwarden.detection.windows.key_state import KeyCache, KeyState
 from sessionwarden.detection.windows.suppression_markers import SuppressionMarkers
-from sessionwarden.detection.windows.window import Window, WindowRule
+from sessionwarden.detection.windows.window import Cadence, Window, WindowRule
 from sessionwarden.errors import StoreError
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
@@ -31,11 +31,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """A finding, and the period to suppress once the finding was emitted."""
+    """A finding or a reminder, and the periods to suppress once it was emitted."""
 
     state: KeyState
-    rule: WindowRule
-    period: int
+    periods: tuple[tuple[Cadence, int], ...]
     finding: Finding
 
 
@@ -57,7 +56,8 @@ class RuleMatch:
 class Work:
     """One key of a batch: its events with their steps, the matches that it counts, and their members.
 
-    `behind` are the indices of all events that had a part in it. `dropped` if admission did not serve the
+    `behind` are the indices of all events that had a part in it. `told` if enforcement was told just now that
+    the key goes on: its members are written, and need not be judged. `dropped` if admission did not serve the
     key: what would lie in sets of its own is left out.
     """
 
@@ -67,6 +67,7 @@ class Work:
     behind: set[int] = field(default_factory=set)
     members: dict[int, set[bytes]] = field(default_factory=dict)
     error: Exception | None = None
+    told: bool = True
     dropped: bool = False
 
     @property
@@ -88,6 +89,8 @@ class Work:
             return
         for index, step in self.arrivals:
             self._add(*window.member(events[index], step, event_hash))
+            if window.encoding.tag_bytes and (session := events[index].session):
+                self.state.remember_session(session)
         for downstream, match in self.matches:
             self._add(*downstream.member(match.state.key, bucket=match.bucket, time=match.time))
 
@@ -130,7 +133,9 @@ class Batch:
         if state.is_suppressed(time):
             return None
         works = self.levels[window.level]
-        return works.get(state) or works.setdefault(state, Work(state))
+        work = works.get(state) or works.setdefault(state, Work(state))
+        work.told = work.told and state.is_told(time)
+        return work
 
     def pass_on(self, match: RuleMatch, downstream: Sequence[Downstream], behind: set[int]) -> None:
         """Hand a match to the windows that count it, with the indices of the events behind it."""
@@ -205,7 +210,8 @@ class Outcome:
                 uncommitted.add(raised.state)
                 continue
             try:
-                self._markers.suppress(raised.state, raised.rule, raised.period)
+                for cadence, period in raised.periods:
+                    self._markers.suppress(raised.state, cadence, period)
             except StoreError as error:
                 failed = error
         for work in self._evaluated:

@@ -73,7 +73,8 @@ class Engine:
 
     One engine serves one batch at a time. `run` may use threads to call the store for several keys at once.
     With `shared_logs`, keys of short windows share sets there. Without an `admission`, every new key is
-    served. Raises `RulesetError` for an expression that cannot be compiled.
+    served. `acting` if findings may be acted upon: then reminders follow them while a key goes on, for an act
+    covers no more than the events before it. Raises `RulesetError` for an expression that cannot be compiled.
     """
 
     def __init__(
@@ -84,8 +85,9 @@ class Engine:
         run: Runner = one_by_one,
         shared_logs: SharedLogStore | None = None,
         admission: Admission | None = None,
+        acting: bool = False,
     ) -> None:
-        windows = build_windows(ruleset)
+        windows = build_windows(ruleset, acting=acting)
         self._levels = 1 + max((window.level for window in windows), default=0)
         self._watches = build_watches(windows)
         self._downstream = downstream_of(windows)
@@ -157,8 +159,13 @@ class Engine:
         return None
 
     def _judge(self, batch: Batch, level: int) -> None:
-        """Read and evaluate a level's keys: findings, and matches for the levels above."""
-        groups = self._placement.groups(work for work in batch.levels[level].values() if work.due)
+        """Read and evaluate a level's keys: findings, and matches for the levels above.
+
+        Keys that were told of just now wait for their next reminder: reading them is dear, and says nothing.
+        """
+        groups = self._placement.groups(
+            work for work in batch.levels[level].values() if work.due and not work.told
+        )
         works = [work for group in groups for work in group.works]
         results = chain.from_iterable(self._run(lambda group: self._judge_group(batch, group), groups))
         for work, result in zip(works, results, strict=True):

@@ -1,14 +1,16 @@
 """One key of a batch, after all writes: find the crossings, build the findings.
 
-Enters: what reached a key in this batch, and all members that are stored around them. Leaves: a finding for
-every period that has a crossing and no suppression marker, and the matches that windows downstream count.
+Enters: what reached a key in this batch, and all members that are stored around them. Leaves: a finding or a
+reminder for every period that has a crossing and no suppression marker, and the matches that windows
+downstream count.
 Invariant: the members that were read decide; the events at hand only explain. Callable from several threads,
 for different keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sessionwarden.correlations.member_encoding import MemberEncoding, Members
@@ -22,15 +24,18 @@ from sessionwarden.detection.counting.crossings import (
     Seen,
     anywhere,
     first_of_each_period,
+    latest_start,
     meetings,
     near,
     trigger_at,
     trigger_by_value,
 )
-from sessionwarden.detection.evidence import FindingBuilder, newest
+from sessionwarden.detection.evidence import FindingBuilder, Proof, newest
+from sessionwarden.detection.windows.key_state import KeyState
 from sessionwarden.detection.windows.suppression_markers import SuppressionMarkers
-from sessionwarden.detection.windows.window import WindowRule
+from sessionwarden.detection.windows.window import Cadence, WindowRule
 from sessionwarden.model.event import Event
+from sessionwarden.model.finding import SESSIONS_NAMED
 
 RECENT_SEEN = 40
 """Events that are remembered of a key as evidence, before the oldest are forgotten."""
@@ -76,15 +81,29 @@ class Evaluator:
         arrived = [events[index] for index, _ in work.arrivals]
         arrived.sort(key=lambda event: (event.time, event.id))
         for rule in window.rules:
-            first: dict[int, Event] = {}
-            for event in arrived:
-                first.setdefault(event.time // rule.cooldown_ms, event)
-            build = FindingBuilder(self.ruleset_digest, work.state, rule)
-            for period in self.markers.unsuppressed(work.state, rule, first):
-                event, at = first[period], first[period].time
-                crossing = Crossing(period, at, at, at, 1, at - 1, at)
-                finding = build.finding(crossing, [window.seen(event)], trigger=event, latest=event)
-                yield Raised(work.state, rule, period, finding)
+            build = FindingBuilder(self.ruleset_digest, work.state, rule.rule)
+            told: set[int] = set()
+            for cadence in rule.cadences:
+                first: dict[int, Event] = {}
+                for event in arrived:
+                    first.setdefault(event.time // cadence.period_ms, event)
+                for period in self.untold(work.state, cadence, first, told):
+                    event, at = first[period], first[period].time
+                    told.add(at)
+                    crossing = Crossing(period, at, at, at, 1, at - 1, at)
+                    proof = Proof(at - 1)
+                    seen = [window.seen(event)]
+                    finding = build.finding(cadence, crossing, seen, trigger=event, latest=event, proof=proof)
+                    yield Raised(work.state, _periods_told(rule, cadence, at), finding)
+
+    def untold(
+        self, state: KeyState, cadence: Cadence, periods: Iterable[int], told: Iterable[int]
+    ) -> list[int]:
+        """The periods without a marker, but no reminder of what a finding at a time in `told` says now."""
+        periods = set(periods)
+        if cadence.reminds:
+            periods -= {time // cadence.period_ms for time in told}
+        return self.markers.unsuppressed(state, cadence, sorted(periods))
 
 
 class _Key:
@@ -112,6 +131,7 @@ class _Key:
         self._events = events
         self._arrived = arrived
         self._evidence = evidence
+        self._stored = stored
         self._groups: Groups = self._encoding.groups(stored)
         time_step = self._encoding.time_step
         fresh = {time_step(number, one) for number, some in work.members.items() for one in some}
@@ -129,8 +149,10 @@ class _Key:
             found = list(self._meetings(rule))
             if self._window.is_counted:
                 result.matches.extend(self._matches(rule, found))
-            if rule.rule.emits:
-                result.raised.extend(self._raised(rule, found))
+            if rule.rule.emits and found:
+                told: set[int] = set()
+                for cadence in rule.cadences:
+                    result.raised.extend(self._raised(rule, cadence, found, told))
         return result
 
     def _meetings(self, rule: WindowRule) -> Iterator[Meeting]:
@@ -162,23 +184,47 @@ class _Key:
             ids = tuple(one.id for one in shown)
             yield RuleMatch(self._work.state, rule, bucket, buckets.start(bucket), ids)
 
-    def _raised(self, rule: WindowRule, found: Iterable[Meeting]) -> Iterator[Raised]:
+    def _raised(
+        self, rule: WindowRule, cadence: Cadence, found: Iterable[Meeting], told: set[int]
+    ) -> Iterator[Raised]:
+        """The findings, or reminders, of the periods without one; adds their times to `told`."""
         state = self._work.state
         measured = type_of(rule.rule).shows_value
         first = first_of_each_period(
-            found, self._encoding.grid, cooldown_ms=rule.cooldown_ms, measured=measured
+            found, self._encoding.grid, period_ms=cadence.period_ms, measured=measured
         )
         crossings = {crossing.period: crossing for crossing in first}
-        periods = self._evaluator.markers.unsuppressed(state, rule, crossings)
+        periods = self._evaluator.untold(state, cadence, crossings, told)
         if not periods:
             return
         behind = [self._events[index] for index in self._work.behind]
         latest = max(behind, key=lambda event: (event.time, event.id))
-        build = FindingBuilder(self._evaluator.ruleset_digest, state, rule)
+        build = FindingBuilder(self._evaluator.ruleset_digest, state, rule.rule)
         for period in periods:
-            trigger = self._trigger(rule, crossings[period])
-            finding = build.finding(crossings[period], self._evidence, trigger=trigger, latest=latest)
-            yield Raised(state, rule, period, finding)
+            crossing = crossings[period]
+            told.add(crossing.time)
+            trigger, proof = self._trigger(rule, crossing), self._proof(rule, crossing)
+            finding = build.finding(
+                cadence, crossing, self._evidence, trigger=trigger, latest=latest, proof=proof
+            )
+            yield Raised(state, _periods_told(rule, cadence, crossing.time), finding)
+
+    def _proof(self, rule: WindowRule, crossing: Crossing) -> Proof:
+        """How few of the latest members of the crossing's interval meet the rule, and whose they all are."""
+        grid = self._encoding.grid
+        end = grid.time_step(crossing.time)
+        first = end - grid.span + 1
+        if rule.condition.grows:
+            first = latest_start(
+                [group for group in self._groups if end - grid.span < group[0] <= end],
+                aggregate=type_of(rule.rule).aggregate(rule.rule, span=grid.span),
+                condition=rule.condition,
+            )
+        since = grid.start(first) - 1 - self._window.reaches_back_ms
+        if not self._encoding.tag_bytes:
+            return Proof(since)
+        tags = self._encoding.tags(self._stored, since=end - grid.span, until=end)
+        return Proof(since, tags.total(), _named(tags, self._work.state.sessions))
 
     def _trigger(self, rule: WindowRule, crossing: Crossing) -> Event | None:
         """The event that crossed, if it is in this batch."""
@@ -193,6 +239,18 @@ class _Key:
         else:
             which = trigger_at(crossing, self._arrived)
         return None if which is None else self._events[self._work.arrivals[which][0]]
+
+
+def _periods_told(rule: WindowRule, cadence: Cadence, time: int) -> tuple[tuple[Cadence, int], ...]:
+    """The periods that need no word any more: a finding stands for the reminder of its time too."""
+    told = (one for one in rule.cadences if one == cadence or (one.reminds and not cadence.reminds))
+    return tuple((one, time // one.period_ms) for one in told)
+
+
+def _named(tags: Counter[bytes], sessions: Mapping[bytes, str]) -> tuple[tuple[str, int], ...]:
+    """The sessions with the most members, of those that this process knows by name."""
+    named = ((sessions[tag], number) for tag, number in tags.items() if tag in sessions)
+    return tuple(sorted(named, key=lambda one: (-one[1], one[0]))[:SESSIONS_NAMED])
 
 
 def _remember(work: Work, evidence: list[Seen]) -> None:

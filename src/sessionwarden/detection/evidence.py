@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sessionwarden.correlations.bounds import Measure
 from sessionwarden.detection.counting.crossings import Crossing, Seen, Token
-from sessionwarden.detection.windows.group_key import finding_id, shown_key
+from sessionwarden.detection.windows.group_key import finding_id, series_name, shown_key
 from sessionwarden.detection.windows.key_state import KeyState
-from sessionwarden.detection.windows.window import WindowRule
+from sessionwarden.detection.windows.window import Cadence
 from sessionwarden.model.event import Event
 from sessionwarden.model.finding import Finding
 from sessionwarden.model.rules import CompiledRule
@@ -33,23 +34,42 @@ def newest(seen: Iterable[Seen], *, since: int, until: int) -> list[Seen]:
     return list(reversed(chosen.values()))
 
 
+class Proof(NamedTuple):
+    """What decides whether an earlier act covers a finding, and how narrow a new one can be.
+
+    The events after `since` (epoch ms) meet the rule by themselves. `sessions` are those with the most of the
+    `events` counted, and the number of each.
+    """
+
+    since: int
+    events: int = 0
+    sessions: tuple[tuple[str, int], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class FindingBuilder:
-    """Builds the findings of one rule for one key."""
+    """Builds the findings and the reminders of one rule for one key."""
 
     ruleset_digest: str
     state: KeyState
-    reader: WindowRule
+    rule: CompiledRule
 
     def finding(
-        self, crossing: Crossing, seen: Sequence[Seen], *, trigger: Event | None, latest: Event
+        self,
+        cadence: Cadence,
+        crossing: Crossing,
+        seen: Sequence[Seen],
+        *,
+        trigger: Event | None,
+        latest: Event,
+        proof: Proof,
     ) -> Finding:
-        """The finding of one crossing.
+        """The finding, or reminder, of one crossing.
 
         `trigger` is the event that crossed, if this process has it; otherwise the principal is that of
         `latest`, another event of the same key.
         """
-        rule, state = self.reader.rule, self.state
+        rule, state = self.rule, self.state
         shown = newest(seen, since=crossing.since, until=crossing.until)
         first_time = crossing.first_time
         if shown:
@@ -57,7 +77,7 @@ class FindingBuilder:
             first_time = earliest if earliest <= crossing.first_until else first_time
         principal = trigger or latest
         return Finding(
-            id=finding_id(marker_key=state.marker_key(self.reader), period=crossing.period),
+            id=finding_id(marker_key=state.marker_key(cadence), period=crossing.period),
             rule=rule.id,
             title=rule.title,
             level=rule.level,
@@ -80,6 +100,11 @@ class FindingBuilder:
             source_ip=principal.source_ip,
             api_id=principal.api_id,
             route=principal.route,
+            series=series_name(rule=rule.id, window=rule.window, key=state.digest),
+            proved_since=proof.since,
+            sessions=proof.sessions,
+            session_events=proof.events,
+            reminder=cadence.reminds,
         )
 
 

@@ -12,10 +12,11 @@ import difflib
 from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
-from sessionwarden.documents.yaml import Document, Path
+from sessionwarden.documents.yaml import Document, Path, shown, stop_at_too_many
 from sessionwarden.errors import Diagnostic
 
-MAX_MESSAGE_CHARACTERS = 200
+MAX_WORDS_COMPARED = 1000
+"""The words may come from the file itself, and each is compared with each mistake."""
 
 _NAMES = {str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "a map"}
 
@@ -31,15 +32,19 @@ class Check(NamedTuple):
     notes: list[Diagnostic] | None = None
 
     def refuse(self, path: Path, message: str, hint: str = "") -> None:
-        """Add a diagnostic at `path`, unless its value could not be read and is reported already."""
+        """Add a diagnostic at `path`, unless its value could not be read and is reported already.
+
+        Raises `InputFileError` with all of them once there are `yaml.MAX_DIAGNOSTICS`.
+        """
         if any(path[: len(broken)] == broken for broken in self.document.broken):
             return
-        self.diagnostics.append(self.document.diagnostic(path, shown(message, MAX_MESSAGE_CHARACTERS), hint))
+        self.diagnostics.append(self.document.diagnostic(path, message, hint))
+        stop_at_too_many(self.diagnostics)
 
     def note(self, path: Path, message: str, hint: str = "") -> None:
         """Add a note at `path`: worth knowing, and nothing wrong."""
         if self.notes is not None:
-            self.notes.append(self.document.diagnostic(path, shown(message, MAX_MESSAGE_CHARACTERS), hint))
+            self.notes.append(self.document.diagnostic(path, message, hint))
 
     def typed(self, value: Any, kind: type, path: Path) -> Any:
         """`value` if it is of exactly that type (true is no number), or `None` and a diagnostic."""
@@ -79,9 +84,12 @@ class Check(NamedTuple):
         self.refuse(path, f"unknown value {quoted(text)}", nearest(text, known))
         return None
 
-    def texts(self, value: Any, path: Path) -> list[str]:
-        """The non-empty texts of a list, without those that are no texts or repeated (diagnostics)."""
-        found: list[str] = []
+    def texts(self, value: Any, path: Path) -> dict[str, Path]:
+        """The non-empty texts of a list, in order, each with its path.
+
+        Those that are no texts, or are repeated, are left out (diagnostics).
+        """
+        found: dict[str, Path] = {}
         for index, item in enumerate(self.typed(value, list, path) or ()):
             here = (*path, index)
             text = self.typed(item, str, here)
@@ -90,7 +98,7 @@ class Check(NamedTuple):
             elif text in found:
                 self.refuse(here, f"{quoted(text)} is listed twice")
             elif text is not None:
-                found.append(text)
+                found[text] = here
         return found
 
 
@@ -108,12 +116,6 @@ def quoted(text: str) -> str:
     return f"'{shown(text, 76)}'"
 
 
-def shown(text: str, limit: int) -> str:
-    """Text that may come from a hostile file, safe to print on a terminal."""
-    plain = "".join(character if character.isprintable() else "?" for character in text)
-    return plain if len(plain) <= limit else plain[: limit - 3] + "..."
-
-
 def quote_hint(value: Any, kind: type) -> str:
     """A hint to quote what YAML reads as something other than text: `no`, `2024-01-01`, `1e3`."""
     if kind is not str or value is None or isinstance(value, list | dict):
@@ -122,8 +124,10 @@ def quote_hint(value: Any, kind: type) -> str:
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """A hint that names the nearest known word, or lists them all if none is near."""
+    """A hint that names the nearest known word, or lists them all if none is near; none among too many."""
     words = sorted(set(known))
+    if len(words) > MAX_WORDS_COMPARED:
+        return ""
     near = difflib.get_close_matches(str(name)[:80], words, n=1)
     if near:
         return f"did you mean {near[0]}?"

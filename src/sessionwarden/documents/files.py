@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from sessionwarden.documents.yaml import MAX_BYTES, Document, read_documents
+from sessionwarden.documents.yaml import MAX_BYTES, Document, read_documents, stop_at_too_many
 from sessionwarden.errors import Diagnostic
 
 
@@ -28,6 +28,7 @@ def read_files(files: Iterable[Path]) -> Reading:
         documents, diagnostics = _read(file)
         reading.documents.extend(documents)
         reading.diagnostics.extend(diagnostics)
+        stop_at_too_many(reading.diagnostics)
     return reading
 
 

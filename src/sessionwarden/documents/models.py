@@ -68,7 +68,8 @@ def refused_parts(errors: Iterable[tuple[Path, PydanticCustomError]]) -> Validat
 
 
 def _distinct(texts: list[str]) -> list[str]:
-    twice = [index for index, text in enumerate(texts) if text in texts[:index]]
+    first: dict[str, int] = {}
+    twice = [index for index, text in enumerate(texts) if first.setdefault(text, index) != index]
     if twice:
         raise refused_parts(((index,), refused(f"{quoted(texts[index])} is listed twice")) for index in twice)
     return texts

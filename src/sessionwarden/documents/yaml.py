@@ -1,9 +1,11 @@
 """YAML text in, plain data with the position of every key out.
 
 An operator's file becomes one `Document` per `---` document, whose `position` turns the path of a
-validation error into line and column. Invariant: what a person reads is what is loaded, so a
-duplicate key, an alias (nested aliases can explode) and a tag other than YAML's own are refused. All
-diagnostics of a file are reported at once; only a syntax error hides what follows it.
+validation error into line and column. Invariants: what a person reads is what is loaded, so a duplicate key,
+an alias (nested aliases can explode) and a tag other than YAML's own are refused, and scalars are those of
+YAML 1.2 (`plain_scalars`); whatever a file holds, reading it takes seconds at most, since values, depth,
+lengths and mistakes are counted while it is read. All diagnostics of a file are reported at once; only a
+syntax error, or a file beyond these bounds, hides what follows it.
 """
 
 from __future__ import annotations
@@ -12,6 +14,17 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from sessionwarden.documents.plain_scalars import (
+    BOOL,
+    FLOAT,
+    INT,
+    NULL,
+    STR,
+    YAML,
+    ScalarError,
+    plain_tag,
+    scalar_value,
+)
 from sessionwarden.errors import Diagnostic, InputFileError
 
 Path = tuple[str | int, ...]
@@ -19,8 +32,19 @@ Path = tuple[str | int, ...]
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 40
 
-_YAML = "tag:yaml.org,2002:"
-_SCALAR_TAGS = frozenset(_YAML + name for name in ("str", "int", "float", "bool", "null", "timestamp"))
+MAX_VALUES = 30_000
+"""Of keys and values in a file: enough for a list of 25,000 addresses."""
+
+MAX_TEXT_CHARACTERS = 20_000
+"""Of one key or value: a whole request line fits, and no report repeats a megabyte."""
+
+MAX_DIAGNOSTICS = 200
+"""More than a person mends at once. What follows the last of them is not looked at."""
+
+MAX_MESSAGE_CHARACTERS = 200
+MAX_HINT_CHARACTERS = 600
+
+_SCALAR_TAGS = frozenset((STR, INT, FLOAT, BOOL, NULL))
 _ALIAS = "an alias, already reported"
 
 
@@ -51,7 +75,27 @@ class Document(NamedTuple):
 
     def diagnostic(self, path: Path, message: str, hint: str = "") -> Diagnostic:
         """A diagnostic at `path` of this document."""
-        return Diagnostic(self.file, *self.position(path), format_path(path), message, hint)
+        return _diagnostic(self.file, self.position(path), path, message, hint)
+
+
+def _diagnostic(file: str, position: Position, path: Path, message: str, hint: str = "") -> Diagnostic:
+    """A diagnostic whose texts are short and printable, whatever the file says."""
+    at, said = (shown(text, MAX_MESSAGE_CHARACTERS) for text in (format_path(path), message))
+    return Diagnostic(file, *position, at, said, shown(hint, MAX_HINT_CHARACTERS))
+
+
+def shown(text: str, limit: int) -> str:
+    """Text that may come from a hostile file, safe to print on a terminal."""
+    plain = "".join(character if character.isprintable() else "?" for character in text[: limit + 1])
+    return plain if len(plain) <= limit else plain[: limit - 3] + "..."
+
+
+def stop_at_too_many(diagnostics: list[Diagnostic]) -> None:
+    """Raise `InputFileError` once there are more mistakes than are worth looking for."""
+    if len(diagnostics) >= MAX_DIAGNOSTICS:
+        last = diagnostics[-1]
+        more = f"{MAX_DIAGNOSTICS} mistakes so far: what follows was not looked at"
+        raise InputFileError([*diagnostics, Diagnostic(last.file, last.line, last.column, "", more)])
 
 
 def format_path(path: Path) -> str:
@@ -76,7 +120,8 @@ def load_documents(text: str, *, file: str) -> list[Document]:
 def read_documents(text: str, *, file: str) -> tuple[list[Document], list[Diagnostic]]:
     """As `load_documents`, but what can be read is returned beside the diagnostics.
 
-    For a caller that has more to check and reports everything in one run.
+    For a caller that has more to check and reports everything in one run. Raises `InputFileError` only if
+    there are `MAX_DIAGNOSTICS`.
     """
     diagnostics: list[Diagnostic] = []
     documents: list[Document] = []
@@ -86,57 +131,90 @@ def read_documents(text: str, *, file: str) -> tuple[list[Document], list[Diagno
     try:
         loader = _Loader(text, file, diagnostics)
         while loader.check_node():
-            builder = _Builder(file, loader, diagnostics)
+            builder = _Builder(file, diagnostics)
             node = loader.get_node()
             data = None if node is None else builder.build(node, ())
             if data is not None:
                 documents.append(Document(file, data, builder.positions, frozenset(builder.broken)))
     except yaml.YAMLError as error:
         diagnostics.append(_syntax_diagnostic(error, text, file))
-    except RecursionError:
-        diagnostics.append(Diagnostic(file, 0, 0, "", "nested too deeply"))
+    except _BeyondBoundsError as error:
+        diagnostics.append(_diagnostic(file, error.position, (), str(error)))
+    except (ValueError, OverflowError, LookupError, RecursionError):
+        # PyYAML converts some numbers unseen: of a %YAML directive, or of a \U escape beyond Unicode
+        diagnostics.append(_diagnostic(file, _reached(loader), (), "not YAML: cannot be read from here on"))
     finally:
         if loader is not None:
             loader.dispose()
     return documents, diagnostics
 
 
+def _reached(loader: _Loader | None) -> Position:
+    mark = None if loader is None else loader.get_mark()
+    return Position(1, 1) if mark is None else Position(mark.line + 1, mark.column + 1)
+
+
+class _BeyondBoundsError(Exception):
+    """The file holds more than is ever read."""
+
+    def __init__(self, message: str, position: Position) -> None:
+        self.position = position
+        super().__init__(message)
+
+
 class _Loader(yaml.SafeLoader):
-    """Composes every alias as a scalar of its own, so that nested aliases cannot explode."""
+    """Composes every alias as a scalar of its own, so that nested aliases cannot explode, and counts values.
+
+    It stops at the first value too many, not when all is composed: PyYAML reads 20,000 values a second.
+    """
 
     def __init__(self, text: str, file: str, diagnostics: list[Diagnostic]) -> None:
         self._file = file
         self._diagnostics = diagnostics
         self._depth = 0
+        self._values = 0
         super().__init__(text)
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise _BeyondBoundsError(f"more than {MAX_VALUES:,} keys and values", self._next())
         if not self.check_event(yaml.AliasEvent):
             return self._compose_deeper(parent, index)
         event: yaml.AliasEvent = self.get_event()  # type: ignore[no-untyped-call]
         node = yaml.ScalarNode(_ALIAS, "", event.start_mark, event.end_mark)  # type: ignore[arg-type]
-        message = f"alias *{event.anchor} is not allowed"
-        self._diagnostics.append(Diagnostic(self._file, *_position(node), "", message, "write it out"))
+        message = f"alias *{shown(str(event.anchor), 76)} is not allowed"
+        self._diagnostics.append(_diagnostic(self._file, _position(node), (), message, "write it out"))
+        stop_at_too_many(self._diagnostics)
         return node
 
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
+        if kind is yaml.ScalarNode and implicit[0]:
+            return plain_tag(value)
+        tag: str = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+        return tag
+
     def _compose_deeper(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        # stop here, not when all is composed: the parser takes quadratic time for nested brackets
+        # the parser takes quadratic time for nested brackets
         if self._depth > MAX_DEPTH:
-            raise RecursionError
+            raise _BeyondBoundsError("nested too deeply", self._next())
         self._depth += 1
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
 
+    def _next(self) -> Position:
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        return Position(mark.line + 1, mark.column + 1)
+
 
 class _Builder:
     """Turns the nodes of one document into data, noting positions and diagnostics on the way."""
 
-    def __init__(self, file: str, loader: yaml.SafeLoader, diagnostics: list[Diagnostic]) -> None:
+    def __init__(self, file: str, diagnostics: list[Diagnostic]) -> None:
         self.positions: dict[Path, Position] = {}
         self.broken: set[Path] = set()
         self._file = file
-        self._loader = loader
         self._diagnostics = diagnostics
 
     def build(self, node: yaml.Node, path: Path) -> Any:
@@ -144,51 +222,73 @@ class _Builder:
         if node.tag == _ALIAS:
             self.broken.add(path)
             return None
-        if isinstance(node, yaml.MappingNode) and node.tag == _YAML + "map":
+        if isinstance(node, yaml.MappingNode) and node.tag == YAML + "map":
             return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode) and node.tag == _YAML + "seq":
+        if isinstance(node, yaml.SequenceNode) and node.tag == YAML + "seq":
             return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode) and node.tag in _SCALAR_TAGS:
             return self._scalar(node, path)
-        tag = node.tag.replace(_YAML, "!!")
-        return self._refuse(node, path, f"tag {tag} is not allowed", "leave the tag out")
+        return self._refuse(node, path, _foreign(node.tag), "leave the tag out")
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _YAML + "merge":
-                self._diagnostics.append(
-                    self._diagnostic(key_node, path, "a key must be plain text", "write the keys out")
-                )
-                continue
             if key_node.tag == _ALIAS:
+                continue
+            if not self._is_key(key_node, path):
                 continue
             here = (*path, key_node.value)
             if key_node.value in data:
-                message = f"duplicate key, first on line {self.positions[here].line}"
-                self._diagnostics.append(self._diagnostic(key_node, here, message))
+                self._report(key_node, here, f"duplicate key, first on line {self.positions[here].line}")
                 continue
             self.positions[here] = _position(key_node)
             data[key_node.value] = self.build(value_node, here)
         return data
 
+    def _is_key(self, node: yaml.Node, path: Path) -> bool:
+        if not isinstance(node, yaml.ScalarNode) or (node.value == "<<" and node.style is None):
+            # other readers of YAML would merge what stands behind <<
+            self._report(node, path, "a key must be plain text", "write the keys out")
+        elif node.tag not in _SCALAR_TAGS:
+            self._report(node, path, _foreign(node.tag), "leave the tag out")
+        elif len(node.value) > MAX_TEXT_CHARACTERS:
+            self._report(node, path, f"a key has at most {MAX_TEXT_CHARACTERS:,} characters")
+        elif not _is_whole(node.value):
+            self._report(node, path, "holds half a character", "write the character itself")
+        else:
+            return True
+        return False
+
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
-        try:
-            node.value.encode()  # an escape can write half a character, which no JSON can carry
-            return self._loader.construct_object(node, deep=True)
-        except UnicodeEncodeError:
+        if len(node.value) > MAX_TEXT_CHARACTERS:
+            return self._refuse(node, path, f"longer than {MAX_TEXT_CHARACTERS:,} characters", "")
+        if not _is_whole(node.value):
             return self._refuse(node, path, "holds half a character", "write the character itself")
-        except (yaml.YAMLError, ValueError, OverflowError, LookupError):
-            return self._refuse(
-                node, path, f"not a valid {node.tag.rpartition(':')[2]}", "quote it if it is text"
-            )
+        try:
+            return scalar_value(node.tag, node.value)
+        except ScalarError as error:
+            return self._refuse(node, path, str(error), error.hint)
 
     def _refuse(self, node: yaml.Node, path: Path, message: str, hint: str) -> None:
         self.broken.add(path)
-        self._diagnostics.append(self._diagnostic(node, path, message, hint))
+        self._report(node, path, message, hint)
 
-    def _diagnostic(self, node: yaml.Node, path: Path, message: str, hint: str = "") -> Diagnostic:
-        return Diagnostic(self._file, *_position(node), format_path(path), message, hint)
+    def _report(self, node: yaml.Node, path: Path, message: str, hint: str = "") -> None:
+        self._diagnostics.append(_diagnostic(self._file, _position(node), path, message, hint))
+        stop_at_too_many(self._diagnostics)
+
+
+def _foreign(tag: str) -> str:
+    return f"tag {shown(tag.replace(YAML, '!!'), 76)} is not allowed"
+
+
+def _is_whole(text: str) -> bool:
+    """Whether no escape wrote half a character, which no JSON can carry."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _position(node: yaml.Node) -> Position:
@@ -198,12 +298,9 @@ def _position(node: yaml.Node) -> Position:
 def _syntax_diagnostic(error: yaml.YAMLError, text: str, file: str) -> Diagnostic:
     if isinstance(error, yaml.reader.ReaderError):
         before = text[: error.position]
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        return Diagnostic(
-            file, line, column, "", f"not YAML: character U+{error.character:04X} is not allowed"
-        )
+        position = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        return _diagnostic(file, position, (), f"not YAML: character U+{error.character:04X} is not allowed")
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error)
-    if mark is None:
-        return Diagnostic(file, 0, 0, "", f"not YAML: {problem}")
-    return Diagnostic(file, mark.line + 1, mark.column + 1, "", f"not YAML: {problem}")
+    position = Position(0, 0) if mark is None else Position(mark.line + 1, mark.column + 1)
+    return _diagnostic(file, position, (), f"not YAML: {problem}")

@@ -17,11 +17,11 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from sessionwarden.enforcement.deny_entries import entry_of, principal_of, user_of
+from sessionwarden.enforcement.acted import Acted
+from sessionwarden.enforcement.deny_entries import broad_entry_of, entries_of, principal_of, user_of
 from sessionwarden.errors import UserPoolError
 from sessionwarden.model.decision import ActionResult, Decision, Enforcement, Outcome
-from sessionwarden.model.deny import BroadDeny
-from sessionwarden.model.finding import Action
+from sessionwarden.model.finding import BROAD_SCOPES, Action
 from sessionwarden.ports import Clock, ControlStore, DecisionStore, DenylistStore, UserPool
 
 ORDER: tuple[Action, ...] = ("deny", "sign_out", "disable_user")
@@ -54,6 +54,7 @@ class Actions:
     decisions: DecisionStore
     denylist: DenylistStore
     control: ControlStore
+    acted: Acted
     users: UserPool
     clock: Clock
 
@@ -93,12 +94,12 @@ class Actions:
         return self._result(action, "done")
 
     def _deny(self, decision: Decision) -> None:
-        entry = entry_of(decision)
-        assert entry is not None
-        if isinstance(entry, BroadDeny):
-            self.denylist.put_broad(entry)
+        if decision.scope in BROAD_SCOPES:
+            self.denylist.put_broad(broad_entry_of(decision))
         else:
-            self.denylist.put(principal_of(decision), entry)
+            for entry in entries_of(decision):
+                self.denylist.put(principal_of(decision), entry)
+        self.acted.done(decision, now_ms=self.clock())
 
     def _disable(self, decision: Decision) -> None:
         """Disable the account, unless a lift overtook us between the check and the call."""

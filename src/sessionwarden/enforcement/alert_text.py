@@ -34,6 +34,7 @@ WHY_WITHHELD: Mapping[Withheld, str] = {
     "budget": "this hour's enforcement budget is spent, and the finding names no session",
     "shared_client": "the app client serves people, and all of them would be shut out"
     " (by hand: sessionwarden decisions add)",
+    "covered": "what was counted had been acted upon already; the abuse had not gone on when this was found",
     "stopped": "enforcement is stopped (see: sessionwarden enforcement status)",
     "no_principal": "the finding names no verified user, session or client (of a user pool), nor one address",
     "unknown_pool": "the user pool is not one that this deployment watches",
@@ -117,6 +118,8 @@ def _subject(alert: Alert) -> str:
     outcome = f"withheld ({decision.withheld})" if decision.simulated else ", ".join(done) or "alert"
     if decision.reduced:
         outcome += f" (reduced: {decision.reduced})"
+    if decision.repeats:
+        outcome += f" (again: {decision.repeats + 1})"
     return ascii_line(f"[{finding.level}] Sessionwarden: {outcome}: {finding.title}", limit=SUBJECT_LIMIT)
 
 
@@ -167,11 +170,7 @@ def _what_was_done(alert: Alert) -> Iterator[str]:
     if not actions:
         yield "Nothing was done: the rule only alerts."
         return
-    if decision.reduced:
-        response = alert.finding.response
-        requested = ", ".join(action for action in response.actions if action != "alert")
-        yield "REDUCED to a deny of this one session, because this hour's enforcement budget is spent."
-        yield f"  The rule asks for: {requested} (scope {response.scope}). Other sessions go on."
+    yield from _how_far(alert.finding, decision)
     yield f"Decision {printable(decision.id, limit=TEXT_LIMIT)}:"
     for result in alert.enforcement.results:
         yield f"  {result.action}: {_outcome(result)}"
@@ -181,7 +180,35 @@ def _what_was_done(alert: Alert) -> Iterator[str]:
         yield f"  {_what_is_refused(decision)} until {_time(decision.deny_until * 1000)}."
 
 
+def _how_far(finding: Finding, decision: Decision) -> Iterator[str]:
+    """Why less, or more, was done than the rule asks for."""
+    requested = ", ".join(action for action in finding.response.actions if action != "alert")
+    asked = f"  The rule asks for: {requested} (scope {finding.response.scope})."
+    if decision.reduced:
+        yield f"REDUCED to {_what_is_left(decision)}, because this hour's enforcement budget is spent."
+        yield f"{asked} Other sessions go on{' afterwards' if decision.scope == 'user' else ''}."
+    if decision.narrowed:
+        yield "NARROWED to a deny of this one session, which made nearly all of the requests."
+        yield f"{asked} It follows if the abuse goes on."
+    if decision.repeats:
+        times = "once" if decision.repeats == 1 else f"{decision.repeats} times"
+        yield f"REPEATED: within a day there had been an act {times}, and the abuse went on after it."
+        yield f"{asked} This deny is wider or longer."
+
+
+def _what_is_left(decision: Decision) -> str:
+    if decision.scope == "user":
+        return "a short deny of the user"
+    sessions = 1 + len(decision.more_sessions)
+    return (
+        "a deny of this one session" if sessions == 1 else f"a deny of the {sessions} sessions that took part"
+    )
+
+
 def _why_withheld(decision: Decision, withheld: Withheld) -> str:
+    if withheld == "covered" and decision.covered_by:
+        covered_by = printable(decision.covered_by, limit=TEXT_LIMIT)
+        return f"{WHY_WITHHELD[withheld]} (decision {covered_by})"
     if withheld == "budget" and decision.scope in BROAD_SCOPES:
         return f"this hour's limits.broad_denies_per_hour is spent for scope {decision.scope}"
     return WHY_WITHHELD[withheld]

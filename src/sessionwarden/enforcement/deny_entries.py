@@ -1,15 +1,14 @@
-"""The deny entry of a decision, as enforcement writes it and a lift marks it.
+"""The deny entries of a decision, as enforcement writes them and a lift marks them.
 
-It lies under the user's principal or, for the scopes `client` and `source_ip`, among the broad denies that
-authorizers poll. Invariant: the same decision always has the same entry, so that writing it twice is writing
-it once.
+They lie under the user's principal or, for the scopes `client` and `source_ip`, among the broad denies that
+authorizers poll. Invariant: the same decision always has the same entries, so that writing them twice is
+writing them once.
 """
 
 from __future__ import annotations
 
 from sessionwarden.model.decision import Decision
 from sessionwarden.model.deny import BroadDeny, DenyEntry
-from sessionwarden.model.finding import BROAD_SCOPES
 from sessionwarden.model.principal import principal
 
 
@@ -25,23 +24,28 @@ def principal_of(decision: Decision) -> str:
     return principal(*user_of(decision))
 
 
-def entry_of(decision: Decision) -> DenyEntry | BroadDeny | None:
-    """The decision's part of the denylist, or `None` if it denies nothing (simulated, or alert only)."""
-    if not decision.enforced:
-        return None
-    if decision.scope in BROAD_SCOPES:
-        return _broad_entry_of(decision)
+def entries_of(decision: Decision) -> tuple[DenyEntry, ...]:
+    """The decision's entries under its user, of whom it denies all or some sessions.
+
+    A decision has one; each session beside the first has one more, whose id ends in a number.
+    """
     assert decision.expires_at is not None
-    return DenyEntry(
+    first = DenyEntry(
         decision_id=decision.id,
         expires_at=decision.expires_at,
         not_before=decision.not_before,
         deny_until=decision.deny_until,
         session=decision.session,
     )
+    more = (
+        first._replace(decision_id=f"{decision.id}.{number}", session=session)
+        for number, session in enumerate(decision.more_sessions, start=2)
+    )
+    return (first, *more)
 
 
-def _broad_entry_of(decision: Decision) -> BroadDeny:
+def broad_entry_of(decision: Decision) -> BroadDeny:
+    """The decision's entry among the broad denies: a client, or a network."""
     assert decision.deny_until is not None
     if decision.scope == "source_ip":
         return BroadDeny(decision.id, decision.deny_until, network=decision.value)

@@ -13,14 +13,16 @@ from dataclasses import dataclass
 import msgspec
 from msgspec.structs import replace
 
+from sessionwarden.enforcement.acted import covering, repeats_of
 from sessionwarden.enforcement.actions import Actions, Progress, with_result
 from sessionwarden.enforcement.alert_text import Alert, DeploymentName, Message, compose, compose_notice
 from sessionwarden.enforcement.budgets import MS_PER_HOUR, AlertForm, Budgets
-from sessionwarden.enforcement.deny_entries import user_of
+from sessionwarden.enforcement.deny_entries import principal_of, user_of
 from sessionwarden.model.decision import ActionResult, Decision, Enforcement
-from sessionwarden.model.finding import Finding
-from sessionwarden.policy.decide import decide, needs_user_facts, reduce_for_budget
+from sessionwarden.model.finding import BROAD_SCOPES, Finding
+from sessionwarden.policy.decide import decide, needs_user_facts, reduce_for_budget, sessions_of
 from sessionwarden.policy.deployment import Deployment
+from sessionwarden.policy.ladder import climb
 from sessionwarden.ports import AlertSink, Publisher
 
 
@@ -43,7 +45,22 @@ class Enforcer:
         Cognito is the one that failed, the deny is in force by then and the alert was sent.
         """
         decisions = self.actions.decisions
-        known = decisions.get(finding.id) or decisions.record(self._decide(finding))
+        return self._follow(finding, decisions.get(finding.id) or decisions.record(self._decide(finding)))
+
+    def remind(self, reminder: Finding) -> Enforcement | None:
+        """Act on a finding that goes on, unless that asks for nothing new: then no record is made either.
+
+        Raises as `enforce` does.
+        """
+        known = self.actions.decisions.get(reminder.id)
+        if known is None:
+            decision = self._decide(reminder)
+            if not decision.enforced:
+                return None
+            known = self.actions.decisions.record(decision)
+        return self._follow(reminder, known)
+
+    def _follow(self, finding: Finding, known: Enforcement) -> Enforcement:
         progress = self.actions.carry_out(known)
         enforcement = self._alert(finding, progress)
         if progress.pending:
@@ -58,7 +75,9 @@ class Enforcer:
             decision = decide(self._with_user_facts(finding, decision), self.deployment, now_ms=now_ms)
         if not decision.enforced:
             return decision
-        return self._braked(finding, decision, hour=now_ms // MS_PER_HOUR)
+        if self.actions.control.stopped():
+            return replace(decision, simulated=True, withheld="stopped")
+        return self._on_the_ladder(finding, decision)
 
     def _with_user_facts(self, finding: Finding, decision: Decision) -> Finding:
         """The finding with the user's name and groups, as the user pool has them now.
@@ -75,13 +94,29 @@ class Enforcer:
             groups=(*(finding.groups or ()), *user.groups),
         )
 
-    def _braked(self, finding: Finding, decision: Decision, *, hour: int) -> Decision:
-        """The decision as the kill switch and the hour's limits leave it."""
-        if self.actions.control.stopped():
-            return replace(decision, simulated=True, withheld="stopped")
-        if self._budgets.may_enforce(decision, hour=hour):
-            return decision
-        return reduce_for_budget(decision, session=finding.session)
+    def _on_the_ladder(self, finding: Finding, decision: Decision) -> Decision:
+        """The decision as earlier acts and the hour's limits leave it."""
+        acted = self.actions.acted
+        known = acted.before(decision)
+        if act := covering(finding, known):
+            return replace(decision, simulated=True, withheld="covered", covered_by=act.by)
+        repeats = repeats_of(decision, finding, known)
+        decision = climb(decision, finding, self.deployment.policy, repeats=repeats)
+        if not self._budgets.may_enforce(decision, hour=decision.created_at // MS_PER_HOUR):
+            sessions = self._not_denied(finding, decision)
+            decision = reduce_for_budget(decision, self.deployment.policy, sessions=sessions)
+        if decision.enforced and not acted.claim(decision, finding):
+            # another finding of the same events was decided at the same moment
+            return replace(decision, simulated=True, withheld="covered")
+        return decision
+
+    def _not_denied(self, finding: Finding, decision: Decision) -> tuple[str, ...]:
+        """The sessions that took part, without those that are denied already."""
+        if decision.scope in BROAD_SCOPES:
+            return ()
+        entries = self.actions.denylist.entries(principal_of(decision))
+        denied = {entry.session for entry in entries if entry.lifted_at is None}
+        return tuple(session for session in sessions_of(finding) if session not in denied)
 
     @property
     def _budgets(self) -> Budgets:

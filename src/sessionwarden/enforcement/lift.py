@@ -12,9 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from sessionwarden.enforcement.deny_entries import entry_of, principal_of, user_of
+from sessionwarden.enforcement.acted import Acted
+from sessionwarden.enforcement.deny_entries import broad_entry_of, entries_of, principal_of, user_of
 from sessionwarden.model.decision import Decision, Enforcement
 from sessionwarden.model.deny import BroadDeny, DenyEntry
+from sessionwarden.model.finding import BROAD_SCOPES
 from sessionwarden.ports import DecisionStore, DenylistStore, UserPool
 
 Account = Literal["untouched", "enabled", "still_disabled"]
@@ -35,6 +37,7 @@ class Lift:
 
     decisions: DecisionStore
     denylist: DenylistStore
+    acted: Acted
     users: UserPool
 
     def lift(self, decision_id: str, *, lifted_at: int, by: str, revive_tokens: bool) -> Lifted | None:
@@ -49,22 +52,21 @@ class Lift:
         known = self.decisions.get(decision_id)
         if known is None:
             return None
-        entry = entry_of(known.decision)
-        if entry is None:
-            return Lifted(known.decision, denied=False, account="untouched")
-        if isinstance(entry, BroadDeny):
-            self._lift_broad(entry, lifted_at=lifted_at)
-            return Lifted(known.decision, denied=True, account="untouched")
-        self._lift_entry(known.decision, entry, lifted_at=lifted_at, revive_tokens=revive_tokens)
-        return Lifted(known.decision, denied=True, account=self._enable_account(known))
+        decision = known.decision
+        if not decision.enforced:
+            return Lifted(decision, denied=False, account="untouched")
+        self.acted.lifted(decision, lifted_at_ms=lifted_at * 1000)
+        if decision.scope in BROAD_SCOPES:
+            self._lift_broad(broad_entry_of(decision), lifted_at=lifted_at)
+            return Lifted(decision, denied=True, account="untouched")
+        for entry in entries_of(decision):
+            self._lift_entry(principal_of(decision), entry, lifted_at=lifted_at, revive_tokens=revive_tokens)
+        return Lifted(decision, denied=True, account=self._enable_account(known))
 
-    def _lift_entry(
-        self, decision: Decision, entry: DenyEntry, *, lifted_at: int, revive_tokens: bool
-    ) -> None:
-        principal = principal_of(decision)
+    def _lift_entry(self, principal: str, entry: DenyEntry, *, lifted_at: int, revive_tokens: bool) -> None:
         # if enforcement has not come to its deny yet, it must find this tombstone in its place
         self.denylist.put(principal, entry._replace(lifted_at=lifted_at, tokens_revived=revive_tokens))
-        self.denylist.lift(principal, decision.id, lifted_at=lifted_at, revive_tokens=revive_tokens)
+        self.denylist.lift(principal, entry.decision_id, lifted_at=lifted_at, revive_tokens=revive_tokens)
 
     def _lift_broad(self, entry: BroadDeny, *, lifted_at: int) -> None:
         self.denylist.put_broad(entry._replace(lifted_at=lifted_at))

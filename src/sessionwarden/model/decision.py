@@ -13,14 +13,23 @@ import msgspec
 from sessionwarden.model.finding import Action, Level, Scope
 
 Withheld = Literal[
-    "observe", "protected", "stale", "budget", "stopped", "no_principal", "unknown_pool", "shared_client"
+    "observe",
+    "protected",
+    "stale",
+    "budget",
+    "stopped",
+    "covered",
+    "no_principal",
+    "unknown_pool",
+    "shared_client",
 ]
 """Why a decision was not carried out (`simulated`): rule or deployment in `observe`, a protected principal,
-abuse too long ago, the hourly limit, the kill switch, a finding that names no principal that can be denied,
-one of a pool that is not watched, or an app client that serves people."""
+abuse too long ago, the hourly limit, the kill switch, an act that has answered for the same events already, a
+finding that names no principal that can be denied, one of a pool that is not watched, or an app client that
+serves people."""
 
 Reduced = Literal["budget"]
-"""Why a decision does less than its rule asks for: the hourly limit left only the deny of one session."""
+"""Why a decision does less than its rule asks for: the hourly limit left only the denies of sessions."""
 
 Outcome = Literal["done", "failed", "skipped"]
 """How an action ended. All three are final; an action that may still succeed has no result yet."""
@@ -32,7 +41,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `id` is the finding's id, or `manual-<uuid>` for an operator's order. `value` is the value of the scope: a
     sub, an origin_jti, an app client's id, an address (a CIDR block once it is denied). `not_before`,
     `deny_until` and `session` are those of the deny entry; `expires_at` is when that entry may be forgotten.
-    `created_by` is the operator.
+    `created_by` is the operator. `series` is the finding's, `covered_by` the decision that answered for it.
+    `narrowed`: one session did it, so it alone is denied. `repeats`: how often the principal had been acted
+    upon within a day, for which the deny is wider and longer. `more_sessions` are denied beside `session`.
     """
 
     id: str
@@ -58,6 +69,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     deny_until: int | None = None
     session: str | None = None
     expires_at: int | None = None
+    series: str | None = None
+    covered_by: str | None = None
+    narrowed: bool = False
+    repeats: int = 0
+    more_sessions: tuple[str, ...] = ()
 
     @property
     def enforced(self) -> bool:

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+CLOCK_SKEW_SECONDS = 10
+"""By how much a pool's clock may be ahead of ours. A token from further ahead is not valid yet, and a cut-off
+reaches as far: a session that was opened before it must not survive because its clock is fast. AWS keeps its
+clocks within milliseconds, so this costs people who sign in again some seconds, and no more."""
+
 
 class DenyEntry(NamedTuple):
     """The entry of one decision in the denylist. Times are epoch seconds.
@@ -15,7 +20,8 @@ class DenyEntry(NamedTuple):
     `not_before`: tokens whose `auth_time` is at or before it are refused. `deny_until`: every token is
     refused until then. `session`: tokens with that `origin_jti` are refused. `expires_at`: from then on the
     entry has no effect, even if the table's TTL has not removed it yet. `lifted_at`: an operator has undone
-    the decision; `not_before` and `session` still refuse old tokens unless `tokens_revived`.
+    the decision; `not_before` (without the skew in it) and `session` still refuse old tokens unless
+    `tokens_revived`.
     """
 
     decision_id: str

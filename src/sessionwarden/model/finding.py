@@ -19,6 +19,10 @@ BROAD_SCOPES: frozenset[Scope] = frozenset({"client", "source_ip"})
 """Scopes whose denies concern many requests at once, so that authorizers poll them; see `BroadDeny`."""
 
 
+SESSIONS_NAMED = 10
+"""Sessions that a finding names: more than people use at once, and few enough to deny one by one."""
+
+
 class Response(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a rule asks for: its `response` key over the defaults of `rules/policy.yml`.
 
@@ -33,6 +37,11 @@ class Response(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cooldown_ms: int
 
 
+def asks_to_act(response: Response) -> bool:
+    """Whether a rule asks for more than to be told of what it finds."""
+    return response.mode == "enforce" and not set(response.actions) <= {"alert"}
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A rule matched for `key`. Times are epoch ms; `count` is what the window held at `time`.
 
@@ -42,6 +51,12 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     counted events times `sampled_one_in`. `events` holds at most 20 ids. The principal's fields (`pool`,
     `user`, `username`, `session`, `client`, `groups`, `source_ip`) are those of the event that crossed the
     threshold.
+
+    `series` names the rule and the key: all findings of one rule about one key are a series. `proved_since`:
+    the events after that time meet the rule by themselves, so an act on an earlier one does not cover them.
+    `sessions` are those that most of the `session_events` counted came from, with the number of each, where
+    the rule's kind tells them apart. A `reminder` says that a series goes on: it is sent to enforcement again
+    and again within the time for which a rule has one finding, and acted on only if nothing covers it.
     """
 
     id: str
@@ -68,3 +83,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     route: str | None = None
     value: int | float | None = None
     sampled_one_in: int = 1
+
+    series: str | None = None
+    proved_since: int | None = None
+    sessions: tuple[tuple[str, int], ...] = ()
+    session_events: int = 0
+    reminder: bool = False

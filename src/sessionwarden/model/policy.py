@@ -10,6 +10,8 @@ from typing import Annotated
 
 import msgspec
 
+REPEAT_DENY_SECONDS = (15 * 60, 3600, 4 * 3600, 24 * 3600)
+RepeatDenies = Annotated[tuple[Annotated[int, msgspec.Meta(ge=1)], ...], msgspec.Meta(min_length=1)]
 HourlyLimit = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -29,9 +31,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `enforcements_per_hour` counts decisions of the whole deployment that concern a user, or do more than
     deny one session. `alerts_per_hour` counts the alerts of each rule by itself, apart from those of such
     decisions. `broad_denies_per_hour` counts denies of clients and denies of networks, each by themselves.
+    `repeat_deny_seconds`: for how long new sign-ins of a user are refused after the second act within a day,
+    the third, and so on; the last holds for all that follow.
     """
 
     protected: Protected
     enforcements_per_hour: HourlyLimit
     alerts_per_hour: HourlyLimit
     broad_denies_per_hour: HourlyLimit
+    repeat_deny_seconds: RepeatDenies = REPEAT_DENY_SECONDS

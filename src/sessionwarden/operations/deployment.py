@@ -18,9 +18,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sessionwarden.adapters.aws.clients import client
 from sessionwarden.adapters.aws.cognito import CognitoUserPool
+from sessionwarden.adapters.clock import system_clock
 from sessionwarden.adapters.dynamodb.control import DynamoDBControlStore
+from sessionwarden.adapters.dynamodb.coverage import DynamoDBCoverageStore
 from sessionwarden.adapters.dynamodb.decisions import DynamoDBDecisionStore
 from sessionwarden.adapters.dynamodb.denylist import DynamoDBDenylistStore
+from sessionwarden.enforcement.acted import Acted
+from sessionwarden.enforcement.actions import Actions
+from sessionwarden.enforcement.lift import Lift
 from sessionwarden.errors import SessionwardenError
 from sessionwarden.policy.deployment import DEFAULT_SESSION_LIFETIME_SECONDS
 
@@ -94,6 +99,7 @@ class Target:
             decisions=DynamoDBDecisionStore(dynamodb, named("DecisionsTable")),
             denylist=DynamoDBDenylistStore(dynamodb, named("DenylistTable")),
             control=DynamoDBControlStore(dynamodb, named("ControlTable")),
+            acted=Acted(DynamoDBCoverageStore(dynamodb, named("ControlTable"))),
             users=CognitoUserPool(self.client("cognito-idp")),
             pools=_pool_ids(named("UserPools")),
             session_lifetime_seconds=int(
@@ -109,9 +115,27 @@ class Deployed:
     decisions: DynamoDBDecisionStore
     denylist: DynamoDBDenylistStore
     control: DynamoDBControlStore
+    acted: Acted
     users: CognitoUserPool
     pools: tuple[str, ...]
     session_lifetime_seconds: int
+
+    @property
+    def actions(self) -> Actions:
+        """What carries out an operator's decision."""
+        return Actions(
+            decisions=self.decisions,
+            denylist=self.denylist,
+            control=self.control,
+            acted=self.acted,
+            users=self.users,
+            clock=system_clock,
+        )
+
+    @property
+    def lift(self) -> Lift:
+        """What undoes a decision."""
+        return Lift(decisions=self.decisions, denylist=self.denylist, acted=self.acted, users=self.users)
 
 
 @cache

@@ -11,9 +11,11 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from sessionwarden.model.decision import Decision, Withheld
-from sessionwarden.model.deny import MAX_BROAD_DENY_SECONDS
+from sessionwarden.model.deny import CLOCK_SKEW_SECONDS, MAX_BROAD_DENY_SECONDS
 from sessionwarden.model.finding import BROAD_SCOPES, Action, Finding
+from sessionwarden.model.policy import Policy
 from sessionwarden.policy.deployment import Deployment
+from sessionwarden.policy.ladder import kept_out, only_sessions
 from sessionwarden.policy.networks import Network, grouped_network
 from sessionwarden.policy.protected import is_protected, is_protected_network, lacks_facts
 
@@ -46,6 +48,7 @@ def decide(finding: Finding, deployment: Deployment, *, now_ms: int) -> Decision
         pool=finding.pool,
         user=finding.user,
         username=finding.username,
+        series=finding.series,
     )
     if not decision.enforced:
         return decision
@@ -60,26 +63,26 @@ def needs_user_facts(finding: Finding, deployment: Deployment) -> bool:
     return finding.response.scope in PRINCIPAL_SCOPES and lacks_facts(finding, deployment.policy.protected)
 
 
-def reduce_for_budget(decision: Decision, *, session: str | None) -> Decision:
-    """What remains of a decision when the limit of its hour is spent.
+def sessions_of(finding: Finding) -> tuple[str, ...]:
+    """The sessions that took part, as far as the finding names them; else that of its event."""
+    named = tuple(session for session, _ in finding.sessions)
+    return named or (() if finding.session is None else (finding.session,))
 
-    The deny of the one session that crossed the threshold, which is the finding's `session`: an attacker who
-    spends the limit with accounts that they can spare must not thereby keep the session that was caught.
-    Without a session the decision is withheld. So is that of a client or an address: the session is no
-    smaller part of it, but that of the user whose event happened to come last.
+
+def reduce_for_budget(decision: Decision, policy: Policy, *, sessions: tuple[str, ...]) -> Decision:
+    """What remains of a decision when the limit of its hour is spent: what is short, and can be taken back.
+
+    The denies of `sessions`, which took part and are not denied yet: an attacker who spends the limit with
+    accounts that they can spare must not thereby keep the sessions that were caught. A user who was acted
+    upon and goes on is kept out for the shortest time, and keeps their other sessions. Without a session the
+    decision is withheld. So is that of a client or an address: the session is no smaller part of it, but that
+    of the user whose event happened to come last.
     """
-    if not session or decision.scope in BROAD_SCOPES:
+    if decision.repeats and decision.scope not in BROAD_SCOPES:
+        return kept_out(decision, policy)
+    if not sessions or decision.scope in BROAD_SCOPES:
         return replace(decision, simulated=True, withheld="budget")
-    return replace(
-        decision,
-        scope="session",
-        value=session,
-        actions=("deny", "alert"),
-        not_before=None,
-        deny_until=None,
-        session=session,
-        reduced="budget",
-    )
+    return replace(only_sessions(decision, sessions), actions=("deny", "alert"), reduced="budget")
 
 
 def _withheld(finding: Finding, deployment: Deployment, *, now_ms: int) -> Withheld | None:
@@ -110,7 +113,7 @@ def _with_times(decision: Decision, finding: Finding, deployment: Deployment, *,
     return replace(
         decision,
         # a disabled account's other sessions end too, whatever the scope of the rule
-        not_before=now_s if by_user or "disable_user" in decision.actions else None,
+        not_before=now_s + CLOCK_SKEW_SECONDS if by_user or "disable_user" in decision.actions else None,
         deny_until=None if deny_seconds is None else now_s + deny_seconds,
         session=None if by_user else decision.value,
         expires_at=now_s + lifetime,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sessionwarden.model.decision import Decision
+from sessionwarden.model.deny import CLOCK_SKEW_SECONDS
 from sessionwarden.model.finding import Action
 
 
@@ -62,7 +63,7 @@ def decide_user_order(
         created_by=order.by,
         pool=order.pool,
         user=order.user,
-        not_before=now_s if whole_user else None,
+        not_before=now_s + CLOCK_SKEW_SECONDS if whole_user else None,
         deny_until=None if order.deny_seconds is None else now_s + order.deny_seconds,
         session=order.session,
         expires_at=now_s + max(session_lifetime_seconds, order.deny_seconds or 0),

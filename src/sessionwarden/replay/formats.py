@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from sessionwarden.documents.yaml import MAX_BYTES
 from sessionwarden.errors import Diagnostic, InputFileError
 from sessionwarden.model.event import Event
 from sessionwarden.sources.access_log.block import parse_access_block
@@ -104,7 +105,8 @@ def format_of(fields: Path | None, *, now_ms: int) -> LogFormat:
     if fields is None:
         return OwnFormats(now_ms=now_ms)
     try:
-        text = fields.read_text("utf-8")
+        with fields.open("rb") as stream:
+            text = stream.read(MAX_BYTES + 1).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputFileError([Diagnostic(str(fields), 0, 0, "", f"cannot be read: {error}")]) from error
     return MappedJson(mapping=load_mapping(text, file=str(fields)), now_ms=now_ms)

@@ -15,6 +15,7 @@ from sessionwarden.errors import SourceError
 from sessionwarden.model.event import Event
 from sessionwarden.replay.formats import LogFormat
 from sessionwarden.replay.log_files import Block, Line, Unreadable, lines_of
+from sessionwarden.sources.redaction import redacted
 
 EVENTS_AT_ONCE = 4_096
 """Events of a batch. A key's events of one batch are evaluated together; of 16,384, each costs a third more,
@@ -108,7 +109,7 @@ class LineReader:
         return self.format.parse_line(line, self.lines)
 
     def _refuse(self, line: Line, *, file: str, number: int, reason: str) -> None:
-        text = "" if isinstance(line, Unreadable) else line[:MAX_SAMPLE_CHARS]
+        text = "" if isinstance(line, Unreadable) else redacted(line[:MAX_SAMPLE_CHARS])
         self.refuse(QuarantinedLine(file=file, line=number, reason=reason, text=text))
 
 

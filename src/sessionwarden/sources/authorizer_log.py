@@ -13,6 +13,7 @@ import msgspec
 
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import FIELDS, Event
+from sessionwarden.sources.redaction import CLIENT_TEXTS, redacted
 from sessionwarden.sources.strict_json import Scalar, read_flat_object
 from sessionwarden.sources.values import MAX_ID_CHARS, address, checked_line, checked_text, checked_time
 
@@ -44,7 +45,9 @@ def parse_decision_line(line: str, *, now_ms: int) -> Event | None:
         raise SourceError("unknown_version")
     if not members.keys() <= _FIELDS:
         raise SourceError("undeclared_key")
-    present = {name: _checked(value) for name, value in members.items() if value not in (None, "", "-", [])}
+    present = {
+        name: _checked(name, value) for name, value in members.items() if value not in (None, "", "-", [])
+    }
     if not {"id", "time", "decision"} <= present.keys():
         raise SourceError("missing_field")
     if present["decision"] not in ("allow", "deny"):
@@ -56,9 +59,9 @@ def parse_decision_line(line: str, *, now_ms: int) -> Event | None:
     return _checked_event(event, now_ms=now_ms)
 
 
-def _checked(value: Scalar | list[str]) -> Any:
+def _checked(name: str, value: Scalar | list[str]) -> Any:
     if isinstance(value, str):
-        return checked_text(value)
+        return redacted(checked_text(value)) if name in CLIENT_TEXTS else checked_text(value)
     if isinstance(value, list):
         return tuple(checked_text(item) for item in value)
     return value

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sessionwarden.errors import SourceError
+from sessionwarden.sources.strict_json import UNREADABLE
 
 MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
 """The most decompressed bytes. Lambda's 6 MB hold 4.5 MB of gzip, and access logs shrink ten-fold."""
@@ -53,7 +54,7 @@ def open_payload(event: dict[str, Any]) -> LogBatch:
     try:
         compressed = binascii.a2b_base64(event["awslogs"]["data"])
         payload = _decode_payload(_inflate(compressed))
-    except (KeyError, TypeError, ValueError, zlib.error, msgspec.DecodeError) as error:
+    except (KeyError, TypeError, ValueError, zlib.error, *UNREADABLE) as error:
         raise SourceError("bad_payload", type(error).__name__) from error
     if payload.message_type != "DATA_MESSAGE":
         return LogBatch(payload.log_group, ())

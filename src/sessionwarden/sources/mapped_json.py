@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import INTEGER_FIELDS, LIST_FIELDS, Category, Event
+from sessionwarden.sources.redaction import CLIENT_TEXTS, redacted
 from sessionwarden.sources.strict_json import Scalar, read_flat_object
 from sessionwarden.sources.values import (
     MAX_ID_CHARS,
@@ -75,7 +76,9 @@ def convert(field: str, value: Scalar | list[str]) -> int | str | tuple[str, ...
         raise SourceError("wrong_type")
     if field == "source_ip":
         return address(value)
-    return checked_text(value, limit=MAX_ID_CHARS) if field == "id" else checked_text(value)
+    if field == "id":
+        return checked_text(value, limit=MAX_ID_CHARS)
+    return redacted(checked_text(value)) if field in CLIENT_TEXTS else checked_text(value)
 
 
 def _integer(value: Scalar | list[str]) -> int:

@@ -24,6 +24,10 @@ from sessionwarden.errors import SourceError
 Scalar = str | int | float | bool | None
 Flat = dict[str, Scalar | list[str]]
 
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What msgspec raises for a text that an attacker may have written: it is no JSON or of another type, holds
+half a character, or is nested as deeply as the stack. Readers catch all three, so that a text fails alone."""
+
 _decode_flat = msgspec.json.Decoder(Flat).decode
 
 
@@ -41,7 +45,7 @@ def read_flat_object(text: str) -> Flat:
     """
     try:
         members = _decode_flat(text)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except UNREADABLE as error:
         raise SourceError(explain(text)) from error
     kept = 2 * len(members)
     for value in members.values():

@@ -15,12 +15,11 @@ from typing import Any, NamedTuple
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from sessionwarden.errors import TokenError
-from sessionwarden.model.deny import Claims
+from sessionwarden.model.deny import CLOCK_SKEW_SECONDS, Claims
 from sessionwarden.tokens.jwks import DEAD_AFTER_SECONDS, KeyStore, parse_jwks
 from sessionwarden.tokens.jws import parse_jws, verify_signature
 from sessionwarden.tokens.verified import VerifiedTokens
 
-CLOCK_SKEW_SECONDS = 60
 # Cognito issues access tokens that live for 5 minutes to 24 hours.
 MAX_LIFETIME_SECONDS = 86_400
 MAX_IDENTIFIER_LENGTH = 128

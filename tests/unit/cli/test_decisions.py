@@ -13,11 +13,13 @@ from msgspec.structs import replace
 from sessionwarden.adapters.aws.cognito import CognitoUserPool
 from sessionwarden.adapters.clock import system_clock
 from sessionwarden.adapters.dynamodb.control import DynamoDBControlStore
+from sessionwarden.adapters.dynamodb.coverage import DynamoDBCoverageStore
 from sessionwarden.adapters.dynamodb.decisions import DynamoDBDecisionStore
 from sessionwarden.adapters.dynamodb.denylist import DynamoDBDenylistStore
+from sessionwarden.enforcement.acted import Acted
 from sessionwarden.enforcement.actions import Actions
 from sessionwarden.model.decision import Decision
-from sessionwarden.model.deny import BroadDeny, DenyEntry
+from sessionwarden.model.deny import CLOCK_SKEW_SECONDS, BroadDeny, DenyEntry
 from sessionwarden.model.principal import principal
 from sessionwarden.policy.decide import decide
 from tests.support.command_line import run
@@ -63,6 +65,7 @@ def enforced(stack: DeployedStack, **changes: Any) -> Decision:
         decisions=store,
         denylist=DynamoDBDenylistStore(stack.dynamodb, stack.denylist),
         control=DynamoDBControlStore(stack.dynamodb, stack.control),
+        acted=Acted(DynamoDBCoverageStore(stack.dynamodb, stack.control)),
         users=CognitoUserPool(stack.cognito),
         clock=system_clock,
     ).carry_out(store.record(decision))
@@ -86,8 +89,9 @@ def test_an_added_decision_denies_at_once_and_a_delete_undoes_it(
     (entry,) = entries(stack)
     assert entry.deny_until is not None
     assert entry.not_before is not None
-    assert entry.deny_until - entry.not_before == 3600
-    assert entry.expires_at - entry.not_before == 7200, "the stack says how long a session can live"
+    cut_off = entry.not_before - CLOCK_SKEW_SECONDS
+    assert entry.deny_until - cut_off == 3600
+    assert entry.expires_at - cut_off == 7200, "the stack says how long a session can live"
 
     status, out, _ = sessionwarden("decisions", "delete", decision["id"])
     assert status == 0

@@ -7,10 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 from moto import mock_aws
+from msgspec.structs import replace
 
+from sessionwarden.adapters.clock import system_clock
 from sessionwarden.adapters.dynamodb.control import DynamoDBControlStore
+from sessionwarden.adapters.dynamodb.decisions import DynamoDBDecisionStore
+from sessionwarden.policy.decide import decide
 from tests.support.command_line import run
 from tests.support.deployed_stack import DeployedStack
+from tests.support.enforcement import about, deployed
 
 
 @pytest.fixture
@@ -38,6 +43,25 @@ def test_stop_holds_until_resume_and_status_says_so(
     assert command("resume") == "Enforcement is running.\n"
     assert json.loads(command("status", "--output", "json")) == {"stopped": False}
     assert not control.stopped()
+
+
+def test_resume_says_what_was_withheld_meanwhile(
+    stack: DeployedStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decisions = DynamoDBDecisionStore(stack.dynamodb, stack.decisions)
+    before = decide(about("before"), deployed(mode="observe"), now_ms=system_clock() - 60_000)
+    decisions.record(before)
+    DynamoDBControlStore(stack.dynamodb, stack.control).stop(by="on-call", at_ms=system_clock() - 1000)
+    for name, withheld in (("kept", "stopped"), ("shown", "observe")):
+        decision = decide(about(name), deployed(), now_ms=system_clock())
+        decisions.record(replace(decision, simulated=True, withheld=withheld))
+    assert run(["enforcement", "resume", "--stack", "warden"], monkeypatch) == 0
+    running, withheld, _, row = capsys.readouterr().out.splitlines()
+    assert running == "Enforcement is running."
+    assert withheld.startswith("Withheld since 2")
+    assert row.endswith("kept")
+    assert run(["enforcement", "resume", "--stack", "warden", "--output", "json"], monkeypatch) == 0
+    assert json.loads(capsys.readouterr().out) == {"stopped": False, "withheld": []}
 
 
 def test_a_name_in_the_switch_cannot_drive_the_terminal(

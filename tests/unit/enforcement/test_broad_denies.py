@@ -11,6 +11,7 @@ from sessionwarden.denylist.broad import BroadDenies
 from sessionwarden.errors import StoreError
 from sessionwarden.model.decision import Enforcement
 from sessionwarden.model.deny import BroadDeny, Claims
+from sessionwarden.model.finding import Finding
 from sessionwarden.model.policy import Protected
 from sessionwarden.policy.decide import decide
 from tests.support.enforcement import (
@@ -21,6 +22,7 @@ from tests.support.enforcement import (
     POOL,
     SUB,
     World,
+    about,
     deployed,
     finding,
 )
@@ -31,6 +33,10 @@ BOTH = pytest.mark.parametrize(
     [(NETWORK, "network_denied"), (MACHINE, "client_denied")],
     ids=["network", "client"],
 )
+
+
+def from_address(address: str) -> Finding:
+    return finding(id=address, key={"source_ip": address}, source_ip=address, **NETWORK)
 
 
 def broad(world: World) -> Sequence[BroadDeny]:
@@ -119,8 +125,9 @@ def test_a_lift_before_the_first_act_keeps_the_deny_from_ever_being_written(
 
 def test_a_lift_ends_one_decision_and_not_another_of_the_same_address() -> None:
     world = World()
-    for decision_id in ("f-1", "f-2"):
-        world.enforcer.enforce(finding(id=decision_id, **NETWORK))
+    world.enforcer.enforce(finding(**NETWORK))
+    world.now_ms += 1_000_000
+    world.enforcer.enforce(finding(id="f-2", time=world.now_ms, first_time=world.now_ms - 10, **NETWORK))
     lift(world)
     assert refusal(world) == "network_denied"
     lift(world, "f-2")
@@ -183,16 +190,16 @@ def test_a_site_s_many_networks_fill_their_own_budget_and_no_other() -> None:
 def test_users_who_fill_their_budget_spare_no_address() -> None:
     world = World(deployment=deployed(limit=1))
     for number in range(3):
-        world.enforcer.enforce(finding(id=f"u-{number}"))
+        world.enforcer.enforce(about(f"u-{number}"))
     assert world.enforcer.enforce(finding(**NETWORK)).decision.withheld is None
 
 
 def test_the_budget_is_renewed_with_the_hour() -> None:
     world = World(deployment=deployed(broad=1))
-    assert world.enforcer.enforce(finding(id="a", **NETWORK)).decision.withheld is None
-    assert world.enforcer.enforce(finding(id="b", **NETWORK)).decision.withheld == "budget"
+    assert world.enforcer.enforce(from_address("203.0.113.7")).decision.withheld is None
+    assert world.enforcer.enforce(from_address("203.0.113.8")).decision.withheld == "budget"
     world.now_ms += 3_600_000
-    assert world.enforcer.enforce(finding(id="c", **NETWORK)).decision.withheld is None
+    assert world.enforcer.enforce(from_address("203.0.113.9")).decision.withheld is None
 
 
 def test_who_cannot_be_looked_up_does_not_hold_up_the_deny_of_an_address() -> None:

@@ -11,7 +11,7 @@ from sessionwarden.model.deny import Claims
 from sessionwarden.model.principal import principal
 from sessionwarden.policy.decide import decide
 from sessionwarden.ports import PoolUser
-from tests.support.enforcement import NOW_S, POOL, SESSION, SUB, World, deployed, finding, response
+from tests.support.enforcement import DAY, NOW_S, POOL, SESSION, SUB, World, deployed, finding, response
 
 WHO = principal(POOL, SUB)
 DISABLE = response(actions=("deny", "disable_user", "alert"), deny_seconds=3600)
@@ -110,8 +110,10 @@ def test_a_lift_while_the_account_is_being_disabled_wins() -> None:
 @pytest.mark.parametrize("first", ["f-1", "f-2"])
 def test_an_account_stays_disabled_until_the_last_decision_that_disabled_it_is_lifted(first: str) -> None:
     world = World()
-    for decision_id in ("f-1", "f-2"):
-        world.enforcer.enforce(finding(id=decision_id, answer=DISABLE))
+    world.enforcer.enforce(finding(answer=DISABLE))
+    world.now_ms += 20 * DAY * 1000
+    again = {"time": world.now_ms, "first_time": world.now_ms - 60_000}
+    world.enforcer.enforce(finding(id="f-2", answer=DISABLE, **again))
     second = "f-2" if first == "f-1" else "f-1"
     lift(world, first)
     assert world.users.disabled == {(POOL, SUB)}

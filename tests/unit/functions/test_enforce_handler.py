@@ -152,6 +152,16 @@ def test_each_garbage_message_fails_alone(account: Account) -> None:
     assert account.denied() == ["f-1"]
 
 
+@pytest.mark.parametrize("depth", [400, 985, 5_000, 100_000])
+def test_a_message_nested_as_deeply_as_the_stack_fails_alone(account: Account, depth: int) -> None:
+    good = msgspec.json.encode(account.finding()).decode()
+    deep = ["[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth, '{"id":' + "[" * depth]
+    assert invoke(*deep, good, good.replace("{", '{"more":' + "[" * depth + ",", 1), "\ud800") == [
+        f"m-{number}" for number in (0, 1, 2, 4, 5)
+    ]
+    assert account.denied() == ["f-1"]
+
+
 def test_the_same_finding_twice_in_a_batch_alerts_once(account: Account) -> None:
     body = msgspec.json.encode(account.finding())
     assert invoke(body, body) == []

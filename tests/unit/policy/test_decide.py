@@ -8,12 +8,23 @@ import pytest
 
 from sessionwarden.model.policy import Protected
 from sessionwarden.policy.decide import STALE_MS, decide, needs_user_facts, reduce_for_budget
-from tests.support.enforcement import DAY, NOW_MS, NOW_S, POOL, SESSION, SUB, deployed, finding, response
+from tests.support.enforcement import (
+    CUT_OFF,
+    DAY,
+    NOW_MS,
+    NOW_S,
+    POOL,
+    SESSION,
+    SUB,
+    deployed,
+    finding,
+    response,
+)
 
 
 def test_a_user_decision_cuts_every_token_up_to_this_second() -> None:
     decision = decide(finding(), deployed(), now_ms=NOW_MS)
-    assert (decision.not_before, decision.deny_until, decision.session) == (NOW_S, None, None)
+    assert (decision.not_before, decision.deny_until, decision.session) == (CUT_OFF, None, None)
     assert decision.expires_at == NOW_S + 30 * DAY
     assert (decision.scope, decision.value, decision.pool, decision.user) == ("user", SUB, POOL, SUB)
     assert not decision.simulated
@@ -39,7 +50,7 @@ def test_a_session_decision_names_only_that_session() -> None:
 def test_disabling_an_account_ends_its_other_sessions_too() -> None:
     answer = response(scope="session", actions=("disable_user",))
     decision = decide(finding(answer=answer), deployed(), now_ms=NOW_MS)
-    assert (decision.session, decision.not_before) == (SESSION, NOW_S)
+    assert (decision.session, decision.not_before) == (SESSION, CUT_OFF)
 
 
 @pytest.mark.parametrize("action", ["sign_out", "disable_user"])
@@ -119,8 +130,9 @@ def test_a_late_finding_that_only_alerts_withholds_nothing() -> None:
 def test_over_the_budget_only_the_session_is_denied() -> None:
     answer = response(actions=("deny", "sign_out", "disable_user"), deny_seconds=3600)
     full = decide(finding(answer=answer), deployed(), now_ms=NOW_MS)
-    reduced = reduce_for_budget(full, session=SESSION)
+    reduced = reduce_for_budget(full, deployed().policy, sessions=(SESSION, "second"))
     assert (reduced.scope, reduced.value, reduced.session) == ("session", SESSION, SESSION)
+    assert reduced.more_sessions == ("second",)
     assert reduced.actions == ("deny", "alert")
     assert (reduced.not_before, reduced.deny_until) == (None, None)
     assert (reduced.simulated, reduced.withheld, reduced.reduced) == (False, None, "budget")
@@ -128,10 +140,9 @@ def test_over_the_budget_only_the_session_is_denied() -> None:
     assert (reduced.id, reduced.pool, reduced.user) == (full.id, POOL, SUB)
 
 
-@pytest.mark.parametrize("session", [None, ""])
-def test_over_the_budget_without_a_session_nothing_is_left(session: str | None) -> None:
+def test_over_the_budget_without_a_session_nothing_is_left() -> None:
     full = decide(finding(), deployed(), now_ms=NOW_MS)
-    left = reduce_for_budget(full, session=session)
+    left = reduce_for_budget(full, deployed().policy, sessions=())
     assert (left.simulated, left.withheld, left.reduced) == (True, "budget", None)
 
 
@@ -141,7 +152,7 @@ def test_both_rule_and_deployment_must_enforce(deployment: Any, rule: Any) -> No
     decision = decide(finding(answer=response(mode=rule)), deployed(mode=deployment), now_ms=NOW_MS)
     assert decision.simulated == ("observe" in (deployment, rule))
     assert decision.withheld == ("observe" if decision.simulated else None)
-    assert decision.not_before == NOW_S, "an observed decision says what would have happened"
+    assert decision.not_before == CUT_OFF, "an observed decision says what would have happened"
 
 
 @pytest.mark.parametrize(

@@ -190,5 +190,5 @@ def test_no_user_is_signed_out_for_the_address_or_client_they_share(scope: str) 
 @pytest.mark.parametrize("changes", [{"answer": NETWORK_DENY}, MACHINE])
 def test_over_the_budget_no_session_is_denied_in_their_place(changes: dict[str, Any]) -> None:
     full = decide(finding(**changes), deployed(), now_ms=NOW_MS)
-    left = reduce_for_budget(full, session=SESSION)
+    left = reduce_for_budget(full, deployed().policy, sessions=(SESSION,))
     assert (left.simulated, left.withheld, left.reduced, left.session) == (True, "budget", None, None)

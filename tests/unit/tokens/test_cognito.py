@@ -104,11 +104,11 @@ def test_a_token_expires_at_the_second_it_names() -> None:
     assert reason_of(claims(), now=NOW + 3000) == "expired"
 
 
-def test_a_token_from_the_future_is_refused_beyond_a_minute_of_skew() -> None:
-    ahead = {"iat": NOW + 60, "auth_time": NOW + 60, "nbf": NOW + 60}
-    assert verifier().verify(token(claims(**ahead))).issued_at == NOW + 60
+def test_a_token_from_the_future_is_refused_beyond_the_skew_of_clocks() -> None:
+    ahead = {"iat": NOW + 10, "auth_time": NOW + 10, "nbf": NOW + 10}
+    assert verifier().verify(token(claims(**ahead))).issued_at == NOW + 10
     for name in ahead:
-        assert reason_of(claims(**(ahead | {name: NOW + 61}))) == "not_yet_valid"
+        assert reason_of(claims(**(ahead | {name: NOW + 11}))) == "not_yet_valid"
 
 
 def test_a_sign_in_after_the_token_was_issued_is_refused() -> None:
@@ -119,7 +119,7 @@ def test_a_life_longer_than_cognito_gives_is_refused() -> None:
     assert verifier().verify(token(claims(exp=NOW - 600 + 86_400))).sub == SUB
     assert verifier().verify(token(claims(iat=NOW, exp=NOW + 1))).sub == SUB
     assert reason_of(claims(exp=NOW - 600 + 86_401)) == "lifetime"
-    assert reason_of(claims(iat=NOW + 50, auth_time=NOW, exp=NOW + 50)) == "lifetime"
+    assert reason_of(claims(iat=NOW + 5, auth_time=NOW, exp=NOW + 5)) == "lifetime"
 
 
 @pytest.mark.parametrize("name", ["exp", "iat", "auth_time", "nbf"])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sessionwarden.errors import StoreError, TokenError
-from sessionwarden.model.deny import Claims
+from sessionwarden.model.deny import CLOCK_SKEW_SECONDS, Claims
 from sessionwarden.tokens import cognito, jws
 from sessionwarden.tokens.cognito import CognitoVerifier, Pool
 from sessionwarden.tokens.verified import VerifiedTokens
@@ -84,9 +84,9 @@ def test_a_hit_is_used_from_the_second_of_issue_to_the_one_before_expiry(now: in
 def test_a_cached_token_is_refused_by_a_clock_from_before_it_was_issued(world: World) -> None:
     text = token(claims(iat=NOW, auth_time=NOW))
     world.verify(text)
-    world.now = NOW - 60
+    world.now = NOW - CLOCK_SKEW_SECONDS
     world.verify(text)
-    world.now = NOW - 61
+    world.now = NOW - CLOCK_SKEW_SECONDS - 1
     assert world.reason_of(text) == "not_yet_valid"
 
 

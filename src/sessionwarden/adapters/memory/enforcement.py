@@ -13,10 +13,11 @@ from msgspec.structs import replace
 
 from sessionwarden.denylist.broad import to_broad_item
 from sessionwarden.errors import UserPoolError
+from sessionwarden.model.coverage import NOT_COVERED, Coverage
 from sessionwarden.model.decision import ActionResult, Decision, Enforcement
 from sessionwarden.model.deny import BroadDeny, DenyEntry
 from sessionwarden.model.finding import Action
-from sessionwarden.ports import PoolUser, Stop
+from sessionwarden.ports import MOST_REMEMBERED, Act, PoolUser, Stop
 
 
 class MemoryDenylistStore:
@@ -123,6 +124,43 @@ class MemoryControlStore:
 
     def resume(self) -> None:
         self._switch = None
+
+
+class MemoryCoverageStore:
+    """`ports.CoverageStore` in a dictionary."""
+
+    def __init__(self) -> None:
+        self._covered: dict[str, Coverage] = {}
+
+    def read(self, name: str) -> Coverage:
+        return self._covered.get(name, NOT_COVERED)
+
+    def claim(self, name: str, act: Act, *, since: int) -> bool:
+        known = self.read(name)
+        taken = known.by not in ("", act.by) and known.until > since
+        free = not taken or (act.lockout and not known.lockout)
+        if free:
+            self._set(name, act)
+        return free
+
+    def extend(self, name: str, act: Act) -> None:
+        known = self.read(name)
+        if known.until < act.until:
+            self._set(name, act)
+        else:
+            self._covered[name] = known._replace(enforced={act.by: act.at, **known.enforced})
+
+    def lift(self, name: str, decision_id: str, *, until: int) -> None:
+        known = self.read(name)
+        enforced = {by: at for by, at in known.enforced.items() if by != decision_id}
+        self._covered[name] = known._replace(
+            enforced=enforced, until=until if known.by == decision_id else known.until
+        )
+
+    def _set(self, name: str, act: Act) -> None:
+        enforced = {act.by: act.at, **self.read(name).enforced}
+        newest = sorted(enforced.items(), key=lambda one: -one[1])[:MOST_REMEMBERED]
+        self._covered[name] = Coverage(act.until, act.by, act.lockout, dict(newest))
 
 
 class MemoryUserPool:

@@ -17,8 +17,7 @@ from sessionwarden.cli.decisions.add_options import AddOptions, Signature, clien
 from sessionwarden.cli.decisions.report import as_details, as_json, as_lines
 from sessionwarden.cli.deployment import Output, refuse, target_options
 from sessionwarden.denylist.broad import MAX_AGE_SECONDS, MAX_LIVE
-from sessionwarden.enforcement.actions import Actions
-from sessionwarden.enforcement.lift import Lift, Lifted
+from sessionwarden.enforcement.lift import Lifted
 from sessionwarden.model.decision import Decision
 from sessionwarden.model.finding import BROAD_SCOPES
 from sessionwarden.operations.deployment import Deployed, DeploymentError, Target
@@ -106,8 +105,7 @@ def delete(*, decision_id: str, revive_tokens: bool, output: Output, **target: s
     """Undo a decision: lift its deny, and enable the account if it was disabled."""
     place = Target.named(target)
     deployed = place.open()
-    lift = Lift(decisions=deployed.decisions, denylist=deployed.denylist, users=deployed.users)
-    lifted = lift.lift(
+    lifted = deployed.lift.lift(
         decision_id, lifted_at=system_clock() // 1000, by=place.caller(), revive_tokens=revive_tokens
     )
     if lifted is None:
@@ -128,14 +126,7 @@ def _unknown(decision_id: str, target: dict[str, str | None]) -> str:
 def _carry_out(decision: Decision, deployed: Deployed, output: Output) -> None:
     if deployed.control.stopped():
         refuse("Enforcement is stopped, so nothing was done; see: sessionwarden enforcement status")
-    actions = Actions(
-        decisions=deployed.decisions,
-        denylist=deployed.denylist,
-        control=deployed.control,
-        users=deployed.users,
-        clock=system_clock,
-    )
-    progress = actions.carry_out(deployed.decisions.record(decision))
+    progress = deployed.actions.carry_out(deployed.decisions.record(decision))
     for line in [as_json(progress.enforcement)] if output == "json" else as_details(progress.enforcement):
         click.echo(line)
     if decision.scope in BROAD_SCOPES and output == "text":

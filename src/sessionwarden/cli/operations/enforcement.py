@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 import click
 
 from sessionwarden.adapters.clock import system_clock
+from sessionwarden.cli.decisions.report import as_lines
 from sessionwarden.cli.deployment import Output, target_options
+from sessionwarden.operations import kill_switch
 from sessionwarden.operations.deployment import Target
 from sessionwarden.ports import Stop
 from sessionwarden.printable import printable
@@ -44,10 +46,22 @@ def stop(*, output: Output, **target: str | None) -> None:
 @enforcement.command()
 @target_options
 def resume(*, output: Output, **target: str | None) -> None:
-    """Let enforcement run again. What was withheld meanwhile is not made up for."""
-    control = Target.named(target).open().control
-    control.resume()
-    _report(control.switch(), output)
+    """Let enforcement run again, and say what was withheld meanwhile.
+
+    Abuse that goes on is acted upon when it is found again, within the timespan of its rule. What has ended
+    is not made up for.
+    """
+    deployed = Target.named(target).open()
+    resumed = kill_switch.resume(deployed)
+    if output == "json":
+        withheld = [known.decision.id for known in resumed.withheld] if resumed else []
+        click.echo(json.dumps({"stopped": False, "withheld": withheld}))
+        return
+    _report(None, output)
+    if resumed and resumed.withheld:
+        click.echo(f"Withheld since {_time(resumed.since_ms)}; what goes on is found again, and acted upon:")
+        for line in as_lines(resumed.withheld):
+            click.echo(line)
 
 
 def _report(switch: Stop | None, output: Output) -> None:
@@ -60,6 +74,9 @@ def _report(switch: Stop | None, output: Output) -> None:
     if switch is None:
         click.echo("Enforcement is running.")
         return
-    since = datetime.fromtimestamp(switch.at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     operator = printable(switch.by or "an unknown operator", limit=200)
-    click.echo(f"Enforcement is STOPPED since {since}, by {operator}.")
+    click.echo(f"Enforcement is STOPPED since {_time(switch.at_ms)}, by {operator}.")
+
+
+def _time(epoch_ms: int) -> str:
+    return datetime.fromtimestamp(epoch_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

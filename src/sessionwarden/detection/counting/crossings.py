@@ -78,12 +78,12 @@ def meetings(
 
 
 def first_of_each_period(
-    found: Iterable[Meeting], grid: Grid, *, cooldown_ms: int, measured: bool = False
+    found: Iterable[Meeting], grid: Grid, *, period_ms: int, measured: bool = False
 ) -> Iterator[Crossing]:
     """The earliest crossing of every period that has one, in order of time; with its value if `measured`."""
     reported: int | None = None
     for meeting in found:
-        period = grid.start(meeting.time_step) // cooldown_ms
+        period = grid.start(meeting.time_step) // period_ms
         if period == reported:
             continue
         reported = period
@@ -97,6 +97,20 @@ def first_of_each_period(
             grid.until(meeting.time_step),
             meeting.measure if measured else None,
         )
+
+
+def latest_start(groups: Groups, *, aggregate: Aggregate, condition: Condition) -> int:
+    """The latest time step from which on the groups still meet a condition that grows.
+
+    They are all of one interval that meets it, and `aggregate` is fresh.
+    """
+    for time_step, payloads in groups:
+        aggregate.add(time_step, payloads)
+    for time_step, payloads in groups[:-1]:
+        aggregate.drop(time_step, payloads)
+        if not condition.met(aggregate.measure()):
+            return time_step
+    return groups[-1][0]
 
 
 def near(fresh: Collection[int], span: int) -> Callable[[int], bool]:

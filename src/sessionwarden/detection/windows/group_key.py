@@ -76,6 +76,11 @@ def marker_digest(*, rule: str, window: str) -> str:
     return sha256(f"{len(rule)}:{rule}{window}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def series_name(*, rule: str, window: str, key: str) -> str:
+    """Names all findings of a rule about one key, given by its digest."""
+    return sha256(f"{marker_digest(rule=rule, window=window)}#{key}".encode()).hexdigest()[:32]
+
+
 def finding_id(*, marker_key: str, period: int) -> str:
     """128 bits of SHA-256 over rule, window, key and suppressed period: the same abuse is one finding."""
     return sha256(f"{marker_key}#{period}".encode()).hexdigest()[:32]

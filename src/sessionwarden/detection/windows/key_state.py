@@ -8,11 +8,12 @@ need its members.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from sessionwarden.correlations.values import GroupKey, key_digest, text_hash
 from sessionwarden.detection.counting.crossings import Seen
-from sessionwarden.detection.windows.window import Window, WindowRule
+from sessionwarden.detection.windows.window import Cadence, Window, session_tag
 
 OWNER_BYTES = 10
 """Of the hash that names a member's key on a shared log. To take a member for another key's, 2^80 tries."""
@@ -21,13 +22,18 @@ COMMITTED_MEMBERS = 256
 SUPPRESSED_PERIODS = 64
 """Members and periods of one key that are remembered, before they are forgotten and cost a read again."""
 
+SESSIONS_REMEMBERED = 64
+"""Sessions of one user that are remembered by their tags, to name them in findings."""
+
 KEYS_REMEMBERED = 8_192
 KEY_CHARACTERS_REMEMBERED = 2_000_000
 """Size of the cache of one window, in keys and in characters of their text; up to twice that between two
 sweeps."""
 
+NO_SESSIONS: Mapping[bytes, str] = MappingProxyType({})
 NOTHING_SUPPRESSED: frozenset[tuple[str, int]] = frozenset()
-"""Shared by all keys without a finding, which is nearly all: an empty set of their own is 216 bytes."""
+"""Shared by all keys without a finding, which is nearly all: an empty set of their own is 216 bytes. Likewise
+`NO_SESSIONS`."""
 
 
 class KeyState:
@@ -41,6 +47,7 @@ class KeyState:
         "key",
         "known",
         "recent",
+        "sessions",
         "suppressed",
         "window",
     )
@@ -51,6 +58,7 @@ class KeyState:
         self.known = False
         self.suppressed = NOTHING_SUPPRESSED
         self.recent: list[Seen] = []
+        self.sessions = NO_SESSIONS
         self.committed: set[tuple[int, bytes]] = set()
         self._digest = ""
         self._table_key = ""
@@ -77,25 +85,47 @@ class KeyState:
             self._log_owner = text_hash(self.table_key, size=OWNER_BYTES)
         return self._log_owner
 
-    def marker_key(self, rule: WindowRule) -> str:
-        """The partition key of one rule's suppression markers."""
-        return f"{rule.marker}#{self.digest}"
+    def marker_key(self, cadence: Cadence) -> str:
+        """The partition key of the suppression markers of a rule's findings, or of its reminders."""
+        return f"{cadence.marker}#{self.digest}"
 
     def is_suppressed(self, time: int) -> bool:
         """Whether every period of every rule for which a member at `time` could matter is suppressed."""
         if not self.suppressed or self.window.is_counted:
             return False
-        first, last = self.window.reach(time)
+        reach = self.window.reach(time)
+        return all(self._suppressed(cadence, *reach) for cadence in self._cadences())
+
+    def is_told(self, time: int) -> bool:
+        """Whether the key's findings are suppressed, and reminders at `time`: the next one comes soon."""
+        if not self.suppressed or self.window.is_counted:
+            return False
+        reach = self.window.reach(time)
         return all(
-            (rule.marker, period) in self.suppressed
-            for rule in self.window.rules
-            for period in range(first // rule.cooldown_ms, last // rule.cooldown_ms + 1)
+            self._suppressed(cadence, *((time, time) if cadence.reminds else reach))
+            for cadence in self._cadences()
         )
 
-    def remember_suppressed(self, rule: WindowRule, periods: Iterable[int]) -> None:
+    def _cadences(self) -> Iterator[Cadence]:
+        return (cadence for rule in self.window.rules for cadence in rule.cadences)
+
+    def _suppressed(self, cadence: Cadence, first: int, last: int) -> bool:
+        """Whether all periods from that of one time to that of another are suppressed."""
+        periods = range(first // cadence.period_ms, last // cadence.period_ms + 1)
+        return all((cadence.marker, period) in self.suppressed for period in periods)
+
+    def remember_suppressed(self, cadence: Cadence, periods: Iterable[int]) -> None:
         """Remember periods that have a suppression marker."""
         known = self.suppressed if len(self.suppressed) <= SUPPRESSED_PERIODS else NOTHING_SUPPRESSED
-        self.suppressed = known | {(rule.marker, period) for period in periods}
+        self.suppressed = known | {(cadence.marker, period) for period in periods}
+
+    def remember_session(self, session: str) -> None:
+        """Remember which session a tag stands for."""
+        tag = session_tag(session)
+        if tag in self.sessions:
+            return
+        known = self.sessions if len(self.sessions) < SESSIONS_REMEMBERED else NO_SESSIONS
+        self.sessions = {**known, tag: session}
 
     def commit(self, members: Mapping[int, set[bytes]]) -> None:
         """Remember members that were written, evaluated and emitted: they can change nothing any more."""

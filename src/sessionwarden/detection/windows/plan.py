@@ -39,9 +39,10 @@ class Watching(NamedTuple):
         return [self.watches[number] for number in self.matching.candidates(event)]
 
 
-def build_windows(ruleset: CompiledRuleset) -> tuple[Window, ...]:
+def build_windows(ruleset: CompiledRuleset, *, acting: bool = False) -> tuple[Window, ...]:
     """Every window that a finding can depend on, inner ones before those that count their matches.
 
+    `acting` if findings may be acted upon, so that enforcement is reminded of keys that go on.
     Raises `RulesetError` if rules build on each other without an end.
     """
     needed = _needed(inner_rules_first(ruleset.rules))
@@ -56,6 +57,7 @@ def build_windows(ruleset: CompiledRuleset) -> tuple[Window, ...]:
             rules,
             [windows[inner.rule] for inner in rules[0].inner],
             is_counted=any(rule.id in counted for rule in rules),
+            acting=acting,
         )
         windows |= dict.fromkeys((rule.id for rule in rules), window)
     return tuple(dict.fromkeys(windows.values()))

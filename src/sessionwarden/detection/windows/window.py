@@ -7,7 +7,7 @@ that share a window share its members, but each suppresses periods of its own.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,22 +18,40 @@ from sessionwarden.correlations.member_encoding import MemberEncoding
 from sessionwarden.correlations.registry import type_of
 from sessionwarden.correlations.sampling import Sample, sample_of
 from sessionwarden.correlations.time_grid import BUCKETS
-from sessionwarden.correlations.values import ID_TEXT_LIMIT, EventHash, text_hash
+from sessionwarden.correlations.values import ID_TEXT_LIMIT, EventHash, text_hash, usual_text_hash
 from sessionwarden.detection.counting.crossings import Seen
 from sessionwarden.detection.windows.group_key import KeyReader, key_reader, marker_digest, pool_scoped
 from sessionwarden.model.event import Category, Event
+from sessionwarden.model.finding import asks_to_act
 from sessionwarden.model.rules import CompiledRule
+
+REMINDERS_PER_TIMESPAN = 4
+SHORTEST_REMINDER_MS = 10_000
+"""Logs reach detection in seconds: reminders that come faster would find nothing new."""
+
+SESSION_TAG_BYTES = 2
+NO_SESSION_TAG = bytes(SESSION_TAG_BYTES)
 
 EVERY_EVENT = Condition((), grows=True, least=1)
 """The condition of a rule on single events."""
 
 
+class Cadence(NamedTuple):
+    """How often a key's findings, or reminders of them, are emitted: once in each period of event time.
+
+    `marker` names their suppression markers, and with the key and the period their ids.
+    """
+
+    marker: str
+    period_ms: int
+    reminds: bool = False
+
+
 class WindowRule(NamedTuple):
-    """A rule that reads a window. `marker` names its suppression markers and its findings."""
+    """A rule that reads a window. `cadences` are that of its findings and, if it can act, of reminders."""
 
     rule: CompiledRule
-    marker: str
-    cooldown_ms: int
+    cadences: tuple[Cadence, ...]
     condition: Condition
 
 
@@ -80,6 +98,11 @@ class Window:
         return bool(self.scoped)
 
     @property
+    def reaches_back_ms(self) -> int:
+        """By how much an event behind a member may precede it: a match stands for a timespan of events."""
+        return max((inner.reaches_back_ms + inner.timespan_ms for inner in self.inner_windows), default=0)
+
+    @property
     def timespan_ms(self) -> int:
         """The timespan; 0 for single events."""
         return self.encoding.timespan_ms if self.encoding else 0
@@ -114,6 +137,8 @@ class Window:
         assert self.encoding is not None
         assert self.type is not None
         payload = self.type.payload(event, field=self.value_field, step=step, event_hash=event_hash)
+        if self.encoding.tag_bytes:
+            payload += session_tag(event.session)
         return self.encoding.member(event.time, payload, step)
 
     def seen(self, event: Event, step: int = 0) -> Seen:
@@ -129,17 +154,29 @@ def _no_hash(event: Event) -> bytes:
     raise AssertionError("a member that repeats does not name its event")
 
 
-def window_of(rules: Sequence[CompiledRule], inner_windows: Sequence[Window], *, is_counted: bool) -> Window:
-    """The window of rules that count the same; `inner_windows` are those of their inner rules, in order."""
+def window_of(
+    rules: Sequence[CompiledRule],
+    inner_windows: Sequence[Window],
+    *,
+    is_counted: bool,
+    acting: bool = False,
+) -> Window:
+    """The window of rules that count the same; `inner_windows` are those of their inner rules, in order.
+
+    With `acting`, findings may be acted upon: rules that ask for it remind of a finding while it goes on, and
+    the sessions of a user are told apart.
+    """
     rule = rules[0]
     correlation = type_of(rule) if rule.is_correlation else None
-    readers = tuple(_window_rule(one, correlation) for one in rules)
+    readers = tuple(_window_rule(one, correlation, acting=acting) for one in rules)
     steps = tuple(dict.fromkeys(rule.steps))
     entries = _entries(rule, steps)
     encoding = None
     if correlation is not None:
         inner_timespans = [window.timespan_ms for window in inner_windows]
         encoding = correlation.encoding(rule, inner_timespans=inner_timespans)
+        if acting and _tells_sessions_apart(rule, correlation):
+            encoding = replace(encoding, suffix=f"{encoding.suffix}u", tag_bytes=SESSION_TAG_BYTES)
     return Window(
         rules=readers,
         type=correlation,
@@ -161,13 +198,36 @@ def window_of(rules: Sequence[CompiledRule], inner_windows: Sequence[Window], *,
     )
 
 
-def _window_rule(rule: CompiledRule, correlation: CorrelationType | None) -> WindowRule:
+def _window_rule(rule: CompiledRule, correlation: CorrelationType | None, *, acting: bool) -> WindowRule:
+    marker = marker_digest(rule=rule.id, window=rule.window)
+    findings = Cadence(marker, max(rule.response.cooldown_ms, 1))
+    reminders = Cadence(f"{marker}r", reminder_ms(rule.timespan_ms), reminds=True)
+    reminded = acting and asks_to_act(rule.response) and reminders.period_ms < findings.period_ms
     return WindowRule(
         rule,
-        marker_digest(rule=rule.id, window=rule.window),
-        max(rule.response.cooldown_ms, 1),
+        (findings, reminders) if reminded else (findings,),
         correlation.condition(rule) if correlation else EVERY_EVENT,
     )
+
+
+def reminder_ms(timespan_ms: int) -> int:
+    """How often enforcement is reminded of a key that goes on: four times in a timespan, at most.
+
+    An act covers the events before it. So a reminder must come soon after the events behind it have met the
+    rule anew, and few must be sent of a key that nothing can be done about.
+    """
+    return max(timespan_ms // REMINDERS_PER_TIMESPAN, SHORTEST_REMINDER_MS)
+
+
+def _tells_sessions_apart(rule: CompiledRule, correlation: CorrelationType) -> bool:
+    """Whether a user's sessions share a key whose members are events, each of its own."""
+    of_a_user = "user" in rule.group_by and "session" not in rule.group_by
+    return of_a_user and not (correlation.bucketed or rule.inner or rule.steps)
+
+
+def session_tag(session: str | None) -> bytes:
+    """What members of a session end in. Two sessions of one user share it once in 65,536 times."""
+    return NO_SESSION_TAG if session is None else usual_text_hash(session)[:SESSION_TAG_BYTES]
 
 
 def _entries(rule: CompiledRule, steps: Sequence[str]) -> tuple[Entry, ...]:

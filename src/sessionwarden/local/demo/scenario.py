@@ -179,8 +179,8 @@ def _steal(scene: _Scene, stolen: Tokens, step: Step) -> list[Answer]:
 def _hammering(
     scene: _Scene, account: Account, progress: Progress
 ) -> tuple[Incident, list[EndpointResult], Tokens]:
-    """One user sends the same request as fast as the API answers."""
-    tokens = scene.people.sign_in(account)
+    """One user sends the same request as fast as the API answers, from two sessions: both must end."""
+    tokens, other = (scene.people.sign_in(account) for _ in range(2))
     before = _try_everything(scene, tokens)
     scene.expect(f"endpoints open to {account.username} before", dict.fromkeys(AFTER, "200"), before)
     with progress.step(f"{HAMMER} hammers GET /orders") as step:
@@ -192,7 +192,10 @@ def _hammering(
             step.update(f"{made} requests" + (f", {scene.replayed} lines replayed" if scene.replayed else ""))
 
         answers = abuse(
-            [Visitor(tokens, address=HAMMER_ADDRESS) for _ in range(HAMMER_CONNECTIONS)],
+            [
+                Visitor(used, address=HAMMER_ADDRESS)
+                for _, used in zip(range(HAMMER_CONNECTIONS), itertools.cycle((tokens, other)), strict=False)
+            ],
             scene.stack.guarded,
             scene.log,
             watch=watch,

@@ -27,6 +27,7 @@ from sessionwarden.replay.columns.line_columns import LineColumns, Respelt, cons
 from sessionwarden.replay.columns.line_layout import LineLayout, Literal, padded, quoted_span
 from sessionwarden.sources.access_log.block import IDENTITY, NUMBERS
 from sessionwarden.sources.access_log.line import MAX_HEAD_CHARS, Head
+from sessionwarden.sources.redaction import holds_token
 from sessionwarden.sources.values import MAX_FIELD_CHARS, MAX_ID_CHARS, address
 
 KEYS = Head.__struct_fields__
@@ -70,6 +71,8 @@ class AccessLogColumns:
 
     def read(self, block: bytes) -> LineColumns | None:
         """The columns of the lines of `block` (the last without its line end), or `None`."""
+        if holds_token(block):  # events hold a marker instead
+            return None
         buffer = padded(block)
         marks = LAYOUT.marks_of(buffer)
         if marks is None or not _within_limits(buffer, marks):

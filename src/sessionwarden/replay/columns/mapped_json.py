@@ -29,6 +29,7 @@ from sessionwarden.replay.columns.line_layout import (
     quoted_span,
 )
 from sessionwarden.sources.mapped_json import FieldMapping
+from sessionwarden.sources.redaction import holds_token
 from sessionwarden.sources.values import MAX_FIELD_CHARS, MAX_ID_CHARS, MAX_LINE_CHARS, address, milliseconds
 
 _MEMBER = re.compile(r'"([^"\\]*)"( *: *)("[^"\\]*"|[^", {}\[\]]+)( *)(,|})( *)')
@@ -58,6 +59,8 @@ class MappedColumns:
 
     def read(self, block: bytes) -> LineColumns | None:
         """The columns of the lines of `block` (the last without its line end), or `None`."""
+        if holds_token(block):  # events hold a marker instead
+            return None
         buffer = padded(block)
         marks = self._layout.lines.marks_of(buffer) if self._layout else None
         if marks is None:

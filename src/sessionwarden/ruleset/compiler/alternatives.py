@@ -35,7 +35,8 @@ def _merged(expressions: Sequence[Any]) -> list[Any]:
             merged.extend(expression[1:])
         else:
             merged.append(expression)
-    by_test: dict[tuple[str, str], Any] = {}
+    # keys of dicts, not lists: a list of values may be as long as its file
+    by_test: dict[tuple[str, str], dict[Any, None]] = {}
     result: list[Any] = []
     for expression in merged:
         if expression[0] not in _MERGEABLE:
@@ -43,8 +44,10 @@ def _merged(expressions: Sequence[Any]) -> list[Any]:
             continue
         operator, field, values = expression
         if (operator, field) not in by_test:
-            by_test[operator, field] = [operator, field, []]
-            result.append(by_test[operator, field])
-        target = by_test[operator, field][2]
-        target.extend(value for value in values if value not in target)
-    return result
+            by_test[operator, field] = {}
+            result.append([operator, field, by_test[operator, field]])
+        by_test[operator, field] |= dict.fromkeys(values)
+    return [
+        [expression[0], expression[1], list(expression[2])] if expression[0] in _MERGEABLE else expression
+        for expression in result
+    ]

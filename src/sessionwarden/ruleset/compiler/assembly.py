@@ -16,15 +16,23 @@ from sessionwarden.correlations.registry import type_of
 from sessionwarden.correlations.sampling import sampling_rate, why_never_sampled
 from sessionwarden.documents.check import quoted
 from sessionwarden.documents.yaml import Path
+from sessionwarden.errors import RulesetError
 from sessionwarden.model.finding import Response, Scope
 from sessionwarden.model.rules import SINGLE_EVENT, CompiledRule, Inner, Selection
 from sessionwarden.ruleset.compiler.correlation_section import Correlation
 from sessionwarden.ruleset.compiler.group_keys import key_fields
 from sessionwarden.ruleset.compiler.linking import Links
-from sessionwarden.ruleset.compiler.response_section import Defaults, choose_scope, resolve
+from sessionwarden.ruleset.compiler.response_section import (
+    Defaults,
+    check_acknowledged,
+    choose_scope,
+    resolve,
+)
 from sessionwarden.ruleset.compiler.sampling import doubt_in_words
 from sessionwarden.ruleset.compiler.sigma_document import RuleDraft
-from sessionwarden.ruleset.matching.predicates import too_deep
+from sessionwarden.ruleset.compiler.size import MAX_VALUES_OF_SET, Weights
+from sessionwarden.ruleset.dangers.dangers import Dangers
+from sessionwarden.ruleset.matching.predicates import compile_expression, too_deep
 from sessionwarden.ruleset.window_fingerprint import window_digest
 
 DEFAULT_SCOPE: Scope = "source_ip"
@@ -34,8 +42,17 @@ DEFAULT_SCOPE: Scope = "source_ip"
 def assemble(drafts: Sequence[RuleDraft], links: Links, defaults: Defaults) -> list[CompiledRule]:
     """Every rule that the engine evaluates, by id; what is wrong is in the drafts' checks."""
     assembler = _Assembler(links, defaults)
-    compiled = [assembler.rule(draft) for draft in drafts]
-    return sorted((rule for rule in compiled if rule is not None), key=lambda rule: rule.id)
+    compiled = [(draft, rule) for draft in drafts if (rule := assembler.rule(draft)) is not None]
+    # judged by what rules match, so only where nothing is wrong with them
+    if not any(draft.check.diagnostics for draft in drafts[:1]):
+        _check_dangers(compiled)
+    return sorted((rule for _, rule in compiled), key=lambda rule: rule.id)
+
+
+def _check_dangers(compiled: Sequence[tuple[RuleDraft, CompiledRule]]) -> None:
+    dangers = Dangers({rule.id: rule for _, rule in compiled})
+    for draft, rule in compiled:
+        check_acknowledged(draft.requested, dangers.of(rule), rule.response.mode, draft.check)
 
 
 class _Assembler:
@@ -45,6 +62,8 @@ class _Assembler:
         self._done: dict[int, CompiledRule | None] = {}
         self._selections: dict[int, Selection | None] = {}
         self._parts: dict[int, str | None] = {}
+        self._weights = Weights()
+        self._values = 0
         self._serving = {id(target) for targets in links.targets.values() for target in targets}
 
     def rule(self, draft: RuleDraft) -> CompiledRule | None:
@@ -66,7 +85,7 @@ class _Assembler:
         scope = draft.requested.scope or DEFAULT_SCOPE
         response = self._response(draft, scope, 0, None)
         _refuse_client_without_pool(draft, response, (scope,), ("response",))
-        if draft.id is None or selection is None:
+        if draft.id is None or selection is None or not self._fits(draft, [selection]):
             return None
         rule = CompiledRule(
             id=draft.id,
@@ -100,6 +119,8 @@ class _Assembler:
             return None
         selections = [member for member in members if isinstance(member, Selection)]
         inner = [member for member in members if isinstance(member, Inner)]
+        if not self._fits(draft, selections):
+            return None
         steps = [member.rule for member in members if member is not None]
         correlation = part.correlation
         if inner:
@@ -157,10 +178,27 @@ class _Assembler:
             return None
         filters = self._links.filters.get(id(draft), ())
         expression = ["and", draft.expression, *filters] if filters else draft.expression
+        if self._weights.of(expression) > MAX_VALUES_OF_SET:
+            draft.check.refuse(("detection",), "too large with its filters")
+            return None
         if too_deep(expression):
             draft.check.refuse(("detection", "condition"), "nested too deeply")
             return None
+        if not draft.check.diagnostics:  # else a part of it may be missing
+            try:
+                compile_expression(expression)
+            except RulesetError as error:
+                draft.check.refuse(("detection",), f"cannot be run: {error}")
+                return None
         return Selection(rule=draft.id or draft.names[0][0], category=draft.category, expression=expression)
+
+    def _fits(self, draft: RuleDraft, selections: Sequence[Selection]) -> bool:
+        """Whether the set is still of a bearable size with these as parts of one more rule."""
+        self._values += sum(self._weights.of(selection.expression) for selection in selections)
+        if self._values > MAX_VALUES_OF_SET:
+            message = f"with this rule the set holds more than {MAX_VALUES_OF_SET:,} tests and values"
+            draft.check.refuse((), message, "a list counts for each rule that it becomes part of")
+        return self._values <= MAX_VALUES_OF_SET
 
     def _response(
         self, draft: RuleDraft, scope: Scope, seconds: int, undoable: str | None, *, emits: bool = True

@@ -26,6 +26,7 @@ from sessionwarden.ruleset.compiler.assembly import assemble
 from sessionwarden.ruleset.compiler.linking import link
 from sessionwarden.ruleset.compiler.policy_file import BUILT_IN, PolicyFile, read_policy
 from sessionwarden.ruleset.compiler.sigma_document import FilterDraft, RuleDraft, read_document
+from sessionwarden.ruleset.compiler.size import is_of_bearable_size
 from sessionwarden.ruleset.limits import MAX_PATTERNS, count_patterns
 from sessionwarden.ruleset.load import canonical_json, digest_of
 
@@ -60,6 +61,8 @@ def check_rules(paths: Sequence[Path], policy: Path | None = None) -> CheckedRul
     documents, unread = read_files(rule_files)
     diagnostics += unread
     notes: list[Diagnostic] = []
+    if not is_of_bearable_size(documents, diagnostics):
+        raise InputFileError(diagnostics)
     drafts = [read_document(Check(document, diagnostics, notes)) for document in documents]
     rules = [draft for draft in drafts if isinstance(draft, RuleDraft)]
     filters = [draft for draft in drafts if isinstance(draft, FilterDraft)]

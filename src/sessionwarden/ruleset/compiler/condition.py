@@ -25,6 +25,7 @@ from sigma.rule.detection import EmptySigmaDetections
 
 from sessionwarden.documents.check import Check, nearest, quoted
 from sessionwarden.documents.yaml import Path
+from sessionwarden.ruleset.compiler.size import MAX_VALUES_OF_SET, Weights
 from sessionwarden.ruleset.matching.predicates import too_deep
 
 # The grammar is slow on long input, and an attacker may have written a rule file.
@@ -62,10 +63,20 @@ def compile_condition(
         check.refuse(path, "Sigma reads a name in it as an operator", "rename the detection")
         return None, set(detections)
     expression = _expression(tree, detections)
+    if Weights().of(expression) > MAX_VALUES_OF_SET:
+        check.refuse(
+            path, "too large", f"{MAX_VALUES_OF_SET:,} tests and values, all written out, are the limit"
+        )
+        return None, used
     if too_deep(expression):
         check.refuse(path, "nested too deeply")
         return None, used
     return expression, used
+
+
+def selectors(text: str) -> int:
+    """How many selectors (`1 of name*`) a condition has at most."""
+    return _words(text).count("of")
 
 
 def _words(text: str) -> list[str]:
@@ -87,7 +98,7 @@ def _check_words(text: str, detections: Mapping[str, Any], check: Check, path: P
     if "|" in text:
         check.refuse(path, "aggregation after | is not supported", "use a correlation")
         return set(detections)
-    if len(text) > MAX_CHARACTERS or _depth(text) > MAX_DEPTH:
+    if len(text) > MAX_CHARACTERS or nesting(text) > MAX_DEPTH:
         limit = f"{MAX_CHARACTERS} characters and {MAX_DEPTH} nested parentheses are the limit"
         check.refuse(path, "too long", limit)
         return set(detections)
@@ -126,7 +137,8 @@ def _selected(pattern: str, detections: Mapping[str, Any]) -> list[str]:
     return [name for name in detections if regex.fullmatch(name) and (hidden or not name.startswith("_"))]
 
 
-def _depth(text: str) -> int:
+def nesting(text: str) -> int:
+    """How deeply parentheses are nested at most."""
     depth = deepest = 0
     for character in text:
         depth += (character == "(") - (character == ")")

@@ -101,7 +101,7 @@ def _read_references(
     names = check.texts(value, here)
     if value == [] and "rules" in section:
         check.refuse(here, "must name at least one rule")
-    return tuple((name, (*here, value.index(name))) for name in names)
+    return tuple(names.items())
 
 
 def _read_aliases(section: dict[str, Any], check: Check, path: Path) -> Aliases:
@@ -135,8 +135,8 @@ def _read_group_by(
     before = len(check.diagnostics)
     names = check.texts(value, here)
     fields: list[str] = []
-    for name in names:
-        place = (*here, value.index(name)) if isinstance(section["group-by"], list) else here
+    for name, listed in names.items():
+        place = listed if isinstance(section["group-by"], list) else here
         field = name if name in aliases else _group_field(name, check, place)
         if field in fields:
             check.refuse(place, f"{quoted(name)} means {field}, which is listed already")

@@ -11,8 +11,11 @@ from typing import Any
 
 from sessionwarden.documents.check import Check, describe, quoted
 from sessionwarden.documents.yaml import Path
-from sessionwarden.ruleset.compiler.condition import RESERVED_NAMES, compile_condition
+from sessionwarden.ruleset.compiler.condition import RESERVED_NAMES, compile_condition, selectors
+from sessionwarden.ruleset.compiler.size import MAX_SELECTED
 from sessionwarden.ruleset.compiler.values import compile_item, compile_keywords
+
+MAX_CONDITIONS = 20
 
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 
@@ -31,7 +34,7 @@ def compile_detection(section: dict[str, Any], category: str | None, check: Chec
         elif name in RESERVED_NAMES - {"condition"} or not _NAME_CHARACTERS.issuperset(name):
             check.refuse(here, f"{quoted(name)} cannot be the name of a detection")
         elif name != "condition":
-            detections[name] = _compile_definition(definition, category, check, here)
+            detections[name] = compile_definition(definition, category, check, here)
     if not detections:
         check.refuse(path, "has no detection")
     expression = _compile_conditions(section, detections, check, path)
@@ -46,6 +49,17 @@ def _compile_conditions(section: dict[str, Any], detections: dict[str, Any], che
     conditions = value if isinstance(value, list) else [value]
     if not conditions:
         check.refuse(here, "must not be empty")
+    if len(conditions) > MAX_CONDITIONS:
+        check.refuse(
+            here, f"more than {MAX_CONDITIONS} conditions", "one condition can join detections with or"
+        )
+        return None
+    texts = [condition for condition in conditions if isinstance(condition, str)]
+    if sum(map(selectors, texts)) * len(detections) > MAX_SELECTED:
+        check.refuse(
+            here, "selects too many detections", f"{MAX_SELECTED:,} are the limit, each time counted"
+        )
+        return None
     expressions, used = [], set()
     for index, condition in enumerate(conditions):
         place = (*here, index) if isinstance(value, list) else here
@@ -60,7 +74,8 @@ def _compile_conditions(section: dict[str, Any], detections: dict[str, Any], che
     return expressions[0] if len(expressions) == 1 else ["or", *expressions]
 
 
-def _compile_definition(definition: Any, category: str | None, check: Check, path: Path) -> Any:
+def compile_definition(definition: Any, category: str | None, check: Check, path: Path) -> Any:
+    """The expression of one detection; `None` if `check` has a new diagnostic."""
     if isinstance(definition, dict):
         return _compile_map(definition, category, check, path)
     if isinstance(definition, list):

@@ -173,9 +173,10 @@ def _apply(
 ) -> dict[int, tuple[Any, ...]]:
     applied: dict[int, dict[bytes, Any]] = {}
     for one in filters:
+        name = canonical_json(one.expression)
         for draft in _filtered(one, drafts, words):
             if one.expression is not None:
-                applied.setdefault(id(draft), {})[canonical_json(one.expression)] = one.expression
+                applied.setdefault(id(draft), {})[name] = one.expression
     # in an order of their own: the same rules give the same bytes, whatever their files are called
     return {key: tuple(found[name] for name in sorted(found)) for key, found in applied.items()}
 

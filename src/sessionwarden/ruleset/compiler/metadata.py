@@ -60,7 +60,7 @@ def check_metadata(data: dict[str, Any], check: Check) -> None:
 
 def _check_metadatum(key: str, value: Any, kind: type, check: Check) -> None:
     if kind is date:
-        if not isinstance(value, date | str):
+        if not isinstance(value, str):
             check.refuse((key,), f"must be a date, not {describe(value)}", "like 2025-01-31")
             return
     elif check.typed(value, kind, (key,)) is None:

@@ -27,7 +27,7 @@ from sessionwarden.documents.models import (
     refused_parts,
 )
 from sessionwarden.model.finding import Action, Mode, Scope
-from sessionwarden.model.policy import Policy, Protected
+from sessionwarden.model.policy import REPEAT_DENY_SECONDS, Policy, Protected
 from sessionwarden.ruleset.compiler.response_section import Defaults, why_not_done, why_too_long
 from sessionwarden.ruleset.vocabulary import ACTIONS, SCOPE_ACTIONS, SCOPES
 
@@ -142,12 +142,19 @@ class LimitsSection(FileModel):
     ] = 20
 
 
+RepeatDenies = Annotated[list[Duration], Field(min_length=1), Hints(below="1m is the shortest that helps")]
+
+
 class PolicyDocument(FileModel):
     """The defaults of every rule, whom no rule touches, and how much is enforced."""
 
     defaults: DefaultsSection = DefaultsSection()
     protected: ProtectedSection = ProtectedSection()
     limits: LimitsSection = LimitsSection()
+    repeat_denies: RepeatDenies = Field(default_factory=lambda: [*REPEAT_DENY_SECONDS])
+    """How long a user cannot sign in after the second act within a day, the third, and so on; the last holds
+    for all that follow.
+    """
 
 
 class PolicyFile(NamedTuple):
@@ -183,6 +190,7 @@ def _policy(document: PolicyDocument) -> PolicyFile:
                 clients=tuple(sorted(protected.clients)),
                 source_ips=tuple(sorted(networks)),
             ),
+            repeat_deny_seconds=tuple(document.repeat_denies),
             **document.limits.model_dump(),
         ),
     )

@@ -1,13 +1,15 @@
 """Reads a rule's `response` key and completes it with the policy's defaults.
 
-Invariants: the scope's value is always part of the group key, so that a finding names exactly one principal;
-an action is accepted only where it can be carried out; a deny of a client or an address has an end; actions
-are in the order in which they are carried out.
+Invariants: a rule that would act upon everybody, or for good, says so itself (`ruleset.dangers`); the scope's
+value is always part of the group key, so that a finding names exactly one principal; an action is accepted
+only where it can be carried out; a deny of a client or an address has an end; actions are in the order in
+which they are carried out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 from sessionwarden.documents.check import Check
@@ -15,9 +17,10 @@ from sessionwarden.documents.durations import duration_seconds
 from sessionwarden.documents.yaml import Path
 from sessionwarden.model.deny import MAX_BROAD_DENY_SECONDS
 from sessionwarden.model.finding import BROAD_SCOPES, Action, Mode, Response, Scope
+from sessionwarden.ruleset.dangers.dangers import ACKNOWLEDGEABLE, Danger
 from sessionwarden.ruleset.vocabulary import ACTIONS, SCOPE_ACTIONS, SCOPES
 
-KEYS = frozenset({"scope", "mode", "actions", "duration", "cooldown"})
+KEYS = frozenset({"scope", "mode", "actions", "duration", "cooldown", "acknowledge"})
 MODES = frozenset({"observe", "enforce"})
 
 
@@ -39,6 +42,7 @@ class RequestedResponse(NamedTuple):
     actions: tuple[tuple[Action, Path], ...] | None = None
     deny_seconds: int | None = None
     cooldown_seconds: int | None = None
+    acknowledged: Mapping[str, Path] = MappingProxyType({})
 
 
 def read_response(section: dict[str, Any], check: Check, path: Path) -> RequestedResponse:
@@ -53,7 +57,17 @@ def read_response(section: dict[str, Any], check: Check, path: Path) -> Requeste
         actions=actions,
         deny_seconds=_duration(section, "duration", check, path),
         cooldown_seconds=_duration(section, "cooldown", check, path),
+        acknowledged=_read_acknowledged(section, check, (*path, "acknowledge")),
     )
+
+
+def _read_acknowledged(section: dict[str, Any], check: Check, path: Path) -> Mapping[str, Path]:
+    if "acknowledge" not in section:
+        return {}
+    words = check.texts(section["acknowledge"], path)
+    if section["acknowledge"] == []:
+        check.refuse(path, "must not be empty", "leave it out if there is nothing to acknowledge")
+    return {word: here for word, here in words.items() if check.one_of(word, ACKNOWLEDGEABLE, here)}
 
 
 def _read_actions(value: Any, check: Check, path: Path) -> tuple[tuple[Action, Path], ...] | None:
@@ -63,8 +77,7 @@ def _read_actions(value: Any, check: Check, path: Path) -> tuple[tuple[Action, P
     if value == []:
         check.refuse(path, "must not be empty", "alert alone is the least")
     places: list[tuple[Action, Path]] = []
-    for name in names:
-        here = (*path, value.index(name))
+    for name, here in names.items():
         if check.one_of(name, ACTIONS, here) in ACTIONS:
             places.append((cast("Action", name), here))
     return tuple(places) if len(check.diagnostics) == before else None
@@ -152,6 +165,23 @@ def resolve(
         deny_seconds=deny_seconds,
         cooldown_ms=cooldown * 1000,
     )
+
+
+def check_acknowledged(
+    requested: RequestedResponse, dangers: Iterable[Danger], mode: Mode, check: Check
+) -> None:
+    """Refuse dangers that the `response` key does not acknowledge; note those that it does, or needlessly."""
+    found = {danger.word: danger.effect for danger in dangers}
+    for word, effect in found.items():
+        if word in requested.acknowledged:
+            check.note(requested.acknowledged[word], f"acknowledged: {effect}")
+            continue
+        place: Path = ("response", "mode")  # or, if the policy says it, the nearest that is there
+        hint = f"narrow the rule, let it observe, or add acknowledge: [{word}] to its response"
+        check.refuse(place, effect, hint)
+    for word, place in requested.acknowledged.items():
+        if mode == "enforce" and word not in found:
+            check.note(place, f"{word} was not found: nothing needs to be acknowledged", "leave it out")
 
 
 def _leave_alert_alone(requested: RequestedResponse, undoable: str, check: Check, path: Path) -> None:

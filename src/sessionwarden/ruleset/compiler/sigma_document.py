@@ -104,7 +104,7 @@ def _read_filtered_rules(section: dict[str, Any], check: Check, path: Path) -> t
     names = check.texts(value, here)
     if value == []:
         check.refuse(here, "must name at least one rule", "or any, for all of the log source")
-    return tuple((name, (*here, value.index(name))) for name in names)
+    return tuple(names.items())
 
 
 def _read_rule(data: dict[str, Any], check: Check) -> RuleDraft:
@@ -167,6 +167,8 @@ def _read_detection(data: dict[str, Any], draft: RuleDraft) -> RuleDraft:
 
 
 def _check_as_sigma(data: dict[str, Any], check: Check, kind: Any) -> None:
+    if check.document.broken:  # pySigma would find a mistake in each value that could not be read
+        return
     try:
         errors: list[Exception] = kind.from_dict(data, collect_errors=True).errors
     except (SigmaError, AttributeError, TypeError, KeyError, ValueError) as raised:

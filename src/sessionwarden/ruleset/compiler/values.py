@@ -29,6 +29,7 @@ from sessionwarden.documents.check import Check, describe, quote_hint, quoted
 from sessionwarden.documents.yaml import Path
 from sessionwarden.model.event import INTEGER_FIELDS, LIST_FIELDS
 from sessionwarden.ruleset.compiler.alternatives import joined, negated
+from sessionwarden.ruleset.compiler.condition import nesting
 from sessionwarden.ruleset.compiler.modifiers import TEXT_MODIFIERS, check_modifiers, regex_flags
 from sessionwarden.ruleset.compiler.patterns import text_parts, text_test
 from sessionwarden.ruleset.matching.event_fields import LINE
@@ -36,6 +37,7 @@ from sessionwarden.ruleset.matching.text_tests import ANY_TEXT, compile_regex
 from sessionwarden.ruleset.vocabulary import W3C_ABSENT, WEBSERVER, event_field, field_hint, searched_fields
 
 MAX_REGEX_CHARACTERS = 2000
+MAX_REGEX_NESTING = 50
 
 
 def compile_item(key: str, value: Any, category: str | None, check: Check, path: Path) -> Any:
@@ -98,6 +100,8 @@ class _Item:
             (parsed,) = SigmaDetectionItem.from_mapping(key, [value]).value
         except SigmaError as error:
             return self._refuse(path, str(error))
+        except RecursionError:
+            return self._refuse(path, "nested too deeply")
         if not self._name:
             return self._keyword(parsed, value, path)
         if not self._fields:
@@ -113,6 +117,8 @@ class _Item:
         before = len(self._check.diagnostics)
         if value is not None and not isinstance(value, str | int | float):
             self._refuse(path, f"must be text or a number, not {describe(value)}", quote_hint(value, str))
+        elif "exists" in self._modifiers and not isinstance(value, bool):
+            self._refuse(path, f"exists is true or false, not {describe(value)}")
         elif isinstance(value, bool) and "exists" not in self._modifiers:
             self._refuse(path, "true and false match nothing", "quote it if it is text")
         elif value == "" and TEXT_MODIFIERS.intersection(self._modifiers):
@@ -132,6 +138,9 @@ class _Item:
             return
         if len(pattern) > MAX_REGEX_CHARACTERS:
             self._refuse(path, f"a regular expression may have at most {MAX_REGEX_CHARACTERS} characters")
+            return
+        if nesting(pattern) > MAX_REGEX_NESTING:
+            self._refuse(path, f"a regular expression may nest parentheses {MAX_REGEX_NESTING} deep")
             return
         try:
             compile_regex(pattern, regex_flags(self._modifiers))

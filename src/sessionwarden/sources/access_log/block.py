@@ -30,6 +30,8 @@ from sessionwarden.sources.access_log.line import (
     number,
     untrusted,
 )
+from sessionwarden.sources.redaction import holds_token, redacted
+from sessionwarden.sources.strict_json import UNREADABLE
 from sessionwarden.sources.values import (
     EARLIEST_MS,
     MAX_AHEAD_MS,
@@ -70,7 +72,7 @@ def parse_access_block(block: bytes, *, now_ms: int) -> list[Event] | None:
             return None
         columns["path"] = _tail_column(parts[1::3])
         columns["user_agent"] = _tail_column(parts[2::3])
-    except (msgspec.DecodeError, UnicodeError, SourceError):
+    except (*UNREADABLE, SourceError):
         return None
     columns["source"] = repeat("api_access")
     return list(map(Event, *(columns.get(name, repeat(None)) for name in Event.__struct_fields__)))
@@ -157,9 +159,11 @@ def _tail_column(quoted: Sequence[bytes]) -> Sequence[str | None]:
     if b"\\" not in text and max(map(len, quoted)) <= MAX_FIELD_CHARS:
         try:
             values = _decode_texts(text)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             values = []
         if len(values) == len(quoted):
+            if holds_token(text):
+                values = list(map(redacted, values))
             return _present(values, _ABSENT)
     if max(map(len, quoted)) > LONGEST_TAIL:
         raise SourceError("line_too_long")

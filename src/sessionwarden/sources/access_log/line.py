@@ -16,7 +16,8 @@ import msgspec
 
 from sessionwarden.errors import SourceError
 from sessionwarden.model.event import Event
-from sessionwarden.sources.strict_json import delimiters, explain
+from sessionwarden.sources.redaction import redacted
+from sessionwarden.sources.strict_json import UNREADABLE, delimiters, explain
 from sessionwarden.sources.values import (
     MAX_FIELD_CHARS,
     MAX_ID_CHARS,
@@ -150,7 +151,7 @@ def format_access_line(event: Event) -> str:
 def _read_head(text: str) -> Head:
     try:
         head = _decode_head(text)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except UNREADABLE as error:
         raise SourceError(_explain_head(text, error)) from error
     if delimiters(text) != HEAD_DELIMITERS:
         raise SourceError("duplicate_key")
@@ -170,7 +171,10 @@ def _explain_head(text: str, error: Exception) -> str:
     reason = explain(text)
     if reason != "wrong_type" or not isinstance(error, msgspec.ValidationError):
         return reason
-    keys = msgspec.json.decode(text).keys()
+    try:
+        keys = msgspec.json.decode(text).keys()
+    except RecursionError:  # it gives up a few levels before the reader that `explain` uses
+        return reason
     if not keys >= _HEAD_KEYS:
         return "missing_field"
     return "undeclared_key" if keys - _HEAD_KEYS else "wrong_type"
@@ -183,14 +187,14 @@ def _read_tail(tail: str) -> tuple[str | None, str | None]:
 
 
 def untrusted(quoted: str) -> str | None:
-    """The text of one field of the tail; `None` if it is absent or malformed."""
+    """The text of one field of the tail, without tokens; `None` if it is absent or malformed."""
     try:
         text = _decode_text(quoted)
         if "\\" in quoted:
             checked_text(text)
-    except (msgspec.DecodeError, UnicodeError, SourceError):
+    except (*UNREADABLE, SourceError):
         return None
-    return present(text) if len(text) <= MAX_FIELD_CHARS else None
+    return present(redacted(text)) if len(text) <= MAX_FIELD_CHARS else None
 
 
 def is_ours(decision: str | None, pool: str | None) -> bool:

@@ -47,7 +47,7 @@ def crossings(
         condition=at_least(threshold),
         judged=anywhere,
     )
-    return list(first_of_each_period(found, grid, cooldown_ms=cooldown_ms))
+    return list(first_of_each_period(found, grid, period_ms=cooldown_ms))
 
 
 def counted(times: Sequence[int], *, threshold: int, cooldown_ms: int = WEEK) -> list[Crossing]:

@@ -74,13 +74,13 @@ from tests.support.ruleset import ID, SINGLE, changed, found
         ),
         (
             "status: 401",
-            "country: NO",
+            "country: true",
             "8:5: detection.sel.country: true and false match nothing (quote it if it is text)",
         ),
         (
             "status: 401",
-            "path: 2024-01-01",
-            "8:5: detection.sel.path: must be text or a number, not a date (quote it if it is text)",
+            "status: 12:30:45",
+            "8:5: detection.sel.status: status is a number, never '12:30:45'",
         ),
         ("status: 401", "status: []", "8:5: detection.sel.status: an empty list matches nothing"),
         (

@@ -88,7 +88,7 @@ from tests.support.ruleset import COUNT, ID, changed, found
         (
             "timespan: 5m",
             "timespan: 5:30",
-            "14:3: correlation.timespan: must be text, not a whole number (quote it if it is text)",
+            "14:3: correlation.timespan: '5:30' is not a duration (a whole number and s, m, h or d, like 15m)",
         ),
         (
             "gte: 5",

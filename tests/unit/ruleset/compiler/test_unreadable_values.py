@@ -13,7 +13,8 @@ from sessionwarden.ruleset.compiler.compile import check_rules
 
 UNREADABLE = {
     "a number of 5,001 digits": "1" + "0" * 5000,
-    "a day that is none": "2026-02-31",
+    "a number that begins with 0": "017",
+    "a number that is not finite": ".inf",
     "an unknown tag": "!python/name:os.system x",
     "half a character": '"\\ud800"',
 }

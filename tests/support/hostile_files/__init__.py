@@ -1,0 +1,1 @@
+"""Operators' files that cost far more than their size, by name: what an attacker would commit or mail."""

@@ -113,6 +113,8 @@ def _running(node: ast.AST) -> Iterator[ast.AST]:
 def _passive(node: ast.AST) -> bool:
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return True
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+        return True
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
         # types of Python and of pydantic that are written as values
         return node.value.id in ("Literal", "Annotated", "Mapping", "Callable", "dict", "tuple", "list")

@@ -17,8 +17,9 @@ LIBRARIES = ("botocore.loaders", "cryptography.x509", "pytest")
 
 
 def main() -> int:
-    """Try every listed mistake."""
-    mistakes = tomllib.loads((PROJECT / "mutants" / "security.toml").read_text("utf-8"))["mistake"]
+    """Try every listed mistake, or those of the files whose paths begin as the arguments do."""
+    listed = tomllib.loads((PROJECT / "mutants" / "security.toml").read_text("utf-8"))["mistake"]
+    mistakes = [mistake for mistake in listed if mistake["file"].startswith(tuple(sys.argv[1:]) or "")]
     trials = []
     for mistake in mistakes:
         file: Path = SOURCE / mistake["file"]

@@ -318,6 +318,11 @@ def test_under_a_catch_all_a_path_that_may_be_divided_otherwise_asks_what_all_ro
     assert FILE.policy(Asked("$default", "GET", path)).any_groups == ADMIN.any_groups
 
 
+def test_a_route_of_another_length_hides_no_route_that_a_parameter_may_name() -> None:
+    file = routes(**{"GET /a": BASE, "GET /users/{}": BASE, "GET /users/me": ADMIN})
+    assert file.policy(Asked("GET /users/{id}", "GET", "/users/ME")).any_groups == ADMIN.any_groups
+
+
 def test_what_was_looked_up_is_remembered_within_bounds() -> None:
     table = routes(**{"GET /users/{}": ADMIN})
     for number in range(3 * MAX_REMEMBERED):

@@ -15,7 +15,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
   --no-emit-index-url --no-emit-find-links
 REQUIREMENTS := requirements/dev.txt requirements/uv.txt
 
-.PHONY: help install test check format bundles synth demo bench fuzz histories hostile lock clean
+.PHONY: help install test check format bundles synth demo bench fuzz histories hostile mutants lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -58,6 +58,10 @@ format: install ## rewrite the code in the project's format
 HISTORIES ?= 100000
 histories: install ## random histories of detection against the oracle, many more than in make test
 	@PYTHONPATH=src:. $(BIN)/python -m tests.support.histories.check --histories $(HISTORIES) --seed $$(date +%s)
+
+mutants: install ## whether the tests notice mistakes in the code: those that let an attacker in, and a sample of others
+	@PYTHONPATH=src:. $(BIN)/python -m mutants.security
+	@PYTHONPATH=src:. $(BIN)/python -m mutants
 
 hostile: install ## the commands over files that cost far more than their size: CPU, memory, output
 	@PYTHONPATH=src:. $(BIN)/python -m tests.support.hostile_files.measure

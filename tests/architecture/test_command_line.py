@@ -49,7 +49,7 @@ def past_the_entry(source: str, *, of_the_commands: bool) -> list[str]:
 
 
 def modules() -> Iterator[Path]:
-    for folder in ("tests", "functions", "benchmarks", "fuzz", "stacks"):
+    for folder in ("tests", "functions", "benchmarks", "fuzz", "mutants", "stacks"):
         yield from sorted((PROJECT / folder).rglob("*.py"))
 
 

@@ -44,6 +44,12 @@ def environ(pools: object, **changes: str) -> dict[str, str]:
     } | changes
 
 
+def test_outside_lambda_the_region_is_the_default_one() -> None:
+    assert (
+        read_settings(environ([GOOD], AWS_REGION="", AWS_DEFAULT_REGION="eu-north-1")).region == "eu-north-1"
+    )
+
+
 def test_settings_come_from_the_environment() -> None:
     local = {
         "pool_id": "us-east-1_Zz",

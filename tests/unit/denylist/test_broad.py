@@ -78,17 +78,32 @@ def test_an_entry_survives_the_table(entry: BroadDeny) -> None:
     assert from_broad_item(to_broad_item(entry)) == entry
 
 
+def test_the_item_is_the_one_that_other_versions_read() -> None:
+    assert to_broad_item(CLIENT_ENTRY) == {
+        "principal": {"S": "#polled"},
+        "decision_id": {"S": f"00{NOW + 60}#d-1"},
+        "deny_until": {"N": str(NOW + 60)},
+        "expires_at": {"N": str(NOW + 60)},
+        "client": {"S": f"{POOL}#{CLIENT}"},
+    }
+
+
+def test_all_ipv4_addresses_written_as_ipv6_are_all_ipv4_addresses() -> None:
+    assert network_of("::ffff:0:0/96") == network_of("0.0.0.0/0")
+
+
 @pytest.mark.parametrize(
     "entry",
     [
         BroadDeny("d", 5),
         CLIENT_ENTRY._replace(network="192.0.2.0/24"),
         network("192.0.2.1/24"),
+        network("192.0.2.0/0024"),
         network("x"),
     ],
 )
 def test_an_entry_that_denies_neither_or_both_of_client_and_network_is_not_written(entry: BroadDeny) -> None:
-    with pytest.raises(ValueError, match=r"either|host bits|not an address"):
+    with pytest.raises(ValueError, match=r"either|host bits|not an address|prefix"):
         to_broad_item(entry)
 
 

@@ -25,6 +25,11 @@ def test_an_entry_survives_the_way_to_the_table_and_back(entry: DenyEntry) -> No
     assert from_item(to_item("p#u", entry)) == ("p#u", entry)
 
 
+def test_a_time_of_twelve_digits_is_read() -> None:
+    latest = DenyEntry("d", 999_999_999_999)
+    assert from_item(to_item("p#u", latest)) == ("p#u", latest)
+
+
 def test_the_item_has_exactly_the_documented_attributes() -> None:
     assert to_item("pool#sub", FULL) == {
         "principal": {"S": "pool#sub"},

@@ -40,6 +40,10 @@ def test_a_denied_session_is_refused_and_another_of_the_user_is_not() -> None:
     assert reason(entry, claims=CLAIMS._replace(session=None)) == "ok"
 
 
+def test_a_token_without_a_session_is_not_taken_for_one_of_an_entry_without_a_session() -> None:
+    assert reason(DenyEntry("d", FAR, not_before=499), claims=CLAIMS._replace(session=None)) == "ok"
+
+
 @pytest.mark.parametrize("expires_at", [0, 999, 1000])
 def test_an_expired_entry_has_no_effect_though_the_table_still_has_it(expires_at: int) -> None:
     assert reason(DenyEntry("d", expires_at, not_before=FAR, deny_until=FAR, session="s-1")) == "ok"

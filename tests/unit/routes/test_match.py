@@ -162,6 +162,13 @@ def test_of_two_policies_one_that_always_asks_cognito_makes_both_ask_always(
         assert (found.online_seconds, found.online_open) == both
 
 
+@pytest.mark.parametrize("scope", [(), ("read",), ("write",)])
+def test_some_of_the_scopes_are_not_all_of_them(scope: tuple[str, ...]) -> None:
+    policy = BASE._replace(all_scopes=frozenset({"read", "write"}))
+    assert policy.refusal(claims(scope=scope)) == "insufficient_scope"
+    assert policy.refusal(claims(scope=("write", "read", "x"))) is None
+
+
 def test_scopes_and_groups_are_whole_names() -> None:
     assert ORDERS.refusal(claims(scope=("orders/read",))) == "insufficient_scope"
     assert ADMIN.refusal(claims(groups=("administrators",))) == "insufficient_group"
@@ -309,6 +316,11 @@ def test_a_base_path_of_any_length_hides_no_route_that_begins_with_a_parameter(
 )  # fmt: skip
 def test_under_a_catch_all_a_path_that_may_be_divided_otherwise_asks_what_all_routes_ask(path: str) -> None:
     assert FILE.policy(Asked("$default", "GET", path)).any_groups == ADMIN.any_groups
+
+
+def test_a_route_of_another_length_hides_no_route_that_a_parameter_may_name() -> None:
+    file = routes(**{"GET /a": BASE, "GET /users/{}": BASE, "GET /users/me": ADMIN})
+    assert file.policy(Asked("GET /users/{id}", "GET", "/users/ME")).any_groups == ADMIN.any_groups
 
 
 def test_what_was_looked_up_is_remembered_within_bounds() -> None:

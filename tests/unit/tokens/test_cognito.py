@@ -117,6 +117,7 @@ def test_a_sign_in_after_the_token_was_issued_is_refused() -> None:
 
 def test_a_life_longer_than_cognito_gives_is_refused() -> None:
     assert verifier().verify(token(claims(exp=NOW - 600 + 86_400))).sub == SUB
+    assert verifier().verify(token(claims(iat=NOW, exp=NOW + 1))).sub == SUB
     assert reason_of(claims(exp=NOW - 600 + 86_401)) == "lifetime"
     assert reason_of(claims(iat=NOW + 5, auth_time=NOW, exp=NOW + 5)) == "lifetime"
 

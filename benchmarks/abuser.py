@@ -110,7 +110,7 @@ def cost(api: GuardedApi) -> float:
     sent = api.findings + api.reminders
     parts = [(SENT, sent), (DECIDED, sent), (DONE, len(api.acts))]
     units = [(name, number * times) for unit, times in parts for name, number in unit.items()]
-    return sum(PRICES[name] * number / 1e6 for name, number in units)
+    return float(sum(PRICES[name] * number / 1e6 for name, number in units))
 
 
 def rows(play_: Play, kind: type[GuardedApi], name: str, seconds: int) -> Iterator[Sequence[object]]:

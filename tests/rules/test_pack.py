@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from sessionwarden.model.event import Category
 from sessionwarden.ruleset.vocabulary import W3C_FIELDS
 from sessionwarden.sources.ingested import CARRIED
 from tests.support.pack_page import INDEX, PAGES, RULES, documents, pages
@@ -93,7 +94,8 @@ def test_references_are_pages_that_everybody_knows(document: dict[str, Any]) -> 
 def test_a_rule_asks_only_for_fields_that_its_source_carries(document: dict[str, Any]) -> None:
     for source in sources(document):
         asked = {W3C_FIELDS.get(field, field) for field in fields(document)}
-        assert asked <= CARRIED[source] | ({"source_network"} if "source_ip" in CARRIED[source] else set())
+        carried = CARRIED[cast("Category", source)]
+        assert asked <= carried | ({"source_network"} if "source_ip" in carried else set())
 
 
 def test_every_reason_that_a_rule_waits_for_is_one_that_the_authorizer_gives() -> None:

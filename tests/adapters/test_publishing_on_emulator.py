@@ -225,7 +225,7 @@ def test_a_bad_set_that_got_there_anyway_is_refused_and_the_last_good_one_runs_o
 def test_rules_that_touch_too_many_users_are_not_published_without_an_option_that_says_so(
     deployed: Deployed, rules: Rules, command: Command
 ) -> None:
-    rules.write(threshold=1)
+    rules.write(threshold=1, mode="enforce\n  acknowledge: [matches_everybody]")
     rules.drop_cases()
 
     status, _, err = publish(command, rules)

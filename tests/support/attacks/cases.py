@@ -14,7 +14,7 @@ from functions.authorizer.events import EventOptions, read_event
 from sessionwarden.authorizer.authorizer import Authorizer
 from sessionwarden.authorizer.decision import Decision
 from sessionwarden.errors import DamagedItemError, StoreError
-from sessionwarden.model.deny import DenyEntry
+from sessionwarden.model.deny import CLOCK_SKEW_SECONDS, DenyEntry
 from sessionwarden.routes.match import NO_ROUTES, Routes, load_routes
 from sessionwarden.routes.policy import RoutePolicy, dump_policy
 from sessionwarden.tokens.cognito import CognitoVerifier, Pool
@@ -272,7 +272,7 @@ def attacks() -> Iterator[tuple[str, list[Attack]]]:
                 (DenyEntry("d", FAR, deny_until=NOW),),
                 (DenyEntry("d", FAR, deny_until=FAR),),
                 (DenyEntry("d", FAR, not_before=NOW - 600),),
-                (DenyEntry("d", FAR, not_before=NOW - 600, lifted_at=NOW),),
+                (DenyEntry("d", FAR, not_before=NOW - 600 + CLOCK_SKEW_SECONDS, lifted_at=NOW),),
                 (DenyEntry("d", FAR, session=SESSION),),
                 (DenyEntry("a", FAR, deny_until=FAR, lifted_at=NOW), DenyEntry("d", FAR, session=SESSION)),
                 (DenyEntry("a", NOW, deny_until=FAR), DenyEntry("d", FAR, deny_until=FAR)),

@@ -246,8 +246,11 @@ def _incident(scene: _Scene, account: Account, answers: Sequence[Answer]) -> Inc
         [result["outcome"] for result in done["results"]],
     )
     # by now every line of the abuse is written, also the one that crossed the threshold
-    crossing = next(
-        line for line in scene.log.lines if line.user == account.user and line.time == facts["time"]
+    # two lines can have one time, and be written by two threads: the first of them can have crossed it
+    crossing_at = min(
+        scene.log.written_at[line.id]
+        for line in scene.log.lines
+        if line.user == account.user and line.time == facts["time"]
     )
     return Incident(
         username=account.username,
@@ -257,7 +260,7 @@ def _incident(scene: _Scene, account: Account, answers: Sequence[Answer]) -> Inc
         actions=tuple(result["action"] for result in done["results"]),
         requests=len(answers),
         timeline=_timeline(
-            ("the log line that crosses the threshold is written", scene.log.written_at[crossing.id]),
+            ("the log line that crosses the threshold is written", crossing_at),
             (f"finding: {facts['title']} ({facts['count']} in the window)", finding.sent_at),
             ("deny in force: DynamoDB has acknowledged the write", denied_at),
             ("first refused request: 403", min(answer.answered_at for answer in refused)),

@@ -86,20 +86,23 @@ class Actions:
         if self.control.stopped():
             return self._result(action, "skipped", "stopped")
         if action == "deny":
-            self._deny(decision)
-        elif action == "sign_out":
+            return self._deny(decision)
+        if action == "sign_out":
             self.users.sign_out(*user_of(decision))
         else:
             self._disable(decision)
         return self._result(action, "done")
 
-    def _deny(self, decision: Decision) -> None:
+    def _deny(self, decision: Decision) -> ActionResult:
+        """Write the deny; the result has the time at which it was in force."""
         if decision.scope in BROAD_SCOPES:
             self.denylist.put_broad(broad_entry_of(decision))
         else:
             for entry in entries_of(decision):
                 self.denylist.put(principal_of(decision), entry)
-        self.acted.done(decision, now_ms=self.clock())
+        result = self._result("deny", "done")
+        self.acted.done(decision, now_ms=result.time)
+        return result
 
     def _disable(self, decision: Decision) -> None:
         """Disable the account, unless a lift overtook us between the check and the call."""

@@ -14,6 +14,7 @@ from sessionwarden.enforcement.alert_text import (
     Alert,
     DeploymentName,
     compose,
+    compose_group,
     compose_notice,
 )
 from sessionwarden.errors import UserPoolError
@@ -241,3 +242,17 @@ def test_a_name_within_a_word_stays_legible() -> None:
 def test_text_that_is_made_inert_is_still_bounded() -> None:
     _, message, _ = composed(finding(username="`" * 300_000, key={"user": SUB, "path": "@" * 300_000}))
     assert len(message) < 5_000
+
+
+def test_an_underscore_that_formats_is_written_as_its_number() -> None:
+    _, message, _ = composed(finding(username="_bold_ user_name"))
+    assert r'"\x5fbold\x5f user_name"' in message
+
+
+def test_a_message_about_many_acts_says_how_many_sessions_fell() -> None:
+    world = World(deployment=deployed(limit=0))
+    shares = tuple((f"session-{number}", 10) for number in range(4))
+    done = world.enforcer.enforce(finding(sessions=shares, session_events=40))
+    assert done.decision.more_sessions == ("session-1", "session-2", "session-3")
+    text = compose_group([done], DeploymentName(stack="s", region="r")).text
+    assert 'session: "session-0", and 3 more sessions' in text

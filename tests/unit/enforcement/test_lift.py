@@ -6,6 +6,7 @@ import pytest
 
 from sessionwarden.adapters.memory.enforcement import MemoryUserPool
 from sessionwarden.denylist.verdict import judge as verdict
+from sessionwarden.enforcement.acted import QUIET_AFTER_LIFT_MS
 from sessionwarden.enforcement.lift import Lifted
 from sessionwarden.model.deny import Claims
 from sessionwarden.model.principal import principal
@@ -146,3 +147,13 @@ def test_an_account_that_the_decision_did_not_disable_is_left_alone() -> None:
     world.users.disable(POOL, SUB)
     lift(world)
     assert world.users.disabled == {(POOL, SUB)}
+
+
+def test_after_a_lift_the_rule_leaves_the_key_alone_and_other_rules_forgive_what_was_before() -> None:
+    world = World()
+    world.enforcer.enforce(finding(series="rule-and-key"))
+    lift(world)
+    lifted_ms = (NOW_S + 60) * 1000
+    assert world.coverage.read("series#rule-and-key").until == lifted_ms + QUIET_AFTER_LIFT_MS
+    assert world.coverage.read(f"user#{WHO}").until == lifted_ms
+    assert world.coverage.read(f"user#{WHO}").enforced == {}

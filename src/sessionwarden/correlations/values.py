@@ -15,6 +15,7 @@ from hashlib import blake2b, sha256
 from typing import Any
 
 from sessionwarden.model.event import Event
+from sessionwarden.model.source_network import LONGEST_ADDRESS
 
 GroupKey = tuple[Any, ...]
 """The values of a rule's group-by, and the pool behind them where names are unique only within a pool."""
@@ -32,9 +33,6 @@ ID_TEXT_LIMIT = 256
 
 USUAL_TEXT = 128
 """Characters of a value whose hash is remembered: a cache of endless texts would be a way to fill memory."""
-
-LONGEST_ADDRESS = 80
-"""Characters of an address with its zone. Longer text is no address, and not worth remembering."""
 
 
 def grouped_address(text: str) -> str:

@@ -62,6 +62,11 @@ class Acted:
             until = max(now_ms, (decision.deny_until or 0) * 1000 if name == principal_name(decision) else 0)
             self.store.extend(name, act._replace(until=until))
 
+    def withheld(self, decision: Decision) -> None:
+        """Nothing was done after all, so what follows is no repetition."""
+        for name in _names(decision):
+            self.store.lift(name, decision.id, until=decision.created_at)
+
     def lifted(self, decision: Decision, *, lifted_at_ms: int) -> None:
         """What the decision covered beyond its lift is covered no more."""
         for name in _names(decision):
@@ -82,7 +87,8 @@ def repeats_of(decision: Decision, finding: Finding, known: Mapping[str, Coverag
 def _names(decision: Decision) -> tuple[str, ...]:
     series = series_name(decision)
     principal = principal_name(decision)
-    return (principal,) if series is None else (principal, series)
+    # the series first: a claim that fails there must not count as an act on the principal
+    return (principal,) if series is None else (series, principal)
 
 
 def _act(decision: Decision, *, lockout: bool) -> Act:

@@ -84,6 +84,8 @@ class Actions:
         if self._lifted(decision.id):
             return self._result(action, "skipped", "lifted")
         if self.control.stopped():
+            if action == "deny":
+                self.acted.withheld(decision)
             return self._result(action, "skipped", "stopped")
         if action == "deny":
             return self._deny(decision)

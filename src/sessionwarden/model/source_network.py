@@ -14,6 +14,7 @@ IPV4_BITS = 24
 strangers."""
 
 LONGEST_ADDRESS = 80
+"""Characters of an address with its zone. Longer text is no address, and not worth remembering."""
 
 
 def source_network(address: str) -> str:

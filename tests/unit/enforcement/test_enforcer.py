@@ -12,17 +12,19 @@ from msgspec.structs import replace
 from sessionwarden.adapters.memory.enforcement import (
     MemoryAlertSink,
     MemoryControlStore,
+    MemoryCoverageStore,
     MemoryGroupedAlerts,
     MemoryPublisher,
     MemoryUserPool,
 )
 from sessionwarden.errors import DeliveryError, StoreError, UserPoolError
+from sessionwarden.model.coverage import NOT_COVERED
 from sessionwarden.model.decision import Enforcement
 from sessionwarden.model.finding import Response
 from sessionwarden.model.policy import Protected
 from sessionwarden.model.principal import principal
 from sessionwarden.policy.decide import decide
-from sessionwarden.ports import PoolUser
+from sessionwarden.ports import Act, PoolUser
 from tests.support.enforcement import (
     CUT_OFF,
     NOW_MS,
@@ -448,3 +450,32 @@ def test_an_event_that_the_bus_refused_is_published_by_the_retry() -> None:
     ((_, detail),) = world.bus.published
     assert json.loads(detail)["decision"]["id"] == "f-1"
     assert len(world.alerts.sent) == 1
+
+
+def test_a_series_that_another_act_covers_meanwhile_leaves_no_act_on_the_principal() -> None:
+    world = World()
+    given = about("late", series="rule-and-key")
+
+    class Overtaken(MemoryCoverageStore):
+        def claim(self, name: str, act: Act, *, since: int) -> bool:
+            if name.startswith("series#"):
+                super().claim(name, act._replace(by="other"), since=since)
+            return super().claim(name, act, since=since)
+
+    world.coverage = Overtaken()
+    assert world.enforcer.enforce(given).decision.withheld == "covered"
+    assert world.coverage.read(f"user#{principal(POOL, 'sub-late')}") == NOT_COVERED
+
+
+def test_an_act_that_the_kill_switch_overtook_makes_the_next_one_no_repetition() -> None:
+    world = World()
+
+    class StopsAfterTheClaim(MemoryCoverageStore):
+        def claim(self, name: str, act: Act, *, since: int) -> bool:
+            world.control.stop(by="on-call", at_ms=world.now_ms)
+            return super().claim(name, act, since=since)
+
+    world.coverage = StopsAfterTheClaim()
+    assert ("deny", "skipped", "stopped") in outcomes(world.enforcer.enforce(finding()))
+    assert world.coverage.read(f"user#{WHO}").enforced == {}
+    assert not world.denylist.entries(WHO)
